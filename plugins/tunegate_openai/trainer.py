@@ -6,10 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tunegate import Dataset
+from tunegate import Dataset, TokenizationSpec
 from tunegate.config.settings import parse_settings
 from tunegate.interfaces.trainer import Plan, Problem, Trained, TrainingFailed
-from tunegate.tokenization.spec import TokenizationSpec
 from tunegate.utils.hashing import sha256_json
 
 from . import client

@@ -8,9 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from statistics import median, quantiles
 
-from tunegate.checking.decorator import check
-from tunegate.data.dataset import Dataset
-from tunegate.results.finding import Finding
+from tunegate import Dataset, Finding, check
 
 from ..text.display import quote_repr
 from ..text.label_typos import typo_notes

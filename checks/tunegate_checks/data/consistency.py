@@ -10,11 +10,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from statistics import median
 
-from tunegate.checking.decorator import check
+from tunegate import Dataset, Example, Finding, check
 from tunegate.checking.fingerprint import rows_fingerprint
 from tunegate.data import comparison
-from tunegate.data.dataset import Dataset, Example
-from tunegate.results.finding import Finding
 from tunegate.results.labels import exact
 from tunegate.utils.strict_json import parse_json_text
 from tunegate.utils.text import count_words

@@ -7,9 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from tunegate.checking.decorator import check
-from tunegate.data.dataset import Dataset
-from tunegate.results.finding import Finding
+from tunegate import Dataset, Finding, check
 from tunegate.utils.text import words_of
 
 from ..text.refusals import REFUSAL_START

@@ -8,12 +8,11 @@ effect, and the effects of two rows that prefer the opposite cancel out.
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 
-from tunegate.checking.decorator import check
+from tunegate import Finding, check
 from tunegate.checking.fingerprint import rows_fingerprint
 from tunegate.data.canonical import content_text, target_of
 from tunegate.data.comparison import equal_text
 from tunegate.data.dataset import Dataset, Example, rejected_reply
-from tunegate.results.finding import Finding
 from tunegate.similarity import ratio
 
 from ..text.display import quote_line

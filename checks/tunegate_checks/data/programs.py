@@ -3,10 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tunegate.checking.decorator import check
-from tunegate.data.dataset import Dataset, Example
+from tunegate import Dataset, Example, Finding, Findings, check
 from tunegate.interfaces.programs import Program, ProgramFailed
-from tunegate.results.finding import Finding, Findings
 
 
 def find(dataset: Dataset, *, program: Program) -> Findings:

@@ -11,9 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from tunegate.checking.decorator import check
-from tunegate.data.dataset import Dataset
-from tunegate.results.finding import Finding
+from tunegate import Dataset, Finding, check
 
 from ..power import RISK, errors_allowed, examples_needed
 from ..power import pass_rate as wrong_pass_rate

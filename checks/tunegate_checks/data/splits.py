@@ -6,11 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tunegate.checking.decorator import check
+from tunegate import Dataset, Example, Finding, check
 from tunegate.data.comparison import comparison_texts, connected
-from tunegate.data.dataset import Dataset, Example
 from tunegate.data.splitting import rows_of_one_source
-from tunegate.results.finding import Finding
 from tunegate.utils.text import word_pattern
 
 MAX_CLASSES = 50  # more different labels are no classes

@@ -8,13 +8,11 @@ Tokens are counted by the tokenizer and chat template of the model that will be 
 
 from collections.abc import Iterator, Sequence
 
-from tunegate.checking.decorator import check
+from tunegate import Finding, TokenizationSpec, check
 from tunegate.data.dataset import Dataset, Example, preference_sides, rejected_reply
-from tunegate.results.finding import Finding
 from tunegate.tokenization.chat_template import TemplateError, TemplateOptions, load_template
 from tunegate.tokenization.counters import OpenAITokenCounter, TokenCount
 from tunegate.tokenization.encode import IGNORE_INDEX, NotTrainable, encode_example
-from tunegate.tokenization.spec import TokenizationSpec
 from tunegate.tokenization.turns import is_trained_on
 from tunegate.utils.optional_deps import install_command
 

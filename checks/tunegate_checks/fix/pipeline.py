@@ -3,14 +3,13 @@
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from tunegate import ConfigError, Dataset
 from tunegate.config.data_files import find_data_files, read_file, read_system_prompt
 from tunegate.config.schema import Config
 from tunegate.data import SPLITS
-from tunegate.data.dataset import Dataset
 from tunegate.data.hf_datasets import is_saved_folder
 from tunegate.data.json_lines import is_table_data
 from tunegate.data.reading import Reading
-from tunegate.errors import ConfigError
 from tunegate.utils.atomic import atomic_write_all
 
 from ..text.text_fields import iter_texts

@@ -8,10 +8,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
 
-from tunegate.config.schema import Limits
+from tunegate import Dataset, Finding, Limits
 from tunegate.data.comparison import label_counts
-from tunegate.data.dataset import Dataset
-from tunegate.results.finding import Finding
 
 from ..data import (
     balance,

@@ -9,8 +9,7 @@ from collections.abc import Collection, Hashable, Sequence
 from dataclasses import replace
 from math import inf
 
-from tunegate.data.dataset import Dataset, Example
-from tunegate.results.finding import Finding
+from tunegate import Dataset, Example, Finding
 
 from ..data import duplicates, format, labels, leakage, preferences
 from ..text.display import quote_line

@@ -5,9 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tunegate.models.predict import JudgePanel
-from tunegate.results.finding import Finding, Findings
-from tunegate.results.prediction import Predictions
+from tunegate import Finding, Findings, JudgePanel, Predictions
 from tunegate.results.score import Score, format_value
 from tunegate.utils.text import one_line
 

@@ -8,9 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tunegate.results.finding import Finding, Findings
-from tunegate.results.prediction import Prediction, Predictions
-from tunegate.results.score import Score
+from tunegate import Finding, Findings, Prediction, Predictions, Score
 from tunegate.utils.processes import end_session, last_line
 from tunegate.utils.strict_json import Unreadable, parse_strict
 from tunegate.utils.text import fenced_block

@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tunegate.results.finding import Findings
+from tunegate import Findings, Predictions
 from tunegate.results.outcome import Outcome, record, record_table
-from tunegate.results.prediction import Predictions
 from tunegate.results.score import Score, Unmeasurable, format_value
 
 from . import speed

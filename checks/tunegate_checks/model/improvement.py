@@ -2,9 +2,8 @@
 
 import math
 
-from tunegate.results.finding import Findings
+from tunegate import Findings, Predictions
 from tunegate.results.labels import LabelRule, exact
-from tunegate.results.prediction import Predictions
 from tunegate.results.score import Score, format_value
 
 from ..stats import Z90, mcnemar_p

@@ -3,9 +3,8 @@
 import unicodedata
 from typing import Any
 
+from tunegate import Finding, Findings, Prediction, Predictions
 from tunegate.data.canonical import to_json, with_whole_numbers
-from tunegate.results.finding import Finding, Findings
-from tunegate.results.prediction import Prediction, Predictions
 from tunegate.results.score import Score, not_applicable_score
 from tunegate.utils.strict_json import Unreadable, parse_strict
 from tunegate.utils.text import shorten

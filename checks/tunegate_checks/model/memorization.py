@@ -3,12 +3,9 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from tunegate.checking.decorator import check
+from tunegate import Ask, Dataset, Example, Predictions, check
 from tunegate.data.canonical import content_text
-from tunegate.data.dataset import Dataset, Example
-from tunegate.models.predict import Ask
 from tunegate.results.finding import NOT_APPLICABLE, Finding
-from tunegate.results.prediction import Predictions
 from tunegate.similarity.ngrams import (
     BOILERPLATE_ROWS,
     MIN_WORDS,

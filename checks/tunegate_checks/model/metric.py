@@ -8,8 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from tunegate.results.finding import Finding, Findings
-from tunegate.results.prediction import Prediction, Predictions
+from tunegate import Finding, Findings, Prediction, Predictions
 from tunegate.results.score import Z95, Score
 from tunegate.utils.text import shorten
 

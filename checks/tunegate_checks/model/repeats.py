@@ -10,10 +10,9 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Literal
 
-from tunegate.results.finding import Findings
+from tunegate import Findings, Prediction, Predictions
 from tunegate.results.labels import LabelRule, exact
 from tunegate.results.outcome import record_table
-from tunegate.results.prediction import Prediction, Predictions
 from tunegate.results.score import Score, format_value, not_applicable_score
 from tunegate.utils.text import shorten
 

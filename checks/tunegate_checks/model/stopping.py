@@ -4,11 +4,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from tunegate.config.schema import Limits
+from tunegate import Dataset, Limits, Predictions
 from tunegate.data.canonical import request_digest
-from tunegate.data.dataset import Dataset
 from tunegate.results.labels import LabelRule, label_predictions
-from tunegate.results.prediction import Predictions
 
 from .. import sequential
 from ..power import errors_in_all
