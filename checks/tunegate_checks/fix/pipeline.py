@@ -15,10 +15,9 @@ from tunegate.utils.atomic import atomic_write_all
 from ..text.text_fields import iter_texts
 from .changes import STEPS, FileChanges, Job
 from .read import read_source
-from .recheck import FixRules
 from .redact import Redactor
 from .report import changes_csv
-from .steps import run_steps
+from .steps import FixRules, run_steps
 
 
 def fix_files(

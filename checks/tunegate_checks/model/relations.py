@@ -15,18 +15,9 @@ from operator import eq
 from random import Random
 from typing import Any
 
-from tunegate import (
-    Ask,
-    ConfigError,
-    Dataset,
-    Example,
-    Findings,
-    LabelRule,
-    Prediction,
-    Predictions,
-    Score,
-)
+from tunegate import Ask, Dataset, Example, Findings, LabelRule, Prediction, Predictions, Score
 from tunegate.data.comparison import is_label
+from tunegate.errors import ConfigError
 from tunegate.results.labels import exact
 from tunegate.results.score import not_applicable_score
 from tunegate.utils.text import shorten
