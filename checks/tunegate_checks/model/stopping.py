@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TypeAlias
 
 from tunegate import Dataset, Limits, Predictions
 from tunegate.data.canonical import request_digest
@@ -14,6 +15,9 @@ from ..sequential import ALPHA_EARLY, ALPHA_LEFT, FALSE_FAIL, FALSE_PASS, SMALLE
 from ..stats import not_inferior_p
 from .classification import right
 from .metric import pair_predictions, with_errors_right
+
+Looks: TypeAlias = Sequence[Collection[int]]  # the rows that are asked by then
+Verdict: TypeAlias = tuple[bool, str] | None  # whether it holds, and why; None for nothing yet
 
 
 @dataclass(frozen=True)
@@ -29,9 +33,7 @@ class Accuracy:
     limits: Limits
     certain: bool
 
-    def __call__(
-        self, so_far: Predictions, looks: Sequence[Collection[int]], look: int
-    ) -> tuple[bool, str] | None:
+    def __call__(self, so_far: Predictions, looks: Looks, look: int) -> Verdict:
         """Return whether it holds, and why; None for nothing yet.
 
         In mode "lower" rows that are not independent decide nothing: not their number counts.
@@ -75,9 +77,9 @@ class _Comparison:
     certain: bool
 
     def decide(
-        self, so_far: Predictions, looks: Sequence[Collection[int]], look: int,
-        other: Predictions | None, margin: float | None,
-    ) -> tuple[bool, str] | None:  # fmt: skip
+        self, so_far: Predictions, looks: Looks, look: int, other: Predictions | None,
+        margin: float | None,
+    ) -> Verdict:  # fmt: skip
         """Return whether the claim is shown, and why; None for nothing yet, or for no claim."""
         n = len({*looks[-1]} - {*self.near_rows})
         new, old = pair_predictions(so_far.without(self.near_rows), other or Predictions([]))
@@ -115,9 +117,7 @@ class BetterThanBaseline(_Comparison):
 
     baseline: Predictions | None
 
-    def __call__(
-        self, so_far: Predictions, looks: Sequence[Collection[int]], look: int
-    ) -> tuple[bool, str] | None:
+    def __call__(self, so_far: Predictions, looks: Looks, look: int) -> Verdict:
         """Return whether it holds, and why; None for nothing yet, or without a baseline."""
         return self.decide(so_far, looks, look, self.baseline, None)
 
@@ -129,9 +129,7 @@ class NoWorseThanIncumbent(_Comparison):
     incumbent: Predictions | None
     limits: Limits
 
-    def __call__(
-        self, so_far: Predictions, looks: Sequence[Collection[int]], look: int
-    ) -> tuple[bool, str] | None:
+    def __call__(self, so_far: Predictions, looks: Looks, look: int) -> Verdict:
         """Return whether it holds, and why; None for nothing yet, or without an incumbent."""
         return self.decide(so_far, looks, look, self.incumbent, float(self.limits.margin))
 
