@@ -76,9 +76,8 @@ def write_export(run: Run, folder: Path) -> ExportManifest:
         "accumulation": settings.accumulation * settings.world_size,
     }
     table = config.axolotl_config(settings.model_copy(update=changes), _portable_base(run), counts)
-    header = CONFIG_HEADER.format(
-        run=run.id, version=config.AXOLOTL_VERSION, config=CONFIG_FILE, folder=folder.name
-    )
+    names = {"version": config.AXOLOTL_VERSION, "config": CONFIG_FILE, "folder": folder.name}
+    header = CONFIG_HEADER.format(run=run.id, **names)
     files = {CONFIG_FILE: header + table, **_row_files(data)}
     digests = {name: sha256_bytes(text.encode()) for name, text in files.items()}
     manifest = replace(manifest_of(run), files=digests)

@@ -155,10 +155,8 @@ class Dispatcher:
             self.budget.charge(estimate, cost)
             self.in_flight -= 1
             self.settled.set()
-            is_overloaded = isinstance(result, Failure) and result.overloaded
-            self.limit.leave(
-                round_entered, overloaded=is_overloaded, good=isinstance(result, Reply)
-            )
+            overloaded = isinstance(result, Failure) and result.overloaded
+            self.limit.leave(round_entered, overloaded=overloaded, good=isinstance(result, Reply))
         self.server_answered |= isinstance(result, Reply) or result.reached
         if isinstance(result, Reply):
             self.failed_in_a_row, self.got_answer, seconds = 0, True, self.clock.now() - start
@@ -211,9 +209,8 @@ class Dispatcher:
         # A request that is refused for itself (too long, say) tells nothing about the server.
         self.failed_in_a_row += failure.retryable or not self.got_answer
         if self.failed_in_a_row >= MAX_FAILED_IN_A_ROW:
-            self.stop_reason = (
-                f"not asked: {self.failed_in_a_row} answers failed one after another: {reason}"
-            )
+            failures = f"{self.failed_in_a_row} answers failed one after another"
+            self.stop_reason = f"not asked: {failures}: {reason}"
         return Answer(request.row, error=reason)
 
     def _reason_text(self, failure: Failure, tries: int) -> str:

@@ -116,9 +116,8 @@ def open_endpoint(provider: Provider, rest: str, root: Path) -> Endpoint:
     config = schema.load(root)
     base = os.environ.get(provider.base_env) or provider.official_url
     try:
-        settings, set_fields = merge_settings(
-            rest, provider.name, base, provider.defaults, config.models
-        )
+        known = provider.name, base, provider.defaults, config.models
+        settings, set_fields = merge_settings(rest, *known)
         if "base_url" not in set_fields:
             _check_known(provider, rest.partition("?")[0], config)
         key = _key_of(provider, settings, set_fields)

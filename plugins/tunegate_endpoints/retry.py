@@ -50,9 +50,8 @@ def failure_of_status(
         return Failure(reason)
     if wait is not None and wait > MAX_RETRY_AFTER_SECONDS:
         return Failure(f"{reason}; the server asks to wait for {wait:,.0f} s", fatal=True)
-    return Failure(
-        reason, retryable=True, overloaded=status in OVERLOADED_STATUSES, retry_after=wait
-    )
+    is_overloaded = status in OVERLOADED_STATUSES
+    return Failure(reason, retryable=True, overloaded=is_overloaded, retry_after=wait)
 
 
 def status_in(data: bytes) -> int:

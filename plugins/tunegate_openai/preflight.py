@@ -85,10 +85,9 @@ def _model_problems(client: OpenAI, settings: Settings, today: date) -> Iterator
             try:
                 model = client.models.retrieve(settings.base)
             except NotFoundError:
+                missing = f"{settings.base_url} has no model {settings.base!r}"
                 available = ", ".join(sorted(m.id for m in client.models.list())[:20])
-                yield Problem(
-                    f"{settings.base_url} has no model {settings.base!r}; it has: {available}"
-                )
+                yield Problem(f"{missing}; it has: {available}")
                 return
     except TrainingFailed as error:
         yield Problem(str(error))

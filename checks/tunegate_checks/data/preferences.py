@@ -6,7 +6,7 @@ effect, and the effects of two rows that prefer the opposite cancel out.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator
 
 from tunegate import Finding, check
 from tunegate.checking.fingerprint import rows_fingerprint
@@ -63,8 +63,14 @@ def find(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
         if a and b and ratio(a, b) >= similarity:
             near_lines.append(str(example.line))
     for votes in choices.values():
-        if len(votes) > 1:
-            yield from _contradictions(votes)
+        winner = Counter(choice for _, choice in votes).most_common(1)[0][0]
+        first = next(example for example, choice in votes if choice == winner)
+        fingerprint = rows_fingerprint([example for example, _ in votes])
+        for example, choice in votes:
+            if choice != winner:
+                quoted = quote_line(example.prompt)
+                evidence = f"line {first.line} prefers what is rejected here: {quoted}"
+                yield example.finding("contradiction", evidence, fingerprint=fingerprint)
     if near_lines:
         lines_text = ", ".join(near_lines[:5]) + (", ..." if len(near_lines) > 5 else "")
         evidence = (
@@ -76,15 +82,3 @@ def find(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
     if n >= MIN_PAIRS and longer > MAX_LONGER_SHARE * n:
         evidence += ": the model may learn to be long, not to be good"
     yield Finding.dataset_hint("length", evidence)
-
-
-def _contradictions(votes: Sequence[tuple[Example, Hashable]]) -> Iterator[Finding]:
-    """Yield the rows of the minority; `votes`: rows that choose between the same two replies."""
-    winner = Counter(preferred for _, preferred in votes).most_common(1)[0][0]
-    first = next(example for example, preferred in votes if preferred == winner)
-    fingerprint = rows_fingerprint([example for example, _ in votes])
-    for example, preferred in votes:
-        if preferred != winner:
-            quoted = quote_line(example.prompt)
-            evidence = f"line {first.line} prefers what is rejected here: {quoted}"
-            yield example.finding("contradiction", evidence, fingerprint=fingerprint)

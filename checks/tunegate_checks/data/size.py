@@ -67,10 +67,8 @@ def find(train: Dataset, *, task: str, per_class: int | None = None) -> Iterator
         subject, n = min(below_good.items(), key=lambda item: item[1])
         others = len(below_good) - 1
         more = f" ({others} other classes are short too)" if others else ""
-        evidence = (
-            f"{subject} has {n:,} examples{more}: enough to start; {good:,} is good for {task}"
-        )
-        yield Finding.dataset_hint("too few", evidence)
+        enough = f"enough to start; {good:,} is good for {task}"
+        yield Finding.dataset_hint("too few", f"{subject} has {n:,} examples{more}: {enough}")
 
 
 @check(name="size.test_size")

@@ -113,9 +113,9 @@ def make_token_counter(
     Raises ValueError where the tokenizer cannot be read, ImportError without transformers.
     """
     scheme, _, name = tokenizer.partition(":")
-    return (
-        OpenAITokenCounter(name) if scheme == "openai" else ChatTemplateCounter(tokenizer, options)
-    )
+    if scheme == "openai":
+        return OpenAITokenCounter(name)
+    return ChatTemplateCounter(tokenizer, options)
 
 
 def _overflow_text(token_count: TokenCount, limit: int, tokenization: TokenizationSpec) -> str:

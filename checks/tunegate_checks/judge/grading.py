@@ -58,9 +58,8 @@ def mean(predictions: Predictions, judge: JudgePanel, rubric: Rubric | None = No
     calibration = calibrate_grading(rubric, judge)
     grades = _grades_of(predictions, rubric, judge)
     units, scale = Units.of(predictions), rubric.scale or (0, 1)
-    worst, best = (
-        [end if g.marks is None else rubric.mark(g.marks) for g in grades] for end in scale
-    )
+    marks = [None if g.marks is None else rubric.mark(g.marks) for g in grades]
+    worst, best = ([end if mark is None else mark for mark in marks] for end in scale)
     base_score = units.score(
         estimate_mean(worst, units, *scale), estimate_mean(best, units, *scale),
         judge_signature(rubric, judge, [g.passed_votes for g in grades]), scale=scale,

@@ -57,9 +57,8 @@ def change(predictions: Predictions, over: Predictions, *, label: LabelRule = ex
     NaN where the candidate cannot be asked, such as a file of answers.
     """
     if not len(predictions) or not len(over):
-        return Score(
-            math.nan, name=FORGETTING_NAME, hints=("nothing was asked: a file cannot answer it",)
-        )
+        hint = "nothing was asked: a file cannot answer it"
+        return Score(math.nan, name=FORGETTING_NAME, hints=(hint,))
     difference = of(predictions, over=over, label=label, name=FORGETTING_NAME)
     if difference.misses is not None:
         lost = (finding for finding in difference.misses if finding.kind == "lost")

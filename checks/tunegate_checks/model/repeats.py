@@ -5,9 +5,8 @@ pass^k the share whose k answers are all right (Yao et al. 2024, arXiv:2406.1204
 number of repetitions, so both are counts. Missing answers count as wrong.
 """
 
-from collections import Counter
 from collections.abc import Callable, Sequence
-from statistics import median
+from statistics import median, mode
 from typing import Literal
 
 from tunegate import Findings, Prediction, Predictions
@@ -46,9 +45,7 @@ def pass_hat_k(predictions: Predictions, *, label: LabelRule = exact) -> Score:
 
 def majority(predictions: Predictions, *, label: LabelRule = exact) -> Score:
     """Return the share of questions whose commonest answer is right; of equals, the first given."""
-    return _share(
-        "majority of ", predictions, label, lambda a: Counter(a).most_common(1)[0][0] is True
-    )
+    return _share("majority of ", predictions, label, lambda answers: mode(answers) is True)
 
 
 def _share(

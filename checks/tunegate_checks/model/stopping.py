@@ -49,9 +49,8 @@ class Accuracy:
         passes, fails = sequential.certain(n, allowed, ends)
         is_certain = surely >= fails[look] or wrong <= passes[look]
         if not is_certain | self.certain:
-            passes, fails = sequential.spending(
-                n, allowed, ends, limit if mode == "lower" else None
-            )
+            claimed = limit if mode == "lower" else None
+            passes, fails = sequential.spending(n, allowed, ends, claimed)
         if not (passed := wrong <= passes[look]) and surely < fails[look]:
             return None
         risk = f"all {n:,} would say otherwise: {FALSE_PASS if passed else FALSE_FAIL:.0%} at most"

@@ -33,9 +33,8 @@ def run(args: argparse.Namespace) -> int:
     busy = f"run {args.receipt}: another process is training it"
     with qlora_run(str(receipt.get("run", args.receipt)), busy=busy) as started:
         if receipt and started.receipt != receipt:
-            raise ConfigError(
-                f"{path} is not the receipt of run {started.id}: one of them was changed"
-            )
+            fault = f"{path} is not the receipt of run {started.id}"
+            raise ConfigError(f"{fault}: one of them was changed")
         with FileLock(started.folder / "run.lock", timeout=0):
             from ..import_model import import_model
 
