@@ -213,10 +213,8 @@ def base_problems(
     try:
         base_folder = base.locate_base(base_name, folder, Path.cwd())
     except ValueError:
-        yield (
-            f"it was trained on {base_name!r}, which is not here, and the run is on {own!r}; "
-            "if that is the same model, say --same-base"
-        )
+        missing = f"it was trained on {base_name!r}, which is not here, and the run is on {own!r}"
+        yield f"{missing}; if that is the same model, say --same-base"
         return
     if base.folder_digest(base_folder) != manifest.base_digest:
         yield f"it was trained on {base_name!r}, the run is on another base: {own!r}"

@@ -69,11 +69,8 @@ def _preference_problems(plan: Plan, train: Dataset, settings: Settings) -> Iter
                     f'{missing_rejected}; add them, or set method = "supervised"'
                 )
     elif preference_rows := len(train) - len(train.without_rejected()):
-        print(
-            f"openai    warning: {preference_rows:,} rows have a rejected reply, which is not "
-            'learnt from: method is "supervised"',
-            flush=True,
-        )
+        unused = f"{preference_rows:,} rows have a rejected reply, which is not learnt from"
+        print(f'openai    warning: {unused}: method is "supervised"', flush=True)
 
 
 def _model_problems(client: OpenAI, settings: Settings, today: date) -> Iterator[Problem]:
@@ -100,8 +97,5 @@ def _model_problems(client: OpenAI, settings: Settings, today: date) -> Iterator
     if end <= today:
         yield Problem(f"{name} was shut down on {end}: choose another base")
     elif (end - today).days <= SHUTDOWN_WARNING_DAYS:
-        print(
-            f"openai    warning: {name} is shut down on {end}, in {(end - today).days} days, and "
-            f"what is fine-tuned from it too",
-            flush=True,
-        )
+        shut_down = f"{name} is shut down on {end}, in {(end - today).days} days"
+        print(f"openai    warning: {shut_down}, and what is fine-tuned from it too", flush=True)

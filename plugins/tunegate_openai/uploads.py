@@ -82,10 +82,9 @@ def upload_once(client: OpenAI, data: bytes) -> str:
                     return listed.id
             file = client.files.create(file=(name, data), purpose="fine-tune")
             if file.bytes != size:
-                raise TrainingFailed(
-                    f"{file.id} holds {file.bytes:,} of {size:,} bytes: the upload broke off; "
-                    f"delete it at the provider, then run the same command"
-                )
+                broken = f"{file.id} holds {file.bytes:,} of {size:,} bytes: the upload broke off"
+                advice = "delete it at the provider, then run the same command"
+                raise TrainingFailed(f"{broken}; {advice}")
             return str(file.id)
     raise AssertionError("unreachable")
 

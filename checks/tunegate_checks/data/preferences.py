@@ -73,11 +73,11 @@ def find(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
                 yield example.finding("contradiction", evidence, fingerprint=fingerprint)
     if near_lines:
         lines_text = ", ".join(near_lines[:5]) + (", ..." if len(near_lines) > 5 else "")
-        evidence = (
-            f"{len(near_lines):,} of {n:,} pairs (line {lines_text}) are alike to {similarity:g} "
-            "or more: DPO may make the preferred reply less likely too"
+        pairs_text = f"{len(near_lines):,} of {n:,} pairs (line {lines_text})"
+        evidence = f"{pairs_text} are alike to {similarity:g} or more: DPO may make"
+        yield Finding.dataset_hint(
+            "nearly equal", f"{evidence} the preferred reply less likely too"
         )
-        yield Finding.dataset_hint("nearly equal", evidence)
     evidence = f"the preferred reply is the longer one in {longer:,} of {n:,} pairs"
     if n >= MIN_PAIRS and longer > MAX_LONGER_SHARE * n:
         evidence += ": the model may learn to be long, not to be good"

@@ -107,10 +107,8 @@ def resolution(test: Dataset, limit: float, *, worse: float = 0.03) -> Iterator[
     errors, claim = errors_allowed(n, limit), f"accuracy >= {limit:g}"
     if errors < 0:
         needed = math.ceil(math.log(0.05) / math.log(limit))
-        proof = (
-            f"{claim} cannot be proved (95 %, one-sided) on {n:,} examples; "
-            f"with none of {needed:,} wrong, it is"
-        )
+        proof = f"{claim} cannot be proved (95 %, one-sided) on {n:,} examples"
+        proof += f"; with none of {needed:,} wrong, it is"
     else:
         wrong = f"{errors} or fewer" if errors else "none"
         proof = f"with {wrong} of {n:,} wrong, {claim} is proved (95 %, one-sided)"

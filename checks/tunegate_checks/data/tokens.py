@@ -144,10 +144,8 @@ def _summary_texts(
     rows = "rows, read with each reply," if tokenization.rejected else "rows"
     fit = f"; {limit:,} fit" if limit < 10**9 else ""
     min_trained = min(c.trained for c in token_counts)
-    yield (
-        f"half the {rows} have at most {middle:,} tokens, 99 % at most {high:,}, "
-        f"all {lengths[-1]:,}{fit}; at least {min_trained:,} a row are learnt"
-    )
+    most = f"at most {middle:,} tokens, 99 % at most {high:,}, all {lengths[-1]:,}{fit}"
+    yield f"half the {rows} have {most}; at least {min_trained:,} a row are learnt"
     if split in ("", "train"):
         total, epochs, price = sum(lengths), tokenization.epochs, tokenization.price_per_million
         trained = sum(c.trained for c in token_counts)

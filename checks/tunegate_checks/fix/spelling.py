@@ -51,13 +51,9 @@ def _is_certain(
         return True
     if label in train_labels:
         return False
-    distances = [
-        distance
-        for other, n in counts.items()
-        if other not in typos
-        and (counts[label] <= MAX_TYPO_SHARE * n or is_rare_variant(label, other, counts))
-        and (distance := label_distance(label, other)) is not None
-    ]
+    n, known = counts[label], [(c, m) for c, m in counts.items() if c not in typos]
+    meant = [c for c, m in known if n <= MAX_TYPO_SHARE * m or is_rare_variant(label, c, counts)]
+    distances = [d for other in meant if (d := label_distance(label, other)) is not None]
     return distances.count(min(distances, default=0)) == 1
 
 

@@ -35,10 +35,8 @@ def of(
     other_accuracy = accuracy(old, label=label)
     if enough is not None and float(other_accuracy) >= enough:
         share, limit = format_value(float(other_accuracy), True), format_value(enough, True)
-        score.hints = (
-            f"the base model alone is right {share} of the time, and the limit is {limit}: "
-            "no fine-tuning needed for that",
-        )
+        fact = f"the base model alone is right {share} of the time, and the limit is {limit}"
+        score.hints = (f"{fact}: no fine-tuning needed for that",)
     score.lower, score.best_case_lower = (pair.interval(Z90)[0] for pair in (worst, best))
     score.misses = find_flips(metric, new, old)
     flips_text = f"{worst.gained:,} gained, {worst.lost:,} lost"
