@@ -71,14 +71,11 @@ def write_export(run: Run, folder: Path) -> ExportManifest:
     # One Axolotl process takes the steps of all processes here, on rows cut to the base's context.
     data = training_data.load_training_data(job)
     counts = {"train": len(data.train), "validation": len(data.validation)}
-    changes = {
-        "max_length": training_data.max_row_tokens(settings, root),
-        "accumulation": settings.accumulation * settings.world_size,
-    }
+    length, steps = training_data.max_row_tokens(settings, root), settings.accumulation
+    changes = {"max_length": length, "accumulation": steps * settings.world_size}
     table = config.axolotl_config(settings.model_copy(update=changes), _portable_base(run), counts)
-    header = CONFIG_HEADER.format(
-        run=run.id, version=config.AXOLOTL_VERSION, config=CONFIG_FILE, folder=folder.name
-    )
+    names = {"version": config.AXOLOTL_VERSION, "config": CONFIG_FILE, "folder": folder.name}
+    header = CONFIG_HEADER.format(run=run.id, **names)
     files = {CONFIG_FILE: header + table, **_row_files(data)}
     digests = {name: sha256_bytes(text.encode()) for name, text in files.items()}
     manifest = replace(manifest_of(run), files=digests)

@@ -17,6 +17,7 @@ from tunegate.utils.atomic import atomic_folder
 from tunegate.utils.timestamps import timestamp
 from tunegate_qlora import model_card
 from tunegate_qlora.data import training_data
+from tunegate_qlora.data.training_data import TrainingJob
 from tunegate_qlora.model import architecture, base, metadata, weights
 from tunegate_qlora.training import verify
 
@@ -51,8 +52,7 @@ def import_model(folder: Path, run: Run, *, same_base: bool = False) -> ImportRe
     """
     run.verify()
     job, manifest = training_data.make_job(run.plan, run.folder), export.manifest_of(run)
-    external = ExternalModel(folder, job, manifest)
-    if problems := list(external.problems(same_base)):
+    if problems := list(model_problems(folder, job, manifest, same_base)):
         raise ImportRefused("; ".join(problems))
     report = compare_export(folder, run, manifest)
     if same_base:
@@ -66,7 +66,7 @@ def import_model(folder: Path, run: Run, *, same_base: bool = False) -> ImportRe
         shutil.rmtree(run.folder / name, ignore_errors=True)
     for name in ("curves.jsonl", "figures.json"):
         (run.folder / name).unlink(missing_ok=True)
-    external.copy_to(job.model_folder)
+    copy_model(folder, job)
     try:
         losses = compare_losses(job, report)
         word = f"on the word of {current_user()}: {'; '.join(report.unproved)}"
@@ -87,8 +87,8 @@ def compare_export(folder: Path, run: Run, manifest: export.ExportManifest) -> I
     proved = ["a gate opened for this run, on these bytes"]
     proved.append("the model has the shape of the run's base")
     unproved = ["that it was trained on these bytes, and no others"]
-    report, found = ImportReport(proved, unproved), export.read_manifest(folder)
-    if found is None:
+    report = ImportReport(proved, unproved)
+    if not (found := export.read_manifest(folder)):
         missing = f"there is no {export.MANIFEST_FILE} beside it"
         unproved.append(f"that the data came from an export: {missing}")
         return report
@@ -99,16 +99,15 @@ def compare_export(folder: Path, run: Run, manifest: export.ExportManifest) -> I
             path = export_folder / export.MANIFEST_FILE
             raise ImportRefused(f"{path}: {key} is {actual}, the run's is {expected}")
     if names := export.changed_rows(run, export_folder):
-        raise ImportRefused(
-            f"{export_folder}: {', '.join(names)} changed since the export: export it again"
-        )
+        changed = f"{', '.join(names)} changed since the export"
+        raise ImportRefused(f"{export_folder}: {changed}: export it again")
     proved.append("the exported rows beside it are those that the gate opened for")
     if export.CONFIG_FILE in exported.changed_files(export_folder):
         unproved.append(f"its settings: {export.CONFIG_FILE} was changed since the export")
     return report
 
 
-def compare_losses(job: training_data.TrainingJob, report: ImportReport) -> dict[str, float]:
+def compare_losses(job: TrainingJob, report: ImportReport) -> dict[str, float]:
     """Compare the losses of the copied model and its base on training rows; add to the report.
 
     Returns the number of `rows`, `loss` and `loss_of_base` in nats per trained token. Of pairs, the
@@ -134,94 +133,91 @@ def compare_losses(job: training_data.TrainingJob, report: ImportReport) -> dict
     return {"rows": count, "loss": loss, "loss_of_base": base_loss}
 
 
-@dataclass(frozen=True, slots=True)
-class ExternalModel:
-    """A model that was trained elsewhere, the run's training that it is for, and its export."""
+def model_problems(
+    folder: Path, job: TrainingJob, manifest: export.ExportManifest, same_base: bool
+) -> Iterator[str]:
+    """Yield why this cannot be the model of the job; with `same_base` its base's name is right."""
+    if missing := missing_files(folder, job):
+        yield missing
+        return
+    if job.settings.method == "full":
+        base_config = base.read_config(job.base_folder)
+        config = base.read_config(folder)
+        for key in ("model_type", "hidden_size", "num_hidden_layers", "vocab_size"):
+            expected, actual = base_config.get(key), config.get(key)
+            if expected != actual:
+                yield f"config.json: {key} is {actual!r}, the base's is {expected!r}"
+    else:
+        config = json.loads((folder / metadata.ADAPTER_CONFIG).read_bytes())
+        if not same_base:
+            yield from base_problems(config, folder, job, manifest)
+        model = architecture.read_architecture(job.base_folder).model
+        attached = architecture.attach_adapter(model, job.settings)
+        differing = [*config_problems(config, attached.peft_config["default"].to_dict())]
+        yield from differing or tensor_problems(folder / ADAPTER_WEIGHTS, attached)
 
-    folder: Path
-    job: training_data.TrainingJob
-    manifest: export.ExportManifest
+    # Trainers save the tokenizer with the model: its chat template must be the base's.
+    if not metadata.template_text_of(folder):
+        return
+    try:
+        rendered = metadata.render_probe(load_template(folder))
+    except TemplateError:
+        return
+    rendered_base = metadata.render_probe(job.load_template())
+    if rendered != rendered_base:
+        difference = metadata.rendering_difference(rendered, rendered_base)
+        yield f"it was trained with another chat template than the base's: {difference}"
 
-    def problems(self, same_base: bool) -> Iterator[str]:
-        """Yield why this cannot be the run's model; with `same_base` its base's name is right."""
-        if missing := self._missing_files():
-            yield missing
-            return
-        if self.job.settings.method == "full":
-            base_config = base.read_config(self.job.base_folder)
-            config = base.read_config(self.folder)
-            for key in ("model_type", "hidden_size", "num_hidden_layers", "vocab_size"):
-                expected, actual = base_config.get(key), config.get(key)
-                if expected != actual:
-                    yield f"config.json: {key} is {actual!r}, the base's is {expected!r}"
-        else:
-            config = json.loads((self.folder / metadata.ADAPTER_CONFIG).read_bytes())
-            if not same_base:
-                yield from self._base_problems(str(config.get("base_model_name_or_path")))
-            model = architecture.read_architecture(self.job.base_folder).model
-            attached = architecture.attach_adapter(model, self.job.settings)
-            differing = [*config_problems(config, attached.peft_config["default"].to_dict())]
-            yield from differing or tensor_problems(self.folder / ADAPTER_WEIGHTS, attached)
 
-        # Trainers save the tokenizer with the model: its chat template must be the base's.
-        if not metadata.template_text_of(self.folder):
-            return
-        try:
-            rendered = metadata.render_probe(load_template(self.folder))
-        except TemplateError:
-            return
-        rendered_base = metadata.render_probe(self.job.load_template())
-        if rendered != rendered_base:
-            difference = metadata.rendering_difference(rendered, rendered_base)
-            yield f"it was trained with another chat template than the base's: {difference}"
-
-    def copy_to(self, model_folder: Path) -> None:
-        """Copy the files of the model alone, whole or not at all, over what is there."""
-        settings, root = self.job.settings, self.job.base_folder
+def copy_model(folder: Path, job: TrainingJob) -> None:
+    """Copy the files of a model alone into its run, whole or not at all, over what is there."""
+    settings, root = job.settings, job.base_folder
+    if settings.method == "full":
+        names = ("config.json", "model.safetensors.index.json")
+        files = [folder / name for name in names if (folder / name).is_file()]
+        files += sorted(folder.glob("*.safetensors"))
+    else:
+        files = [folder / metadata.ADAPTER_CONFIG, folder / ADAPTER_WEIGHTS]
+    described = metadata.metadata_of(settings, root, job.load_template())
+    shutil.rmtree(job.model_folder, ignore_errors=True)
+    with atomic_folder(job.model_folder) as draft:
+        for path in files:
+            shutil.copyfile(path, draft / path.name)
         if settings.method == "full":
-            names = ("config.json", "model.safetensors.index.json")
-            files = [self.folder / name for name in names if (self.folder / name).is_file()]
-            files += sorted(self.folder.glob("*.safetensors"))
+            weights.finalise_full(draft, root, described)
         else:
-            files = [self.folder / metadata.ADAPTER_CONFIG, self.folder / ADAPTER_WEIGHTS]
-        described = metadata.metadata_of(settings, root, self.job.load_template())
-        shutil.rmtree(model_folder, ignore_errors=True)
-        with atomic_folder(model_folder) as draft:
-            for path in files:
-                shutil.copyfile(path, draft / path.name)
-            if settings.method == "full":
-                weights.finalise_full(draft, root, described)
-            else:
-                weights.finalise_adapter(draft, described)
+            weights.finalise_adapter(draft, described)
 
-    def _missing_files(self) -> str:
-        """Return one line about the files that the folder lacks, "" where it has a model."""
-        if self.job.settings.method == "full":
-            if list(self.folder.glob("*.safetensors")):
-                return ""
-            return f"{self.folder} holds no weights (*.safetensors), and the run trains all of them"
-        missing = ADAPTER_WEIGHTS if metadata.is_adapter(self.folder) else metadata.ADAPTER_CONFIG
-        if (self.folder / missing).is_file():
+
+def missing_files(folder: Path, job: TrainingJob) -> str:
+    """Return one line about the files that the folder lacks, "" where it has a model."""
+    if job.settings.method == "full":
+        if list(folder.glob("*.safetensors")):
             return ""
-        subfolders = sorted(p.parent.name for p in self.folder.glob(f"*/{metadata.ADAPTER_CONFIG}"))
-        hint = f"; there is one in {', '.join(subfolders)}" if subfolders else ""
-        return f"{self.folder} holds no adapter: {missing} is missing{hint}"
+        return f"{folder} holds no weights (*.safetensors), and the run trains all of them"
+    missing = ADAPTER_WEIGHTS if metadata.is_adapter(folder) else metadata.ADAPTER_CONFIG
+    if (folder / missing).is_file():
+        return ""
+    subfolders = sorted(p.parent.name for p in folder.glob(f"*/{metadata.ADAPTER_CONFIG}"))
+    hint = f"; there is one in {', '.join(subfolders)}" if subfolders else ""
+    return f"{folder} holds no adapter: {missing} is missing{hint}"
 
-    def _base_problems(self, base_name: str) -> Iterator[str]:
-        """Yield why the base that the adapter names is not the run's."""
-        if base_name in (self.job.settings.base, self.manifest.base_model):
-            return
-        own = self.job.settings.base
-        try:
-            base_folder = base.locate_base(base_name, self.folder, Path.cwd())
-        except ValueError:
-            yield (
-                f"it was trained on {base_name!r}, which is not here, and the run is on {own!r}; "
-                "if that is the same model, say --same-base"
-            )
-            return
-        if base.folder_digest(base_folder) != self.manifest.base_digest:
-            yield f"it was trained on {base_name!r}, the run is on another base: {own!r}"
+
+def base_problems(
+    config: Mapping[str, Any], folder: Path, job: TrainingJob, manifest: export.ExportManifest
+) -> Iterator[str]:
+    """Yield why the base that an adapter names is not the run's."""
+    base_name, own = str(config.get("base_model_name_or_path")), job.settings.base
+    if base_name in (own, manifest.base_model):
+        return
+    try:
+        base_folder = base.locate_base(base_name, folder, Path.cwd())
+    except ValueError:
+        missing = f"it was trained on {base_name!r}, which is not here, and the run is on {own!r}"
+        yield f"{missing}; if that is the same model, say --same-base"
+        return
+    if base.folder_digest(base_folder) != manifest.base_digest:
+        yield f"it was trained on {base_name!r}, the run is on another base: {own!r}"
 
 
 def config_problems(config: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[str]:

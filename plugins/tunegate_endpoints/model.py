@@ -1,11 +1,16 @@
 """Opens `openai:NAME` and `anthropic:NAME`: models behind an HTTP endpoint."""
 
+import asyncio
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from string import Template
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from tunegate.config import schema
@@ -15,10 +20,11 @@ from tunegate.utils.hashing import sha256_json
 from tunegate.utils.masking import hide_key
 from tunegate.utils.text import did_you_mean
 
-from .async_bridge import iterate_async
 from .providers import AnthropicProvider, OpenAIProvider, Provider
 from .retry import Clock
 from .settings import Settings, merge_settings
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -70,6 +76,38 @@ class Endpoint:
             await Dispatcher(connection, self.budget, emit, secrets).run(requests)
 
 
+def iterate_async(work: Callable[[Callable[[T], None]], Coroutine[Any, Any, None]]) -> Iterator[T]:
+    """Run `work(emit)` in a thread of its own and yield what it emits; raise what it raises.
+
+    A thread, because the caller's may hold an event loop already (a notebook does) and may take
+    its time with each value. Closing the iterator cancels the work and waits until it has ended.
+    """
+    values: SimpleQueue[Any] = SimpleQueue()
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(work(values.put))
+    task.add_done_callback(values.put)  # the task itself marks the end of the values
+
+    def run_loop() -> None:
+        asyncio.set_event_loop(loop)
+        try:
+            with suppress(BaseException):  # raised below, by `task.result()`
+                loop.run_until_complete(task)
+            loop.run_until_complete(loop.shutdown_asyncgens())
+        finally:
+            loop.close()
+
+    thread = threading.Thread(target=run_loop, name="endpoint", daemon=True)
+    thread.start()
+    try:
+        while (value := values.get()) is not task:
+            yield value
+        task.result()
+    finally:
+        with suppress(RuntimeError):  # the loop is closed when the work has ended
+            loop.call_soon_threadsafe(task.cancel)
+        thread.join()
+
+
 def open_endpoint(provider: Provider, rest: str, root: Path) -> Endpoint:
     """Open `PROVIDER:NAME`; raises ModelUnknown, ConfigError."""
     name = f"{provider.name}:{rest}"
@@ -78,9 +116,8 @@ def open_endpoint(provider: Provider, rest: str, root: Path) -> Endpoint:
     config = schema.load(root)
     base = os.environ.get(provider.base_env) or provider.official_url
     try:
-        settings, set_fields = merge_settings(
-            rest, provider.name, base, provider.defaults, config.models
-        )
+        known = provider.name, base, provider.defaults, config.models
+        settings, set_fields = merge_settings(rest, *known)
         if "base_url" not in set_fields:
             _check_known(provider, rest.partition("?")[0], config)
         key = _key_of(provider, settings, set_fields)

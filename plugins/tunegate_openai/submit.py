@@ -106,9 +106,8 @@ class Submitter:
         except OpenAIError as error:
             if not submission.asked:
                 return None  # no job was ever requested from here
-            raise TrainingFailed(
-                self._unclear_message(f"its jobs cannot be listed ({error})")
-            ) from None
+            reason = f"its jobs cannot be listed ({error})"
+            raise TrainingFailed(self._unclear_message(reason)) from None
         listed = [job for job in listed if job.id not in submission.forgotten]
         wanted = self.metadata.items()
         if own_jobs := [job for job in listed if wanted <= (job.metadata or {}).items()]:

@@ -6,14 +6,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tunegate import Dataset
+from tunegate import Dataset, TokenizationSpec
 from tunegate.config.settings import parse_settings
 from tunegate.interfaces.trainer import Plan, Problem, Trained, TrainingFailed
-from tunegate.tokenization.spec import TokenizationSpec
 from tunegate.utils.hashing import sha256_json
+from tunegate.utils.optional_deps import missing_packages
 
-from . import client
 from .settings import INCIDENTAL, LONGEST, Settings, with_preset
+
+REQUIREMENTS = ("train.openai", "openai", "openai", "stamina")  # who needs the extra, its packages
 
 
 class OpenAITrainer:
@@ -44,7 +45,7 @@ class OpenAITrainer:
 
     def preflight(self, plan: Plan) -> list[Problem]:
         """Say what would make this job fail or cost too much; costs nothing."""
-        if missing := client.missing_requirements():
+        if missing := missing_packages(*REQUIREMENTS):
             return [Problem(missing)]
         from .preflight import find_problems
 
@@ -52,7 +53,7 @@ class OpenAITrainer:
 
     def train(self, plan: Plan, folder: Path) -> Trained:
         """Upload, ask for the job (once, though started again), wait, keep what it leaves."""
-        if missing := client.missing_requirements():
+        if missing := missing_packages(*REQUIREMENTS):
             raise TrainingFailed(missing)
         from . import uploads, watch
         from .client import connect, readable_errors

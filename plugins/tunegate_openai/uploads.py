@@ -35,11 +35,9 @@ def upload_content(path: Path, columns: Mapping[str, str], method: str = "superv
     reply of a preference; `dpo` needs both: raises TrainingFailed for a row without a rejected one.
     """
     dataset = Dataset.read(path, columns=columns or None)
-    if method == "dpo" and (missing_rejected := missing_rejected_message(dataset)):
-        raise TrainingFailed(
-            f'{path.name}: {missing_rejected}; method = "dpo" needs one in each row'
-        )
     if method == "dpo":
+        if missing := missing_rejected_message(dataset):
+            raise TrainingFailed(f'{path.name}: {missing}; method = "dpo" needs one in each row')
         rows = [_preference_row(example) for example in dataset]
     else:
         rows = [{k: e.fields[k] for k in CHAT_KEYS if k in e.fields} for e in dataset]
@@ -84,10 +82,9 @@ def upload_once(client: OpenAI, data: bytes) -> str:
                     return listed.id
             file = client.files.create(file=(name, data), purpose="fine-tune")
             if file.bytes != size:
-                raise TrainingFailed(
-                    f"{file.id} holds {file.bytes:,} of {size:,} bytes: the upload broke off; "
-                    f"delete it at the provider, then run the same command"
-                )
+                broken = f"{file.id} holds {file.bytes:,} of {size:,} bytes: the upload broke off"
+                advice = "delete it at the provider, then run the same command"
+                raise TrainingFailed(f"{broken}; {advice}")
             return str(file.id)
     raise AssertionError("unreachable")
 

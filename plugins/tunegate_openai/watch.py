@@ -91,9 +91,9 @@ class JobWatcher:
             error, reason = self.job.error, ""
             if error and error.code:  # a healthy job may carry an empty error without a code
                 reason = f": {error.message} ({error.code}){self.row_of_line(error.message)}"
+            again = f"tunegate run job {self.folder.name} --forget, then the same command"
             raise TrainingFailed(
-                f"job {self.job.id} {status}{reason}; to ask for another one: "
-                f"tunegate run job {self.folder.name} --forget, then the same command"
+                f"job {self.job.id} {status}{reason}; to ask for another one: {again}"
             )
         return status == "succeeded"
 

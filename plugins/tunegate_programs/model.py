@@ -29,9 +29,7 @@ class ProgramModel:
         Where the program fails, that is the error of each request that it has not answered.
         """
         missing = {r.row: f"{self.program} did not answer this row" for r in requests}
-        lines = (
-            {"row": r.row, "messages": list(r.messages), "tools": list(r.tools)} for r in requests
-        )
+        lines = ({"row": r.row, "messages": [*r.messages], "tools": [*r.tools]} for r in requests)
         try:
             for line in self.program.exchange(lines):
                 row = line.get("row")

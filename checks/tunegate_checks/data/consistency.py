@@ -10,11 +10,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from statistics import median
 
-from tunegate.checking.decorator import check
+from tunegate import Dataset, Example, Finding, check
 from tunegate.checking.fingerprint import rows_fingerprint
 from tunegate.data import comparison
-from tunegate.data.dataset import Dataset, Example
-from tunegate.results.finding import Finding
 from tunegate.results.labels import exact
 from tunegate.utils.strict_json import parse_json_text
 from tunegate.utils.text import count_words
@@ -79,16 +77,11 @@ def across(train: Dataset, other: Dataset) -> Iterator[Finding]:
 
     Nothing is found where the system messages are what rows ask about, such as documents.
     """
-    if not len(train) or not len(other):
+    fewest = min(len(train), len(other))
+    if not fewest or (fewest >= comparison.MIN_ROWS and comparison.system_is_asked(train, other)):
         return
-    if min(len(train), len(other)) >= comparison.MIN_ROWS and comparison.system_is_asked(
-        train, other
-    ):
-        return
-    train_prompt, other_prompt = (
-        Counter(example.system for example in split).most_common(1)[0][0]
-        for split in (train, other)
-    )
+    prompts = (Counter(example.system for example in split) for split in (train, other))
+    train_prompt, other_prompt = (counts.most_common(1)[0][0] for counts in prompts)
     if train_prompt != other_prompt:
         name = other.split or "the other split"
         evidence = f"{name} has another than train: {first_difference(other_prompt, train_prompt)}"
@@ -236,9 +229,8 @@ def labels(train: Dataset, other: Dataset) -> Iterator[Finding]:
     if evidence := no_classes(train):
         yield Finding.of_dataset("labels", f"training has no classes: {evidence}")
         return
-    train_counts, other_counts = (
-        Counter(label for e in split for label in e.labels) for split in (train, other)
-    )
+    train_counts = Counter(label for example in train for label in example.labels)
+    other_counts = Counter(label for example in other for label in example.labels)
     first_examples = {label: e for e in reversed(other) for label in e.labels}
     for label, count in other_counts.items():
         if label not in train_counts:

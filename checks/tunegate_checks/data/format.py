@@ -11,12 +11,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from tunegate import Finding, check
 from tunegate.checking import parallel
-from tunegate.checking.decorator import check
 from tunegate.data.canonical import content_text
 from tunegate.data.dataset import Dataset, Example, rejected_messages
 from tunegate.data.reading import open_questions
-from tunegate.results.finding import Finding
 
 from ._junk import JUNK_HINTS, junk_faults
 from ._tool_calls import UNNAMED_RESULT, Fault, format_json, tool_call_faults

@@ -7,9 +7,7 @@ A random sample of n rows estimates an error rate to within about 1 / sqrt(n): t
 from collections.abc import Iterator
 from pathlib import Path
 
-from tunegate.checking.decorator import check
-from tunegate.data.dataset import Dataset
-from tunegate.results.finding import Finding
+from tunegate import Dataset, Finding, check
 
 from ..review.sample import is_generated
 from ..review.status import REVIEWS_FOLDER, ReviewStatus, review_status

@@ -8,13 +8,11 @@ Tokens are counted by the tokenizer and chat template of the model that will be 
 
 from collections.abc import Iterator, Sequence
 
-from tunegate.checking.decorator import check
+from tunegate import Finding, TokenizationSpec, check
 from tunegate.data.dataset import Dataset, Example, preference_sides, rejected_reply
-from tunegate.results.finding import Finding
 from tunegate.tokenization.chat_template import TemplateError, TemplateOptions, load_template
 from tunegate.tokenization.counters import OpenAITokenCounter, TokenCount
 from tunegate.tokenization.encode import IGNORE_INDEX, NotTrainable, encode_example, is_trained_on
-from tunegate.tokenization.spec import TokenizationSpec
 from tunegate.utils.optional_deps import install_command
 
 # What the trainer does with a row that is too long, by `on_overflow`; "raise" ends the training.
@@ -114,9 +112,9 @@ def make_token_counter(
     Raises ValueError where the tokenizer cannot be read, ImportError without transformers.
     """
     scheme, _, name = tokenizer.partition(":")
-    return (
-        OpenAITokenCounter(name) if scheme == "openai" else ChatTemplateCounter(tokenizer, options)
-    )
+    if scheme == "openai":
+        return OpenAITokenCounter(name)
+    return ChatTemplateCounter(tokenizer, options)
 
 
 def _overflow_text(token_count: TokenCount, limit: int, tokenization: TokenizationSpec) -> str:
@@ -145,10 +143,8 @@ def _summary_texts(
     rows = "rows, read with each reply," if tokenization.rejected else "rows"
     fit = f"; {limit:,} fit" if limit < 10**9 else ""
     min_trained = min(c.trained for c in token_counts)
-    yield (
-        f"half the {rows} have at most {middle:,} tokens, 99 % at most {high:,}, "
-        f"all {lengths[-1]:,}{fit}; at least {min_trained:,} a row are learnt"
-    )
+    most = f"at most {middle:,} tokens, 99 % at most {high:,}, all {lengths[-1]:,}{fit}"
+    yield f"half the {rows} have {most}; at least {min_trained:,} a row are learnt"
     if split in ("", "train"):
         total, epochs, price = sum(lengths), tokenization.epochs, tokenization.price_per_million
         trained = sum(c.trained for c in token_counts)

@@ -3,23 +3,21 @@
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from tunegate import ConfigError, Dataset
 from tunegate.config.data_files import find_data_files, read_file, read_system_prompt
 from tunegate.config.schema import Config
 from tunegate.data import SPLITS
-from tunegate.data.dataset import Dataset
 from tunegate.data.hf_datasets import is_saved_folder
 from tunegate.data.json_lines import is_table_data
 from tunegate.data.reading import Reading
-from tunegate.errors import ConfigError
 from tunegate.utils.atomic import atomic_write_all
 
 from ..text.text_fields import iter_texts
 from .changes import STEPS, FileChanges, Job
 from .read import read_source
-from .recheck import FixRules
 from .redact import Redactor
 from .report import changes_csv
-from .steps import run_steps
+from .steps import FixRules, run_steps
 
 
 def fix_files(

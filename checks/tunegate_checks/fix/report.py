@@ -31,10 +31,10 @@ def changes_csv(file_changes: FileChanges) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
-    for change in sorted(file_changes.changes, key=lambda c: c.line or 0):
-        line = line_of_row.get(id(change.row), "") if change.row else ""
+    for change in sorted(file_changes.changes, key=lambda c: c.row.line if c.row else 0):
+        lines = [change.row.line, line_of_row.get(id(change.row), "")] if change.row else ["", ""]
         descriptions = mask_personal(change.description), mask_personal(change.reason)
-        writer.writerow([change.line or "", line, change.step, *descriptions])
+        writer.writerow([*lines, change.step, *descriptions])
     for item in file_changes.unresolved:
         for out_line, why in item.evidence:
             line = kept_rows[out_line - 1].line if out_line else ""

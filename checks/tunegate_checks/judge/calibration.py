@@ -75,10 +75,8 @@ class JudgedScore(Score):
         __tracebackhide__ = True
         is_limit = isinstance(other, int | float) and not isinstance(other, Score)
         if self.calibration.reason and is_limit:
-            raise Unmeasurable(
-                f"{self.name}: no limit can be held to it\n{self.calibration.reason}\n"
-                "hold it to a limit only `if not judged.advisory`"
-            )
+            fault = f"{self.name}: no limit can be held to it\n{self.calibration.reason}"
+            raise Unmeasurable(f"{fault}\nhold it to a limit only `if not judged.advisory`")
         return super()._compare(other, compare, sign)
 
 

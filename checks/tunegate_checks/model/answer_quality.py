@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from tunegate.checking.decorator import check
+from tunegate import Prediction, Predictions, check
 from tunegate.results.finding import NOT_APPLICABLE, Finding
-from tunegate.results.prediction import Prediction, Predictions
 
 from ..text.display import quote_line
 from ..text.refusals import REFUSAL_START

@@ -41,17 +41,15 @@ def bertscore(
         layers_of_model: dict[str, int] = require("bert_score.utils", EXTRA).model2layers
         if model not in layers_of_model:
             subject = "a folder" if is_folder else f"{model!r}, which bert-score does not know,"
-            raise ValueError(
-                f"{subject} needs layers=: how many of its layers to use, such as 9 of 12"
-            )
+            needed = "needs layers=: how many of its layers to use, such as 9 of 12"
+            raise ValueError(f"{subject} {needed}")
     used_layers = layers_of_model[model] if layers is None else layers
     if rescale:
         library = require("bert_score", EXTRA)
         baselines = Path(str(library.__file__)).parent / "rescale_baseline" / rescale
         if not (baselines / f"{model}.tsv").is_file():
-            raise ValueError(
-                f"bert-score has no {rescale!r} baseline for {model!r}: leave rescale out"
-            )
+            missing = f"bert-score has no {rescale!r} baseline for {model!r}"
+            raise ValueError(f"{missing}: leave rescale out")
     rescale_text = f"rescaled:{rescale}" if rescale else "not rescaled"
     model_text = model
     if is_folder:

@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tunegate.results.finding import Findings
+from tunegate import Findings, Predictions
 from tunegate.results.outcome import Outcome, record, record_table
-from tunegate.results.prediction import Predictions
 from tunegate.results.score import Score, Unmeasurable, format_value
 
 from . import speed
@@ -57,9 +56,8 @@ class Comparison:
 
     def __bool__(self) -> bool:
         __tracebackhide__ = True
-        return record_comparison(
-            self.holds(), self.difference.name, repr(self), self.to_data(), self.flips
-        )
+        name, data = self.difference.name, self.to_data()
+        return record_comparison(self.holds(), name, repr(self), data, self.flips)
 
     def to_data(self) -> dict[str, Any]:
         """Return the comparison as JSON values, for the score table and the scorecard."""
@@ -95,9 +93,8 @@ def record_comparison(
     __tracebackhide__ = True
     record(Outcome(name, "", passed, summary, data, subject))
     if passed is None:
-        raise Unmeasurable(
-            f"{summary}\nis unmeasurable: missing answers decide; run again for them"
-        )
+        reason = "missing answers decide; run again for them"
+        raise Unmeasurable(f"{summary}\nis unmeasurable: {reason}")
     return passed
 
 
@@ -186,12 +183,10 @@ def adjusted_p_values(ps: Sequence[float]) -> list[float]:
     Source: S. Holm (1979), A Simple Sequentially Rejective Multiple Test Procedure, Scandinavian
     Journal of Statistics 6:65-70.
     """
-    m, highest = len(ps), 0.0
-    result = [math.nan] * m
-    order = sorted((i for i in range(m) if not math.isnan(ps[i])), key=lambda i: ps[i])
-    for rank, i in enumerate(order):
-        highest = max(highest, min((m - rank) * ps[i], 1.0))
-        result[i] = highest
+    result, highest = [math.nan] * len(ps), 0.0
+    known = [(p, i) for i, p in enumerate(ps) if not math.isnan(p)]
+    for rank, (p, i) in enumerate(sorted(known)):
+        result[i] = highest = max(highest, min((len(ps) - rank) * p, 1.0))
     return result
 
 

@@ -3,12 +3,9 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from tunegate.checking.decorator import check
+from tunegate import Ask, Dataset, Example, Predictions, check
 from tunegate.data.canonical import content_text
-from tunegate.data.dataset import Dataset, Example
-from tunegate.models.predict import Ask
 from tunegate.results.finding import NOT_APPLICABLE, Finding
-from tunegate.results.prediction import Predictions
 from tunegate.similarity.ngrams import (
     BOILERPLATE_ROWS,
     MIN_WORDS,
@@ -40,7 +37,7 @@ def verbatim(trained_on: Dataset, test: Dataset, predictions: Predictions) -> It
         prompt_ngrams = set(long_ngrams(prompt, min_words=NGRAM_WORDS))
         for ngram in ngrams_by_row[p.row]:
             rows = train_rows.get(ngram, [])
-            if rows and len(rows) <= BOILERPLATE_ROWS and ngram not in prompt_ngrams:
+            if 0 < len(rows) <= ngrams.BOILERPLATE_ROWS and ngram not in prompt_ngrams:
                 location = f"training line {trained_on[rows[0]].line}"
                 yield p.finding("verbatim", f"{location} has: {quote_line(ngram)}")
                 break
@@ -73,11 +70,10 @@ def extraction(trained_on: Dataset, ask: Ask, *, probes: int = 20) -> Iterator[F
         questions.append(Example(row, example.line, {"messages": messages}))
     answers = ask(Dataset(questions))
     for example, answer in zip(long_examples, answers, strict=False):
-        first_ngrams, second_ngrams = (
-            long_ngrams(half, min_words=NGRAM_WORDS) for half in _split_halves(example.reply)
-        )
-        answer_ngrams = {*long_ngrams(answer.got, min_words=NGRAM_WORDS)}
-        if new := [n for n in second_ngrams if n in answer_ngrams and n not in first_ngrams]:
+        texts = (*_split_halves(example.reply), answer.got)
+        runs = (dict.fromkeys(long_ngrams(text, min_words=NGRAM_WORDS)) for text in texts)
+        head, tail, got = runs
+        if new := [n for n in tail if n in got and n not in head]:
             evidence = f"given its first half, it went on: {quote_line(new[0])}"
             yield example.finding("extracted", evidence)
     if len(answers.errors):

@@ -8,8 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from tunegate.results.finding import Finding, Findings
-from tunegate.results.prediction import Prediction, Predictions
+from tunegate import Finding, Findings, Prediction, Predictions
 from tunegate.results.score import Z95, Score
 from tunegate.utils.text import shorten
 
@@ -139,9 +138,8 @@ class ModelPair:
         added = self.metric.extremes(new)[end]
         other = np.repeat(old.mean(axis=0, keepdims=True), len(added), axis=0)
         both = np.hstack([added, 1 - added if self.metric.binary else other])
-        sums = stats.resampled_sums(
-            np.hstack([new, old]), stats.P_VALUE_RESAMPLES, self.units, both
-        )
+        rows, times = np.hstack([new, old]), stats.P_VALUE_RESAMPLES
+        sums = stats.resampled_sums(rows, times, self.units, both)
         candidate, baseline = (self.metric.combine(s, self.n) for s in np.hsplit(sums, 2))
         difference: Array = candidate - baseline
         return difference
@@ -210,9 +208,8 @@ def find_flips(metric: Metric, new: Predictions, old: Predictions) -> Findings:
     flips: list[Finding] = []
     for p, old_p, gain in zip(new, old, gains, strict=False):
         if abs(gain) > MIN_GAIN:
-            old_text, new_text = (
-                shorten("(no answer)" if q.error else q.got, 24) for q in (old_p, p)
-            )
+            texts = ("(no answer)" if q.error else q.got for q in (old_p, p))
+            old_text, new_text = (shorten(text, 24) for text in texts)
             evidence = f"{old_text!r} became {new_text!r} for: {shorten(p.prompt, 60)}"
             if not metric.binary:
                 evidence = f"{gain:+.3f}, {shorten(p.expected, 24)!r} expected: {evidence}"

@@ -11,8 +11,7 @@ from importlib.metadata import version
 from itertools import zip_longest
 from typing import Any
 
-from tunegate.results.prediction import Prediction, Predictions
-from tunegate.results.score import Score
+from tunegate import Prediction, Predictions, Score
 from tunegate.utils.optional_deps import require
 from tunegate.utils.text import words_of
 

@@ -37,9 +37,8 @@ def drop_accents(text: str, _: int = 0) -> str:
 
 def add_typo(text: str, which: int = 0) -> str:
     """Hit a neighbouring key once."""
-    typos = [
-        (i, key) for i, letter in enumerate(text) for key in _NEIGHBOUR_KEYS.get(letter.lower(), "")
-    ]
+    near = [_NEIGHBOUR_KEYS.get(letter.lower(), "") for letter in text]
+    typos = [(i, key) for i, keys in enumerate(near) for key in keys]
     if not typos:
         return text
     position, key = typos[which % len(typos)]

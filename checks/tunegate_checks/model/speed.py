@@ -9,8 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
-from tunegate.results.prediction import Prediction, Predictions
-from tunegate.results.score import Score
+from tunegate import Prediction, Predictions, Score
 
 from .. import stats
 
@@ -88,10 +87,8 @@ def ratio(
     low, high = _bootstrap_interval(values, lambda sums: sums[:, 0] / sums[:, 1])
     if what == "latency" and any(map(_is_batched, zip(*values, strict=True))):
         low, high = math.nan, math.nan
-    value, best_case = (
-        sum(mine[row] for row in common) / sum(other[row] for row in common)
-        for mine, other in (worst, best)
-    )
+    sums = ([sum(side[row] for row in common) for side in sides] for sides in (worst, best))
+    value, best_case = (mine / other for mine, other in sums)
     return Score(
         value, name=name, n=len(common), low=low, high=high, best_case=best_case,
         errors=len({p.row for side in (predictions, over) for p in side.errors}),
@@ -102,10 +99,8 @@ def ratio(
 def _mean_score(
     name: str, predictions: Predictions, quantity: Quantity, unknown: str, times: float = 1
 ) -> Score:
-    worst, best = (
-        [times * value for value in _values_by_row(predictions, quantity, missing).values()]
-        for missing in (max, min)
-    )
+    measured = (_values_by_row(predictions, quantity, missing) for missing in (max, min))
+    worst, best = ([times * value for value in by_row.values()] for by_row in measured)
     if not worst:
         return Score(math.nan, name=name, hints=(f"{unknown}: not measured",))
     n = len(worst)

@@ -7,7 +7,7 @@ begins with = + - or @ as a formula (OWASP, CSV Injection), and turn 1/2 into a 
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,12 +86,21 @@ def read_sheet(path: Path) -> Sheet:
     """Read a sheet; raise ValueError with the file, the row and what is wrong there."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
+        # A spreadsheet saves with the separator of its locale.
+        delimiter = detect_delimiter(text.partition("\n")[0])
+        header, *table = [*csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)] or [[]]
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not UTF-8; save it as “CSV UTF-8”") from None
-    try:
-        rows = list(_sheet_rows(path, text))
     except csv.Error as error:
         raise ValueError(f"{path} is not CSV: {error}") from None
+    names = [name.strip().lower() for name in header]
+    if missing := [name for name in REQUIRED_COLUMNS if name not in names]:
+        raise ValueError(f"{path} has no column {missing[0]!r}; it is no sheet of a review")
+    rows = []
+    for sheet_row, cells in enumerate(table, start=2):
+        row = dict(zip(names, (cell.strip() for cell in cells), strict=False))
+        if any(row.values()):
+            rows.append((sheet_row, {name: row.get(name, "") for name in COLUMNS}))
     if not rows:
         raise ValueError(f"{path} has no rows; `tunegate review sample` draws them")
     _, first = rows[0]
@@ -108,17 +117,3 @@ def read_sheet(path: Path) -> Sheet:
     )
     digest, file = first["digest"].removeprefix("sha256:"), from_cell(first.get("file", ""))
     return Sheet(path, digest, file, int(first["seed"]), entries)
-
-
-def _sheet_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield the number of each row that is not blank, with its cells by column name."""
-    # A spreadsheet saves with the separator of its locale.
-    delimiter = detect_delimiter(text.partition("\n")[0])
-    table = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    names = [name.strip().lower() for name in next(table, [])]
-    if missing := [name for name in REQUIRED_COLUMNS if name not in names]:
-        raise ValueError(f"{path} has no column {missing[0]!r}; it is no sheet of a review")
-    for sheet_row, cells in enumerate(table, start=2):
-        row = dict(zip(names, (c.strip() for c in cells), strict=False))
-        if any(row.values()):
-            yield sheet_row, {name: row.get(name, "") for name in COLUMNS}

@@ -16,28 +16,6 @@ from tunegate.results.labels import LabelRule, exact
 from ..data.consistency import no_classes, spelled_labels
 from ..text.json_replies import is_mostly_json
 from ..text.label_typos import MAX_TYPO_SHARE, find_typos, fold, is_rare_variant, label_distance
-from .changes import FileChanges
-from .recheck import FixRules
-
-
-def normalise_labels(file_changes: FileChanges, rules: FixRules) -> None:
-    """Give all spellings of a label, where its rule reads it, that of most rows, or of training."""
-    dataset = file_changes.dataset()
-    if not rules.are_labels(dataset):
-        return
-    train = file_changes.against[0] if file_changes.against else ()
-    corrections = label_corrections(dataset, {label for e in train for label in spelled_labels(e)})
-    counts = Counter(label for e in dataset for label in spelled_labels(e))
-    for row, example in zip(file_changes.rows, dataset, strict=True):
-        for label in (c for c in spelled_labels(example) if c in corrections):
-            new = corrections[label]
-            reply = respelled(example.reply, label, new, example.reading.label)
-            if reply is not None and (fields := with_text(row.fields, -1, reply)):
-                n = counts[new]
-                reason = f"{n:,} rows spell it so" if n else "training spells it so"
-                change = f"{label!r} became {new!r}", reason, "respelled"
-                file_changes.change_row(row, fields, "labels", change)
-                break  # the next round respells the next label of a set
 
 
 def label_corrections(dataset: Dataset, train_labels: Collection[str] = ()) -> dict[str, str]:
@@ -73,13 +51,9 @@ def _is_certain(
         return True
     if label in train_labels:
         return False
-    distances = [
-        distance
-        for other, n in counts.items()
-        if other not in typos
-        and (counts[label] <= MAX_TYPO_SHARE * n or is_rare_variant(label, other, counts))
-        and (distance := label_distance(label, other)) is not None
-    ]
+    n, known = counts[label], [(c, m) for c, m in counts.items() if c not in typos]
+    meant = [c for c, m in known if n <= MAX_TYPO_SHARE * m or is_rare_variant(label, c, counts)]
+    distances = [d for other in meant if (d := label_distance(label, other)) is not None]
     return distances.count(min(distances, default=0)) == 1
 
 
