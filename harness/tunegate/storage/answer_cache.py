@@ -79,11 +79,10 @@ class AnswerCache:
             return
         self.db.execute("begin immediate")  # a second process waits here and finds it done
         with self.db:
-            if self._version() > VERSION:
-                raise ConfigError(f"{self.path} was written by a newer tunegate; upgrade this one")
-            if self._version() == VERSION:
+            if (version := self._version()) == VERSION:
                 return
-            version = self._version()
+            if version > VERSION:
+                raise ConfigError(f"{self.path} was written by a newer tunegate; upgrade this one")
             old = self.db.execute("select 1 from sqlite_master where name = 'answers'").fetchone()
             if not old:
                 self.db.execute(_SCHEMA)

@@ -147,9 +147,8 @@ def read_history(lines: Iterable[Line], *, may_fork: bool = False) -> History:
     return History(entries, places)
 
 
-def heads(entries: Iterable[RegistryEntry]) -> list[RegistryEntry]:
+def heads(entries: Sequence[RegistryEntry]) -> list[RegistryEntry]:
     """Return the entries that no other entry names as the one before it."""
-    entries = [*entries]
     named = {digest for entry in entries for digest in entry.parents}
     return [entry for entry in entries if entry.digest not in named]
 

@@ -5,15 +5,17 @@ from itertools import count
 from typing import Any
 
 from ...utils.strict_json import Unreadable, parse_json_text
-from .messages import openai_call, openai_messages, with_openai_tools
 from .row_format import (
     Fields,
     Message,
     RowFormat,
     describe_field,
     json_type,
+    openai_call,
+    openai_messages,
     system_message,
     text_field,
+    with_openai_tools,
 )
 
 SHAREGPT_ROLES = {

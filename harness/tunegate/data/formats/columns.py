@@ -12,9 +12,8 @@ from functools import lru_cache
 from typing import Any
 
 from ...utils.strict_json import Unreadable, parse_json_text
-from .messages import openai_messages
 from .pairs import flag_of, joined_names, label_name
-from .row_format import REJECTED, Fields, RowFormat, assistant_message, json_type
+from .row_format import REJECTED, Fields, RowFormat, assistant_message, json_type, openai_messages
 
 Columns = Mapping[str, str]  # by field
 

@@ -11,13 +11,13 @@ from functools import partial
 from typing import Any
 
 from ...utils.strict_json import Unreadable, parse_strict
-from .messages import openai_messages
 from .row_format import (
     Fields,
     Message,
     RowFormat,
     assistant_message,
     json_type,
+    openai_messages,
     prompt_messages,
     system_message,
     text_field,
