@@ -60,8 +60,7 @@ class Chunk(Dataset):
 def _rebuild_chunk(
     rows: Sequence[tuple[int, int, dict[str, Any]]], about: Mapping[str, Any], earlier: Messages
 ) -> Chunk:
-    examples = [Example(*row, about["reading"]) for row in rows]
-    return Chunk(examples, Dataset((), **about), earlier)
+    return Chunk([Example(*row, about["reading"]) for row in rows], Dataset((), **about), earlier)
 
 
 def split_into_chunks(dataset: Dataset, rows: int = 0) -> list[Chunk]:

@@ -71,9 +71,8 @@ class Example(Located):
 
         The system message, earlier turns, tools, pictures, sound: see `data.canonical`.
         """
-        return canonical.to_json(
-            [canonical.canonical_turns(self.given), canonical.given_fields(self.fields)]
-        )
+        turns = canonical.canonical_turns(self.given)
+        return canonical.to_json([turns, canonical.given_fields(self.fields)])
 
     @cached_property
     def setting(self) -> str:

@@ -100,8 +100,7 @@ def find_judged(state: StateDir, name: str) -> Run:
             return runs[0]
     except RunNotFound as error:
         unknown = str(error)
-    cards = state.folder.glob("evaluations/*/scorecards/*.json")
-    ids = {path.parents[1].name for path in cards}
+    ids = {path.parents[1].name for path in state.folder.glob("evaluations/*/scorecards/*.json")}
     judged = sorted((Evaluation(state, id_) for id_ in ids), key=_age)
     runs += [e for e in judged if name == "latest" or e.spec == mask(name)][-1:]
     runs = runs or [e for e in judged if name and e.id.startswith(name)]

@@ -117,9 +117,8 @@ class SessionModels:
                 rule = self.config.label_rule
                 return measure_baseline(model, self.spec(role), test, rule, state, progress)
             if role == "candidate" and self.rules[0] and not isinstance(model, FileModel):
-                predictions, self.stopped = predict.predict_until(
-                    model, rows, state, *self.rules, progress
-                )
+                until = predict.predict_until(model, rows, state, *self.rules, progress)
+                predictions, self.stopped = until
             else:
                 predictions = predict.predict(model, rows, state, progress, times=times)
         if role == "candidate":

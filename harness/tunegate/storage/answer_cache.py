@@ -141,8 +141,7 @@ class AnswerCache:
         key = model, request_digest(request.messages, request.tools), int(request.repetition)
         values = (answer.text, float(answer.latency), int(answer.tokens), float(answer.cost))
         row = (*key, *values, int(answer.prompt_tokens), answer.finish)
-        more = {f: v for f in _MORE_FIELDS if (v := getattr(answer, f))}
-        text = json.dumps(more, default=str)
+        text = json.dumps({f: v for f in _MORE_FIELDS if (v := getattr(answer, f))}, default=str)
         with self._as_config_error():
             self.db.execute(
                 "insert or replace into answers values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

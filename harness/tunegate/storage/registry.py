@@ -379,8 +379,7 @@ class Registry:
             for place, line in (numbered for side in sides for numbered in side):
                 lines.setdefault(line, place)
             united: list[Line] = [(place, line) for line, place in lines.items()]
-            last = heads(read_history(united, may_fork=True).entries)
-            ends = [entry.digest for entry in last]
+            ends = [entry.digest for entry in heads(read_history(united, may_fork=True).entries)]
             added = None
             if len(ends) > 1:
                 joined = {"action": "merge", "alias": "", "why": reason, "previous": ends[0]}

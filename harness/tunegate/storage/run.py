@@ -65,10 +65,8 @@ class Run:
     ) -> None:
         """Write `run.json`, which makes its model a candidate; checkpoints have `digests`."""
         record = {**asdict(trained), "run": self.id, "baseline": baseline, "made": timestamp()}
-        record["checkpoints"] = {
-            name: {"model": spec, "digest": digests[name]}
-            for name, spec in trained.checkpoints.items()
-        }
+        specs = trained.checkpoints.items()
+        record["checkpoints"] = {n: {"model": spec, "digest": digests[n]} for n, spec in specs}
         record["receipt"] = sha256_json(self.receipt)
         write_sealed(self.folder / "run.json", record, secret_key(self.state))
 

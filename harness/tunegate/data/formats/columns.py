@@ -59,11 +59,8 @@ def map_columns(record: Mapping[str, Any], columns: Columns) -> Fields:
     pairs = mapped_columns(columns)
     field_of_column = {column: field for field, column in pairs}
     message_fields = (*ROLE_OF_FIELD, REJECTED, "messages")
-    fields = {
-        field_of_column.get(column, column): value
-        for column, value in record.items()
-        if field_of_column.get(column) not in message_fields
-    }
+    kept = {c: v for c, v in record.items() if field_of_column.get(c) not in message_fields}
+    fields = {field_of_column.get(column, column): value for column, value in kept.items()}
     if "messages" in columns:
         turns = parse_json_text(record[columns["messages"]])
         messages = openai_messages(turns) if isinstance(turns, list) else turns

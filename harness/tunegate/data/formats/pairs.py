@@ -81,8 +81,7 @@ def from_pair(
     if isinstance(fields[prompt], list):
         asked = openai_messages(fields[prompt])
     else:
-        passages = [text_field(fields, name, "") for name in context]
-        texts = [*passages, text_field(fields, prompt)]
+        texts = [*(text_field(fields, name, "") for name in context), text_field(fields, prompt)]
         asked = [user_message("\n\n".join(text for text in texts if text))]
     value = fields[reply]
     if reply in _SEVERAL and isinstance(value, list):
