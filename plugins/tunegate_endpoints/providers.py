@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tunegate.data.formats.messages import openai_messages
+from tunegate.data.formats.row_format import openai_messages
 from tunegate.utils.strict_json import parse_json_text
 from tunegate.utils.text import quote
 

@@ -298,10 +298,8 @@ def rows_together(examples: Sequence[Example]) -> list[list[int]]:
     with_system = system_is_asked(examples)
     questions = {question_key(example, with_system) for example in examples}
     groups = group_indices(examples, lambda e: e.group)
-    return [
-        *rows_by_question(examples, questions, with_system).values(),
-        *(rows for name, rows in groups.items() if name),
-    ]
+    by_question = rows_by_question(examples, questions, with_system).values()
+    return [*by_question, *(rows for name, rows in groups.items() if name)]
 
 
 def group_indices(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[int]]:

@@ -37,6 +37,10 @@ class Example(Located):
     # How labels, groups and times are read from the fields.
     reading: Reading = field(default=PLAIN_READING, repr=False, compare=False)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what the row is made of, without what was computed from it."""
+        return type(self), (self.row, self.line, self.fields, self.reading)
+
     @cached_property
     def messages(self) -> Sequence[Mapping[str, Any]]:
         """The messages, each with a `role`, and `content` as text, parts or None."""
@@ -71,9 +75,8 @@ class Example(Located):
 
         The system message, earlier turns, tools, pictures, sound: see `data.canonical`.
         """
-        return canonical.to_json(
-            [canonical.canonical_turns(self.given), canonical.given_fields(self.fields)]
-        )
+        turns = canonical.canonical_turns(self.given)
+        return canonical.to_json([turns, canonical.given_fields(self.fields)])
 
     @cached_property
     def setting(self) -> str:

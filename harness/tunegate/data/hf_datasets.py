@@ -36,11 +36,8 @@ def hf_json_lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
 
 def to_json_lines(rows: Iterable[Mapping[str, Any]], names: Mapping[str, tuple[str, ...]]) -> bytes:
     """Return rows as JSON Lines; `names` has those of the classes, by column."""
-    lines = []
-    for row in rows:
-        named = {c: name_class(v, names[c]) if c in names else v for c, v in row.items()}
-        lines.append(json.dumps(named, default=_to_json_value))
-    return "\n".join(lines).encode()
+    named = ({c: name_class(v, names.get(c, ())) for c, v in row.items()} for row in rows)
+    return "\n".join(json.dumps(row, default=_to_json_value) for row in named).encode()
 
 
 def _to_json_value(value: Any) -> Any:

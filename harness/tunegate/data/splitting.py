@@ -235,10 +235,8 @@ def rows_of_one_source(examples: Sequence[Example], texts: Sequence[str]) -> lis
     max_rows = 2 * ngrams.BOILERPLATE_ROWS
     ngram_rows = ngrams.indices_by_key(map(ngrams.ngram_hashes, texts))
     shared = [*ngram_rows.values(), *comparison.rows_by_document(texts)]
-    return [
-        *comparison.rows_together(examples),
-        *(rows for rows in shared if 1 < len(rows) <= max_rows),
-    ]
+    rare = (rows for rows in shared if 1 < len(rows) <= max_rows)
+    return [*comparison.rows_together(examples), *rare]
 
 
 def chronological_group_split(

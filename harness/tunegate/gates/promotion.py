@@ -45,10 +45,8 @@ def check_promotable(
             raise PromotionRefused(f"{lacking}: nobody could say what the training was good for")
         for split in ("train", "validation") if run.plan.validation else ("train",):
             rows = run.data(split)
-            matches = [
-                f"{test[i].line} ({split} line {rows[indices[0]].line})"
-                for i, indices in rows_in_training(test, rows).items()
-            ]
+            found = rows_in_training(test, rows).items()
+            matches = [f"{test[i].line} ({split} line {rows[js[0]].line})" for i, js in found]
             if matches:
                 lines = ", ".join(matches[:3]) + " ..." * (len(matches) > 3)
                 known = f"{len(matches)} test examples stand in what the model was trained on"

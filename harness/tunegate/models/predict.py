@@ -12,10 +12,9 @@ from typing import Any, Protocol
 
 from filelock import FileLock
 
-from ..data.canonical import calls_json, content_text, request_digest
+from ..data.canonical import calls_json, content_text, read_reply, request_digest
 from ..data.dataset import Dataset, Example
-from ..data.formats.messages import given_tools
-from ..data.replies import read_reply
+from ..data.formats.row_format import given_tools
 from ..interfaces.builtin_models import FileModel
 from ..interfaces.model import Answer, Model, ModelUnknown, Request
 from ..results.prediction import Prediction, Predictions

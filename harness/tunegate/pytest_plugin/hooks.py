@@ -237,8 +237,7 @@ class GateSession:
             with collect_outcomes() as made:
                 return (yield)
         finally:
-            name = fixturedef.argname
-            made = [o if o.fixture else replace(o, fixture=name) for o in made]
+            made = [o if o.fixture else replace(o, fixture=fixturedef.argname) for o in made]
             self.fixture_outcomes.pop(fixturedef, None)
             if made:
                 self.fixture_outcomes[fixturedef] = made

@@ -113,11 +113,8 @@ class Findings(Items[Finding]):
 
     def outcome(self, advisory: bool) -> Outcome:
         """Return the outcome that `@check` records; as `advisory`, findings become a hint."""
-        hints = [
-            f.evidence if f.line is None else f"line {f.line:,}: {f.evidence}"
-            for f in self.hints
-            if f.kind != NOT_APPLICABLE
-        ]
+        advice = [f for f in self.hints if f.kind != NOT_APPLICABLE]
+        hints = [f.evidence if f.line is None else f"line {f.line:,}: {f.evidence}" for f in advice]
         accepted = [f.id for f in self.accepted]
         idle = [f.evidence for f in self.hints if f.kind == NOT_APPLICABLE]
         data: dict[str, Any] = {"found": len(self), "n": self.n, "accepted": accepted}
@@ -152,8 +149,7 @@ class Findings(Items[Finding]):
         """
         name, rows = f"{self.name} rate", len(self.rows)
         name += f" of {self.split}" if self.split else ""
-        rate = proportion(name, rows, self.n, misses=self, higher_is_better=False)
-        return rate.by("point")
+        return proportion(name, rows, self.n, misses=self, higher_is_better=False).by("point")
 
     @property
     def counts(self) -> str:

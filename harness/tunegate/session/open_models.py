@@ -117,9 +117,8 @@ class SessionModels:
                 rule = self.config.label_rule
                 return measure_baseline(model, self.spec(role), test, rule, state, progress)
             if role == "candidate" and self.rules[0] and not isinstance(model, FileModel):
-                predictions, self.stopped = predict.predict_until(
-                    model, rows, state, *self.rules, progress
-                )
+                until = predict.predict_until(model, rows, state, *self.rules, progress)
+                predictions, self.stopped = until
             else:
                 predictions = predict.predict(model, rows, state, progress, times=times)
         if role == "candidate":
@@ -127,14 +126,9 @@ class SessionModels:
         return predictions
 
     def ask(self, dataset: Dataset, role: str = "candidate") -> Predictions:
-        """Put rows that a check made to a model, in one batch, through the cache.
-
-        The predictions are empty where there are no rows, where there is no baseline, and where the
-        model is a file of answers, which has none to new rows. Raises ConfigError, ModelUnknown.
-        """
-        if role == "baseline" and not self.has_baseline:
-            return Predictions([])
-        if not len(dataset) or isinstance(self.model(role), FileModel):
+        """Do what `predict.Ask` says; none without a baseline. Raises ConfigError, ModelUnknown."""
+        lacks_model = role == "baseline" and not self.has_baseline
+        if lacks_model or not len(dataset) or isinstance(self.model(role), FileModel):
             return Predictions([])
         with self.show_progress(f"asking the {role}") as progress:
             return predict.predict(self.model(role), dataset, self.state, progress)

@@ -164,11 +164,8 @@ class LongTextSearch:
         needed = self.min_share * np.minimum(self.sizes[chosen], size)
         enough = shared[chosen - lo] >= needed
         chosen = chosen[enough & (labels[chosen] != skip) & (labels[chosen] >= 0)]
-        near = [
-            (j, similarity)
-            for j in chosen.tolist()
-            if (similarity := ratio(text, search.targets.texts[j])) >= search.cutoff
-        ]
+        ratios = ((j, ratio(text, search.targets.texts[j])) for j in chosen.tolist())
+        near = [(j, similarity) for j, similarity in ratios if similarity >= search.cutoff]
         if near:
             columns = zip(*near, strict=True)
             matches, similarities = np.array(next(columns)), np.array(next(columns))
@@ -188,6 +185,6 @@ def short_texts(search: Search) -> Search | None:
     if not queries and not targets:
         return None
     short = TextsByLength(search.queries.texts[queries:])
-    is_one_list = search.is_within_one_list
-    others = short if is_one_list else TextsByLength(search.targets.texts[targets:])
-    return Search(short, others, search.cutoff)
+    if search.is_within_one_list:
+        return Search(short, short, search.cutoff)
+    return Search(short, TextsByLength(search.targets.texts[targets:]), search.cutoff)

@@ -79,11 +79,10 @@ class AnswerCache:
             return
         self.db.execute("begin immediate")  # a second process waits here and finds it done
         with self.db:
-            if self._version() > VERSION:
-                raise ConfigError(f"{self.path} was written by a newer tunegate; upgrade this one")
-            if self._version() == VERSION:
+            if (version := self._version()) == VERSION:
                 return
-            version = self._version()
+            if version > VERSION:
+                raise ConfigError(f"{self.path} was written by a newer tunegate; upgrade this one")
             old = self.db.execute("select 1 from sqlite_master where name = 'answers'").fetchone()
             if not old:
                 self.db.execute(_SCHEMA)
@@ -142,8 +141,7 @@ class AnswerCache:
         key = model, request_digest(request.messages, request.tools), int(request.repetition)
         values = (answer.text, float(answer.latency), int(answer.tokens), float(answer.cost))
         row = (*key, *values, int(answer.prompt_tokens), answer.finish)
-        more = {f: v for f in _MORE_FIELDS if (v := getattr(answer, f))}
-        text = json.dumps(more, default=str)
+        text = json.dumps({f: v for f in _MORE_FIELDS if (v := getattr(answer, f))}, default=str)
         with self._as_config_error():
             self.db.execute(
                 "insert or replace into answers values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -147,9 +147,8 @@ def read_history(lines: Iterable[Line], *, may_fork: bool = False) -> History:
     return History(entries, places)
 
 
-def heads(entries: Iterable[RegistryEntry]) -> list[RegistryEntry]:
+def heads(entries: Sequence[RegistryEntry]) -> list[RegistryEntry]:
     """Return the entries that no other entry names as the one before it."""
-    entries = [*entries]
     named = {digest for entry in entries for digest in entry.parents}
     return [entry for entry in entries if entry.digest not in named]
 
@@ -380,8 +379,7 @@ class Registry:
             for place, line in (numbered for side in sides for numbered in side):
                 lines.setdefault(line, place)
             united: list[Line] = [(place, line) for line, place in lines.items()]
-            last = heads(read_history(united, may_fork=True).entries)
-            ends = [entry.digest for entry in last]
+            ends = [entry.digest for entry in heads(read_history(united, may_fork=True).entries)]
             added = None
             if len(ends) > 1:
                 joined = {"action": "merge", "alias": "", "why": reason, "previous": ends[0]}

@@ -45,6 +45,15 @@ def read_sealed(path: Path, key: bytes, remedy: str = "") -> dict[str, Any]:
     return body
 
 
+def read_unverified(path: Path) -> dict[str, Any]:
+    """Return the content of a JSON file, its seal not verified; {} where it holds no object."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
 def secret_key(state: StateDir) -> bytes:
     """Return the 32 random bytes that this state tree seals with, made at first use, mode 0600."""
     return key_file_content(state.path("key"))

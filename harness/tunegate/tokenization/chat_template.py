@@ -11,8 +11,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from ..data.canonical import content_text, to_json
-from ..data.replies import Calls, read_reply
+from ..data.canonical import Calls, content_text, read_reply, to_json
 from ..utils.hashing import sha256_bytes
 from ..utils.strict_json import parse_json_text
 from .render_limits import MAX_MEMORY, uses_powers, within_limits

@@ -14,7 +14,7 @@ from typing import Any
 from ..data import canonical
 from ..data.canonical import content_text, given_fields, target_of
 from ..data.dataset import Example
-from ..data.formats.messages import given_tools
+from ..data.formats.row_format import given_tools
 from ..utils.text import split_reasoning
 from .chat_template import ChatTemplate, Message, Messages, TemplateError, is_system
 

@@ -57,11 +57,8 @@ class KeyEchoes:
             return []
         places = [i for i, c in enumerate(text) if c.isalnum()]
         squashed = "".join([text[i] for i in places])
-        hits = [
-            (i, i + WINDOW)
-            for i in range(len(squashed) - WINDOW + 1)
-            if squashed[i : i + WINDOW] in self.pieces
-        ]
+        starts = range(len(squashed) - WINDOW + 1)
+        hits = [(i, i + WINDOW) for i in starts if squashed[i : i + WINDOW] in self.pieces]
         for form in self.whole:
             start = squashed.find(form)
             while start >= 0:

@@ -12,9 +12,8 @@ from functools import lru_cache
 from typing import Any
 
 from ...utils.strict_json import Unreadable, parse_json_text
-from .messages import openai_messages
 from .pairs import flag_of, joined_names, label_name
-from .row_format import REJECTED, Fields, RowFormat, assistant_message, json_type
+from .row_format import REJECTED, Fields, RowFormat, assistant_message, json_type, openai_messages
 
 Columns = Mapping[str, str]  # by field
 
@@ -60,11 +59,8 @@ def map_columns(record: Mapping[str, Any], columns: Columns) -> Fields:
     pairs = mapped_columns(columns)
     field_of_column = {column: field for field, column in pairs}
     message_fields = (*ROLE_OF_FIELD, REJECTED, "messages")
-    fields = {
-        field_of_column.get(column, column): value
-        for column, value in record.items()
-        if field_of_column.get(column) not in message_fields
-    }
+    kept = {c: v for c, v in record.items() if field_of_column.get(c) not in message_fields}
+    fields = {field_of_column.get(column, column): value for column, value in kept.items()}
     if "messages" in columns:
         turns = parse_json_text(record[columns["messages"]])
         messages = openai_messages(turns) if isinstance(turns, list) else turns

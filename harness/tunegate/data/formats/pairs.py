@@ -11,13 +11,13 @@ from functools import partial
 from typing import Any
 
 from ...utils.strict_json import Unreadable, parse_strict
-from .messages import openai_messages
 from .row_format import (
     Fields,
     Message,
     RowFormat,
     assistant_message,
     json_type,
+    openai_messages,
     prompt_messages,
     system_message,
     text_field,
@@ -81,8 +81,7 @@ def from_pair(
     if isinstance(fields[prompt], list):
         asked = openai_messages(fields[prompt])
     else:
-        passages = [text_field(fields, name, "") for name in context]
-        texts = [*passages, text_field(fields, prompt)]
+        texts = [*(text_field(fields, name, "") for name in context), text_field(fields, prompt)]
         asked = [user_message("\n\n".join(text for text in texts if text))]
     value = fields[reply]
     if reply in _SEVERAL and isinstance(value, list):
