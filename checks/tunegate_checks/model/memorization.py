@@ -37,7 +37,7 @@ def verbatim(trained_on: Dataset, test: Dataset, predictions: Predictions) -> It
         prompt_ngrams = set(long_ngrams(prompt, min_words=NGRAM_WORDS))
         for ngram in ngrams_by_row[p.row]:
             rows = train_rows.get(ngram, [])
-            if 0 < len(rows) <= ngrams.BOILERPLATE_ROWS and ngram not in prompt_ngrams:
+            if 0 < len(rows) <= BOILERPLATE_ROWS and ngram not in prompt_ngrams:
                 location = f"training line {trained_on[rows[0]].line}"
                 yield p.finding("verbatim", f"{location} has: {quote_line(ngram)}")
                 break
