@@ -13,7 +13,6 @@ from ..models.evaluation import Json
 from ..results.session_results import SessionResults
 from ..session.context import SessionContext
 from ..utils.hashing import sha256_json
-from ..utils.masking import mask
 from ..utils.timestamps import timestamp
 from . import suite
 
@@ -122,16 +121,9 @@ class Gate:
             "limits": session.config.limits.model_dump(),
             "config": dict(settings),
             "versions": suite.installed_versions("torch", "transformers", "peft", "bitsandbytes"),
-            "environment": self.environment(),
+            "environment": session.environment.to_dict(session.root),
         }
         return {**receipt, "verdict": verdict_digest(receipt)}
-
-    def environment(self) -> Json:
-        """Return who took part in the session; private values in it are masked."""
-        record = self.session.environment.to_dict(self.session.root)
-        record["command"] = [mask(argument) for argument in record["command"]]
-        record["variables"] = {key: mask(value) for key, value in record["variables"].items()}
-        return record
 
 
 def verdict_digest(receipt: Mapping[str, Any]) -> str:
@@ -160,7 +152,7 @@ def tests_not_run(results: SessionResults, collected: suite.CollectedSuite) -> s
     if untested := collected.untested:
         more = f" (and {len(untested) - 1} more like this)" if len(untested) > 1 else ""
         return f"{untested[0]}{more}"
-    if missing := results.missing(collected.tests):
+    if missing := [nodeid for nodeid in collected.tests if nodeid not in results.passed]:
         n = len(collected.tests)
         return f"{n - len(missing)} of {n} tests passed; {abbreviate(missing)} did not run"
     return ""

@@ -125,7 +125,7 @@ class ModelGate(Gate):
             **({"tables": tables} if (tables := session.results.tables()) else {}),
             "limits": session.config.limits.model_dump(),
             "versions": installed_versions("torch", "transformers"),
-            "environment": self.environment(),
+            "environment": session.environment.to_dict(session.root),
             "made": timestamp(),
         }
 
