@@ -19,16 +19,11 @@ from . import suite
 
 @dataclass(frozen=True, slots=True)
 class GateDecision:
-    """Whether a gate is open, as `reason` says, and the sha256 of each data file at that time."""
+    """Why a gate is closed, "" where it is open, and the sha256 of each data file at that time."""
 
     reason: str = ""
     collected: suite.CollectedSuite = field(default_factory=lambda: suite.CollectedSuite([]))
     digests: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether training, or promotion, may go on."""
-        return not self.reason
 
 
 class Gate:
@@ -137,8 +132,8 @@ def failed_tests(results: SessionResults) -> str:
     """Count what kept tests from passing, by kind, and name the first of them; "" for none."""
     if not results.not_passed:
         return ""
-    counts_by_kind = Counter(results.not_passed.values())
-    counts = ", ".join(f"{n} {kind}" for kind, n in counts_by_kind.items())
+    by_kind = Counter(results.not_passed.values()).items()
+    counts = ", ".join(f"{n} {kind}" for kind, n in by_kind)
     more = " ..." if len(results.not_passed) > 1 else ""
     return f"{counts}: {next(iter(results.not_passed))}{more}"
 

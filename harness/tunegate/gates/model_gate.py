@@ -54,14 +54,14 @@ class ModelGate(Gate):
         needed = {("contract", ""): held} if session.config.data.row_schema else {}
         decision = self.evaluate(exit_status, required, needed, model)
         # After the last answer: who asks a model while its file is replaced has scored neither.
-        model_changed = decision.is_open and session.models.digest_now("candidate") != model
+        model_changed = not decision.reason and session.models.digest_now("candidate") != model
         if model_changed:
             decision = replace(decision, reason="the model changed while it was asked; run again")
         card = self._scorecard(decision, model)
         card_digest = scorecard.scorecard_digest(card)
         notes = self._keep(card, card_digest[:12])
         scope = f"; {asked}" if (asked := scorecard.asked_in_words(session.asked)) else ""
-        if not decision.is_open:
+        if decision.reason:
             session.say("gate", f"closed: {decision.reason}{scope}", good=False)
             for note in notes:
                 session.say("", note)

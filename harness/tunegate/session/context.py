@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ..checking.accepted import LastFindings
 from ..errors import ConfigError
 from ..interfaces.model import Budget
+from ..results.outcome import AcceptedEntry
 from ..results.session_results import SessionResults
 from ..storage.state_dir import StateDir
 from ..utils.hashing import sha256_file
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from ..config.schema import Config
     from ..interfaces.installed import Installed
     from ..models.spec import Candidate
-    from ..results.acceptance import AcceptedEntry
     from ..utils.progress import Progress
     from .open_models import SessionModels
 

@@ -54,14 +54,10 @@ def pairs(texts: Sequence[str], cutoff: float, *, fast: bool | None = None) -> I
     """
     side = TextsByLength(texts)
     for equal_texts in side.positions:
-        if len(equal_texts) > 1:
-            yield from (Pair(i, j, 1.0) for i, j in combinations(equal_texts, 2))
+        yield from (Pair(i, j, 1.0) for i, j in combinations(equal_texts, 2))
     find_near = make_finder(side, side, cutoff, fast)
     for a, positions in enumerate(side.positions):
-        matches, similarities = find_near(a, side.indices, a)
-        if not len(matches):
-            continue
-        for b, similarity in zip(matches, similarities, strict=True):
+        for b, similarity in zip(*find_near(a, side.indices, a), strict=True):
             for i in positions:
                 for j in side.positions[b]:
                     yield Pair(min(i, j), max(i, j), float(similarity))
