@@ -29,6 +29,8 @@ COLUMNS = 20_000  # targets at once
 KERNEL_MIN_SECONDS = 1.0  # importing numba and the kernel takes 0.6 s, the first compilation 3 s
 LOADED_KERNEL_MIN_SECONDS = 0.05
 
+Condition = Callable[[int, int], bool] | None  # on the indices of two texts
+
 
 class Pair(NamedTuple):
     """Two texts, by their indices in the list or lists searched; similarity 0..1."""
@@ -77,7 +79,7 @@ def nearest(
     right: Sequence[str],
     cutoff: float,
     *,
-    condition: Callable[[int, int], bool] | None = None,
+    condition: Condition = None,
     fast: bool | None = None,
 ) -> Iterator[Closest]:
     """Yield, for each text on the left that has one, its closest on the right; ties: the first.
@@ -108,11 +110,7 @@ def _matches_across(
 
 
 def deduplicate(
-    texts: Sequence[str],
-    cutoff: float,
-    *,
-    condition: Callable[[int, int], bool] | None = None,
-    fast: bool | None = None,
+    texts: Sequence[str], cutoff: float, *, condition: Condition = None, fast: bool | None = None
 ) -> Iterator[Pair]:
     """Yield (kept, redundant, similarity) for each text that another one makes redundant.
 

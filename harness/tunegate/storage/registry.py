@@ -13,7 +13,8 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import or_
 from pathlib import Path
 from typing import Any
 
@@ -211,10 +212,7 @@ class History:
         return Standing((*promotions, entry), moved_by)
 
     def _reach(self, numbers: Iterable[int]) -> int:
-        reached = 0
-        for number in numbers:
-            reached |= self.reached[number]
-        return reached
+        return reduce(or_, (self.reached[number] for number in numbers), 0)
 
     def _after(self, numbers: Sequence[int]) -> Standings:
         """Return the standings where the branches that end with these entries meet."""

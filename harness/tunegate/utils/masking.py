@@ -248,11 +248,8 @@ class KeyEchoes:
         squashed = "".join([text[i] for i in places])
         starts = range(len(squashed) - WINDOW + 1)
         hits = [(i, i + WINDOW) for i in starts if squashed[i : i + WINDOW] in self.pieces]
-        for form in self.whole:
-            start = squashed.find(form)
-            while start >= 0:
-                hits.append((start, start + len(form)))
-                start = squashed.find(form, start + len(form))
+        whole = (match for form in self.whole for match in re.finditer(re.escape(form), squashed))
+        hits += (match.span() for match in whole)
         spans: list[tuple[int, int]] = []
         for first, end in sorted(hits):
             start, stop = places[first], places[end - 1] + 1
