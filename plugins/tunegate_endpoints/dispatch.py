@@ -14,8 +14,7 @@ from itertools import count
 from typing import Any, get_args
 
 from tunegate.interfaces.model import Answer, Budget, ModelUnknown, Request
-from tunegate.utils.key_echoes import KeyEchoes
-from tunegate.utils.masking import mask
+from tunegate.utils.masking import KeyEchoes, mask
 from tunegate.utils.text import cut, one_line
 
 from .http import Connection

@@ -4,19 +4,20 @@ import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
-from ..results.acceptance import ENTRY_KEYS, AcceptedEntry
 from ..results.finding import Findings
+from ..results.outcome import AcceptedEntry
 from ..storage.state_dir import StateDir
 from ..utils.atomic import atomic_write
 from ..utils.masking import mask
 from ..utils.text import did_you_mean, toml_string
 from ..utils.timestamps import timestamp
 
+ENTRY_KEYS = [f.name for f in fields(AcceptedEntry)]
 ACCEPTED_FILE, LAST_FINDINGS_FILE = "accepted.toml", "findings.json"
 FILE_HEADER = """\
 # Findings of the data suite that somebody looked at and accepted, with `tunegate accept`.

@@ -37,17 +37,14 @@ def add_fingerprints(
     unreadable = set(dataset.problems)
     occurrences: Counter[str] = Counter()
     for finding in sort_by_line(findings):
-        if finding.hint or finding in unreadable:
-            concerns = []
-        elif finding.fingerprint:
+        concerns: list[str] = []
+        if finding.fingerprint:
             concerns = ["about", finding.fingerprint]
         elif finding.row is None and finding.line is None:
             concerns = ["all", dataset.split, finding.evidence]
         elif finding.row is not None and 0 <= finding.row < len(dataset):
             concerns = ["row", row_fingerprint(dataset[finding.row])]
-        else:
-            concerns = []
-        if not concerns:
+        if finding.hint or finding in unreadable or not concerns:
             yield finding
             continue
         key = sha256_ascii_json([check, finding.kind, *concerns])

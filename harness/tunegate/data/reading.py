@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -38,10 +39,8 @@ class Reading:
         value = value_at(self.time_by, fields) if self.time_by else None
         if isinstance(value, bool) or value is None:
             return None
-        try:
+        with suppress(TypeError, ValueError):
             return float(value)
-        except (TypeError, ValueError):
-            pass
         try:
             moment = datetime.fromisoformat(str(value).strip())
         except ValueError:

@@ -53,34 +53,26 @@ class SplitReport:
 
 def split_file(
     path: Path | str,
-    out_dir: Path | str,
+    out_dir: Path | str,  # the folder of the three files
     *,
-    validation: float = 0.15,
+    validation: float = 0.15,  # the shares of all rows, 0..1, in validation.jsonl and test.jsonl
     test: float = 0.15,
-    seed: int = 0,
+    seed: int = 0,  # of the random order in which rows are assigned
+    # What is spread over the splits in proportion: "label" (if the task is classification), the
+    # values of one of the rows' own fields, or nothing (None).
     by: str | None = "label",
-    similarity: float = 0.85,
-    force: bool = False,
+    similarity: float = 0.85,  # from which on, 0..1, prompts are near-duplicates
+    force: bool = False,  # replace files that exist
+    # Put the newest rows into test, those before them into validation. A group is as old as its
+    # newest row.
     by_time: bool = False,
-    reading: Reading = PLAIN_READING,
+    reading: Reading = PLAIN_READING,  # it and `columns` are as for `Dataset.read`
     columns: Mapping[str, str] | None = None,
 ) -> SplitReport:
     """Split a file of rows into three JSONL files in a folder.
 
     Each row is written as it stands in the source, on one line, in the source's order; a row of
     CSV or Parquet as messages.
-
-    Args:
-        path, out_dir: The file to split, and the folder of the three files.
-        validation, test: The shares of all rows, 0..1, in validation.jsonl and test.jsonl.
-        seed: The seed of the random order in which rows are assigned.
-        by: What is spread over the splits in proportion: "label" (if the task is
-            classification), the values of one of the rows' own fields, or nothing (None).
-        similarity: From which similarity on, 0..1, prompts are near-duplicates.
-        force: Replace files that exist.
-        by_time: Put the newest rows into test, those before them into validation. A group is as old
-            as its newest row.
-        reading, columns: As for `Dataset.read`.
 
     Raises SplitError where the shares leave no training rows, a row cannot be read, no row has the
     field `by` or a group, or with `by_time` a row has no time, a split would be empty, or one of

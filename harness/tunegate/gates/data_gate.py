@@ -55,7 +55,7 @@ class DataGate(Gate):
         session = self.session
         state, paths = session.state, session.splits.paths
         decision = self.evaluate(exit_status, list(paths), self.needed_of_data())
-        if not decision.is_open:
+        if decision.reason:
             session.say("gate", f"closed, nothing was trained: {decision.reason}", good=False)
             return exit_status or 1
         # The files are read again: what is trained on must be the bytes that the tests judged.

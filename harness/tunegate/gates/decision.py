@@ -13,23 +13,17 @@ from ..models.evaluation import Json
 from ..results.session_results import SessionResults
 from ..session.context import SessionContext
 from ..utils.hashing import sha256_json
-from ..utils.masking import mask
 from ..utils.timestamps import timestamp
 from . import suite
 
 
 @dataclass(frozen=True, slots=True)
 class GateDecision:
-    """Whether a gate is open, as `reason` says, and the sha256 of each data file at that time."""
+    """Why a gate is closed, "" where it is open, and the sha256 of each data file at that time."""
 
     reason: str = ""
     collected: suite.CollectedSuite = field(default_factory=lambda: suite.CollectedSuite([]))
     digests: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether training, or promotion, may go on."""
-        return not self.reason
 
 
 class Gate:
@@ -122,16 +116,9 @@ class Gate:
             "limits": session.config.limits.model_dump(),
             "config": dict(settings),
             "versions": suite.installed_versions("torch", "transformers", "peft", "bitsandbytes"),
-            "environment": self.environment(),
+            "environment": session.environment.to_dict(session.root),
         }
         return {**receipt, "verdict": verdict_digest(receipt)}
-
-    def environment(self) -> Json:
-        """Return who took part in the session; private values in it are masked."""
-        record = self.session.environment.to_dict(self.session.root)
-        record["command"] = [mask(argument) for argument in record["command"]]
-        record["variables"] = {key: mask(value) for key, value in record["variables"].items()}
-        return record
 
 
 def verdict_digest(receipt: Mapping[str, Any]) -> str:
@@ -145,8 +132,8 @@ def failed_tests(results: SessionResults) -> str:
     """Count what kept tests from passing, by kind, and name the first of them; "" for none."""
     if not results.not_passed:
         return ""
-    counts_by_kind = Counter(results.not_passed.values())
-    counts = ", ".join(f"{n} {kind}" for kind, n in counts_by_kind.items())
+    by_kind = Counter(results.not_passed.values()).items()
+    counts = ", ".join(f"{n} {kind}" for kind, n in by_kind)
     more = " ..." if len(results.not_passed) > 1 else ""
     return f"{counts}: {next(iter(results.not_passed))}{more}"
 
@@ -160,7 +147,7 @@ def tests_not_run(results: SessionResults, collected: suite.CollectedSuite) -> s
     if untested := collected.untested:
         more = f" (and {len(untested) - 1} more like this)" if len(untested) > 1 else ""
         return f"{untested[0]}{more}"
-    if missing := results.missing(collected.tests):
+    if missing := [nodeid for nodeid in collected.tests if nodeid not in results.passed]:
         n = len(collected.tests)
         return f"{n - len(missing)} of {n} tests passed; {abbreviate(missing)} did not run"
     return ""

@@ -20,8 +20,8 @@ from ..utils.hashing import sha256_json
 from ..utils.masking import mask
 from ..utils.text import os_error_text
 from ..utils.timestamps import timestamp
+from . import promotion
 from .decision import Gate, GateDecision
-from .lowered_limits import lowered_limits, lowered_text
 from .new_test_set import facts_of_test_set, note_on_test_set
 from .promotion import PromotionRefused, check_promotable, promotion_facts
 from .suite import installed_versions
@@ -54,14 +54,14 @@ class ModelGate(Gate):
         needed = {("contract", ""): held} if session.config.data.row_schema else {}
         decision = self.evaluate(exit_status, required, needed, model)
         # After the last answer: who asks a model while its file is replaced has scored neither.
-        model_changed = decision.is_open and session.models.digest_now("candidate") != model
+        model_changed = not decision.reason and session.models.digest_now("candidate") != model
         if model_changed:
             decision = replace(decision, reason="the model changed while it was asked; run again")
         card = self._scorecard(decision, model)
         card_digest = scorecard.scorecard_digest(card)
         notes = self._keep(card, card_digest[:12])
         scope = f"; {asked}" if (asked := scorecard.asked_in_words(session.asked)) else ""
-        if not decision.is_open:
+        if decision.reason:
             session.say("gate", f"closed: {decision.reason}{scope}", good=False)
             for note in notes:
                 session.say("", note)
@@ -125,7 +125,7 @@ class ModelGate(Gate):
             **({"tables": tables} if (tables := session.results.tables()) else {}),
             "limits": session.config.limits.model_dump(),
             "versions": installed_versions("torch", "transformers"),
-            "environment": self.environment(),
+            "environment": session.environment.to_dict(session.root),
             "made": timestamp(),
         }
 
@@ -139,7 +139,7 @@ class ModelGate(Gate):
             run = check_promotable(session.candidate, card["model_digest"], test, session.state)
             rests_on = facts_of_test_set(run, test, session.state)
             facts = {**promotion_facts(run, session.candidate, card, card_digest), **rests_on}
-            if lowered := lowered_limits(run.receipt.get("limits", {}), card["limits"]):
+            if lowered := promotion.lowered_limits(run.receipt.get("limits", {}), card["limits"]):
                 facts["lowered"] = lowered
             if not self.registry.promote(alias, facts, self.reason, self.seen):
                 session.say("promotion", f"{alias} was run:{run.id} already; nothing to do")
@@ -152,6 +152,6 @@ class ModelGate(Gate):
             session.say("", run.attestation)
         session.say("", note_on_test_set(rests_on))
         if lowered:
-            said = f"lowered since the data gate: {lowered_text(lowered)}"
+            said = f"lowered since the data gate: {promotion.lowered_text(lowered)}"
             session.say("limits", said, good=False)
         return 0

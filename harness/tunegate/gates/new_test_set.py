@@ -52,7 +52,7 @@ class NewTestSetGate(Gate):
         """Open or close the gate, write the receipt of the test set, and return the exit status."""
         session, run, paths = self.session, self.run, self.session.splits.paths
         decision = self.evaluate(exit_status, list(paths), self.needed_of_data())
-        if not decision.is_open:
+        if decision.reason:
             session.say("gate", f"closed for run:{run.id}: {decision.reason}", good=False)
             return exit_status or 1
         digest = session.state.store_snapshot(read_split(paths["test"], "test")).stem

@@ -78,8 +78,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("program_check", list(session.config.checks), indirect=True)
     if "prediction" in metafunc.fixturenames:
         test = session.splits.get("test")
-        if session.limit:
-            test = test.drawn(session.limit)
+        test = test.drawn(session.limit) if session.limit else test
         metafunc.parametrize("prediction", range(len(test)), ids=example_ids(test), indirect=True)
 
 

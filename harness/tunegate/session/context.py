@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Any
 from ..checking.accepted import LastFindings
 from ..errors import ConfigError
 from ..interfaces.model import Budget
+from ..results.outcome import AcceptedEntry
 from ..results.session_results import SessionResults
 from ..storage.state_dir import StateDir
 from ..utils.hashing import sha256_file
+from ..utils.masking import mask
 
 if TYPE_CHECKING:
     import pytest
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from ..config.schema import Config
     from ..interfaces.installed import Installed
     from ..models.spec import Candidate
-    from ..results.acceptance import AcceptedEntry
     from ..utils.progress import Progress
     from .open_models import SessionModels
 
@@ -158,11 +159,11 @@ class Environment:
         return [path for path, digest in self.files.items() if file_digest(path) != digest]
 
     def to_dict(self, root: Path) -> dict[str, Any]:
-        """Return the environment as builtins; paths below `root` are relative to it."""
-        variables = {name: os.environ[name] for name in VARIABLES if os.environ.get(name)}
+        """Return the environment as builtins, masked; paths below `root` are relative to it."""
+        variables = {name: mask(os.environ[name]) for name in VARIABLES if os.environ.get(name)}
         modules = {relative(path, root): digest for path, digest in self.files.items()}
-        system = {"platform": platform.platform(), "modules": modules}
-        return {"command": self.command, "variables": variables, "plugins": self.plugins, **system}
+        system = {"platform": platform.platform(), "modules": modules, "plugins": self.plugins}
+        return {"command": [*map(mask, self.command)], "variables": variables, **system}
 
     def outsiders(self, root: Path, suite_files: Mapping[str, str]) -> list[str]:
         """Return the loaded files that are neither tunegate's nor among those of the suite."""

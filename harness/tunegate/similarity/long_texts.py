@@ -164,8 +164,11 @@ class LongTextSearch:
         needed = self.min_share * np.minimum(self.sizes[chosen], size)
         enough = shared[chosen - lo] >= needed
         chosen = chosen[enough & (labels[chosen] != skip) & (labels[chosen] >= 0)]
-        ratios = ((j, ratio(text, search.targets.texts[j])) for j in chosen.tolist())
-        near = [(j, similarity) for j, similarity in ratios if similarity >= search.cutoff]
+        near = [
+            (j, similarity)
+            for j in chosen.tolist()
+            if (similarity := ratio(text, search.targets.texts[j])) >= search.cutoff
+        ]
         if near:
             columns = zip(*near, strict=True)
             matches, similarities = np.array(next(columns)), np.array(next(columns))

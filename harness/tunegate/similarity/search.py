@@ -29,6 +29,8 @@ COLUMNS = 20_000  # targets at once
 KERNEL_MIN_SECONDS = 1.0  # importing numba and the kernel takes 0.6 s, the first compilation 3 s
 LOADED_KERNEL_MIN_SECONDS = 0.05
 
+Condition = Callable[[int, int], bool] | None  # on the indices of two texts
+
 
 class Pair(NamedTuple):
     """Two texts, by their indices in the list or lists searched; similarity 0..1."""
@@ -54,14 +56,10 @@ def pairs(texts: Sequence[str], cutoff: float, *, fast: bool | None = None) -> I
     """
     side = TextsByLength(texts)
     for equal_texts in side.positions:
-        if len(equal_texts) > 1:
-            yield from (Pair(i, j, 1.0) for i, j in combinations(equal_texts, 2))
+        yield from (Pair(i, j, 1.0) for i, j in combinations(equal_texts, 2))
     find_near = make_finder(side, side, cutoff, fast)
     for a, positions in enumerate(side.positions):
-        matches, similarities = find_near(a, side.indices, a)
-        if not len(matches):
-            continue
-        for b, similarity in zip(matches, similarities, strict=True):
+        for b, similarity in zip(*find_near(a, side.indices, a), strict=True):
             for i in positions:
                 for j in side.positions[b]:
                     yield Pair(min(i, j), max(i, j), float(similarity))
@@ -81,7 +79,7 @@ def nearest(
     right: Sequence[str],
     cutoff: float,
     *,
-    condition: Callable[[int, int], bool] | None = None,
+    condition: Condition = None,
     fast: bool | None = None,
 ) -> Iterator[Closest]:
     """Yield, for each text on the left that has one, its closest on the right; ties: the first.
@@ -112,11 +110,7 @@ def _matches_across(
 
 
 def deduplicate(
-    texts: Sequence[str],
-    cutoff: float,
-    *,
-    condition: Callable[[int, int], bool] | None = None,
-    fast: bool | None = None,
+    texts: Sequence[str], cutoff: float, *, condition: Condition = None, fast: bool | None = None
 ) -> Iterator[Pair]:
     """Yield (kept, redundant, similarity) for each text that another one makes redundant.
 

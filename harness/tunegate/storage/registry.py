@@ -13,6 +13,8 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, reduce
+from operator import or_
 from pathlib import Path
 from typing import Any
 
@@ -210,10 +212,7 @@ class History:
         return Standing((*promotions, entry), moved_by)
 
     def _reach(self, numbers: Iterable[int]) -> int:
-        reached = 0
-        for number in numbers:
-            reached |= self.reached[number]
-        return reached
+        return reduce(or_, (self.reached[number] for number in numbers), 0)
 
     def _after(self, numbers: Sequence[int]) -> Standings:
         """Return the standings where the branches that end with these entries meet."""
@@ -284,26 +283,24 @@ class Registry:
         """Return every line, oldest first; raises RegistryBroken naming the first bad line."""
         return [*self.history().entries]
 
+    @cached_property
     def _lock(self) -> FileLock:
+        """The lock of the file; who holds it can take it again."""
         return FileLock(self.state.path("registry.lock"))
 
     def append(
         self, action: str, alias: str, facts: Mapping[str, Any], reason: str
     ) -> RegistryEntry:
         """Add one line and return it, while the file is locked; raises RegistryBroken."""
-        with self._lock():
-            return self._add(self.entries(), facts, action=action, alias=alias, why=reason)
-
-    def _add(
-        self, entries: Sequence[RegistryEntry], facts: Mapping[str, Any], **decision: str
-    ) -> RegistryEntry:
-        """Add a line to the file, which holds these entries; the lock is held."""
-        existing = self.path.read_bytes() if self.path.exists() else b""
-        if existing and not existing.endswith((b"\n", b"\r")):
-            existing += b"\n"  # an editor took the last line end away
-        line = self._line(facts, previous=entries[-1].digest if entries else "", **decision)
-        atomic_write(self.path, existing + line + b"\n", mode=0o644)
-        return RegistryEntry.read(line)
+        with self._lock:
+            entries = self.entries()
+            existing = self.path.read_bytes() if self.path.exists() else b""
+            if existing and not existing.endswith((b"\n", b"\r")):
+                existing += b"\n"  # an editor took the last line end away
+            previous = entries[-1].digest if entries else ""
+            line = self._line(facts, action=action, alias=alias, why=reason, previous=previous)
+            atomic_write(self.path, existing + line + b"\n", mode=0o644)
+            return RegistryEntry.read(line)
 
     def _line(self, facts: Mapping[str, Any], **decision: str) -> bytes:
         """Return the line of an entry that is made now, signed by the state tree."""
@@ -325,9 +322,8 @@ class Registry:
         ConfigError for an alias that is none, RegistryBroken.
         """
         checked_alias(alias)
-        with self._lock():
-            history = self.history()
-            standing = history.standing(alias)
+        with self._lock:
+            standing = self.history().standing(alias)
             current = standing.entry
             is_in_force = current and current.get("model_digest") == facts["model_digest"]
             if is_in_force and not standing.contenders:
@@ -337,13 +333,12 @@ class Registry:
                 then = f"run:{seen.get('run')}" if seen else "no run"
                 moved = f"{alias} was {then} when this session began and is {now} now"
                 raise AliasMoved(f"{moved}; run the model suite again")
-            return self._add(history.entries, facts, action="promote", alias=alias, why=reason)
+            return self.append("promote", alias, facts, reason)
 
     def rollback(self, alias: str, reason: str) -> RegistryEntry:
         """Add a line that points the alias to its earlier promotion; raises NothingToRollBack."""
-        with self._lock():
-            history = self.history()
-            standing = history.standing(alias)
+        with self._lock:
+            standing = self.history().standing(alias)
             if standing.contenders:
                 decide = 'tunegate registry merge --keep RUN --why "..."'
                 raise NothingToRollBack(f"two branches moved {alias!r}: decide first, `{decide}`")
@@ -353,7 +348,7 @@ class Registry:
             *_, earlier, current = standing.promotions
             facts = {k: earlier[k] for k in MODEL_KEYS if k in earlier}
             facts["from"] = current.get("run")
-            return self._add(history.entries, facts, action="rollback", alias=alias, why=reason)
+            return self.append("rollback", alias, facts, reason)
 
     def merge(
         self, reason: str = "", theirs: Path | None = None, base: Path | None = None
@@ -364,7 +359,7 @@ class Registry:
         one after the other. The lines of `base`, which both came from, must be in both. Returns
         None, adding no line, where one version holds all of the other. Raises RegistryBroken.
         """
-        with self._lock():
+        with self._lock:
             sides = conflict_sides(numbered_lines(self.path))
             if theirs is not None:
                 sides = [numbered_lines(self.path), numbered_lines(theirs)]
@@ -397,7 +392,7 @@ class Registry:
         or of the model's digest. Without `alias`, each undecided one that has a promotion of it is
         decided. Raises ConfigError where none has, or one has several, RegistryBroken.
         """
-        with self._lock():
+        with self._lock:
             begin = run.removeprefix("run:")
             chosen: dict[str, tuple[RegistryEntry, RegistryEntry | None]] = {}
             runs: set[str] = set()
@@ -424,8 +419,7 @@ class Registry:
             for name, (entry, former) in chosen.items():
                 facts = {k: entry[k] for k in CHAIN_KEYS if k in entry}
                 facts |= {"kept": entry.digest, "from": former.get("run") if former else None}
-                decision = {"action": "keep", "alias": name, "why": reason}
-                added.append(self._add(self.entries(), facts, **decision))
+                added.append(self.append("keep", name, facts, reason))
             return added
 
 

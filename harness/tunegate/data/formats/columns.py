@@ -7,7 +7,7 @@ columns = { prompt = "1", reply = "2" }   # CSV without a header: numbers from 1
 columns = { messages = "dialogue" }
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -71,21 +71,16 @@ def map_columns(record: Mapping[str, Any], columns: Columns) -> Fields:
         if classes == [columns["reply"]]:
             texts["reply"] = text_of_column(classes[0], record, reply_names(columns))
         else:
-            texts["reply"] = marked_classes(classes, record)
+            flags = {column: flag_of(record[column]) for column in classes}
+            if unmarked := [column for column, flag in flags.items() if flag is None]:
+                found = f"{unmarked[0]} is {str(record[unmarked[0]])[:30]!a}"
+                needed = "0 or 1 is needed, as it names a class of the reply"
+                raise Unreadable("shape", f"{found}; {needed}")
+            texts["reply"] = joined_names([column for column, flag in flags.items() if flag])
         messages = [{"role": ROLE_OF_FIELD[f], "content": text} for f, text in texts.items()]
     if REJECTED in columns:
         fields[REJECTED] = [assistant_message(text_of_column(columns[REJECTED], record))]
     return {**fields, "messages": messages}
-
-
-def marked_classes(columns: Sequence[str], record: Mapping[str, Any]) -> str:
-    """Return the columns of classes that hold 1 or true, as one reply; others must hold 0."""
-    values = {column: flag_of(record[column]) for column in columns}
-    for column, value in values.items():
-        if value is None:
-            needed = "0 or 1 is needed, as it names a class of the reply"
-            raise Unreadable("shape", f"{column} is {str(record[column])[:30]!a}; {needed}")
-    return joined_names([column for column, value in values.items() if value])
 
 
 def text_of_column(column: str, record: Mapping[str, Any], names: tuple[str, ...] = ()) -> str:

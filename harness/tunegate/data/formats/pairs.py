@@ -11,18 +11,8 @@ from functools import partial
 from typing import Any
 
 from ...utils.strict_json import Unreadable, parse_strict
-from .row_format import (
-    Fields,
-    Message,
-    RowFormat,
-    assistant_message,
-    json_type,
-    openai_messages,
-    prompt_messages,
-    system_message,
-    text_field,
-    user_message,
-)
+from . import row_format
+from .row_format import Fields, Message, RowFormat, assistant_message, text_field, user_message
 
 # A row with one of these asks for a choice, and its question alone is not what the model is given.
 _CHOICES = ("choices", "options")
@@ -45,7 +35,7 @@ def from_alpaca(fields: Mapping[str, Any]) -> Fields:
             raise Unreadable("shape", f"history[{i}] is not a pair of texts: question and answer")
         earlier += [user_message(pair[0]), assistant_message(pair[1])]
     prompt = joined_text(fields, "instruction", "input")
-    messages = [*system_message(fields), *earlier, user_message(prompt)]
+    messages = [*row_format.system_message(fields), *earlier, user_message(prompt)]
     return {"messages": [*messages, assistant_message(text_field(fields, "output"))]}
 
 
@@ -60,8 +50,8 @@ def from_prompt_completion(fields: Mapping[str, Any]) -> Fields:
     completion = fields["completion"]
     if not isinstance(completion, list):
         completion = [assistant_message(text_field(fields, "completion"))]
-    asked = [*system_message(fields), *prompt_messages(fields, "prompt")]
-    return {"messages": openai_messages([*asked, *completion])}
+    asked = [*row_format.system_message(fields), *row_format.prompt_messages(fields, "prompt")]
+    return {"messages": row_format.openai_messages([*asked, *completion])}
 
 
 def flag_of(value: Any) -> bool | None:
@@ -77,9 +67,9 @@ def from_pair(
         if fields.get(name):
             advice = "it would be left out; write it into the text of the prompt"
             raise Unreadable("shape", f"{name} belongs to the question: {advice}")
-    system = system_message(fields) or system_message(fields, "system_prompt")
+    system = row_format.system_message(fields) or row_format.system_message(fields, "system_prompt")
     if isinstance(fields[prompt], list):
-        asked = openai_messages(fields[prompt])
+        asked = row_format.openai_messages(fields[prompt])
     else:
         texts = [*(text_field(fields, name, "") for name in context), text_field(fields, prompt)]
         asked = [user_message("\n\n".join(text for text in texts if text))]
@@ -114,7 +104,7 @@ def from_dolly(fields: Mapping[str, Any]) -> Fields:
     """Convert `instruction`, `context` and `response` to messages (Dolly)."""
     question = joined_text(fields, "instruction", "context", "input")
     reply = assistant_message(text_field(fields, "response"))
-    return {"messages": [*system_message(fields), user_message(question), reply]}
+    return {"messages": [*row_format.system_message(fields), user_message(question), reply]}
 
 
 def from_squad(fields: Mapping[str, Any]) -> Fields:
@@ -156,10 +146,10 @@ def from_label(prompt: str, name: str, fields: Mapping[str, Any]) -> Fields:
     if reply is None:
         columns = f'prompt = "{prompt}", reply = "{name}", reply_names = ["name of 0", "name of 1"]'
         advice = f"not a name; write under [data]: columns = {{ {columns} }}"
-        found = "a number in a text" if isinstance(label, str) else json_type(label)
+        found = "a number in a text" if isinstance(label, str) else row_format.json_type(label)
         raise Unreadable("shape", f"{name} is {found}, {advice}")
     asked = user_message(text_field(fields, prompt))
-    return {"messages": [*system_message(fields), asked, assistant_message(reply)]}
+    return {"messages": [*row_format.system_message(fields), asked, assistant_message(reply)]}
 
 
 def label_name(value: Any, names: tuple[str, ...]) -> str | None:

@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 
-from ...gates.lowered_limits import lowered_limits, lowered_text
 from ...gates.new_test_set import note_on_test_set
-from ...gates.promotion import PromotionRefused, check_promotable
+from ...gates.promotion import PromotionRefused, check_promotable, lowered_limits, lowered_text
 from ...models.evaluation import Evaluation, Json
 from ...models.spec import Candidate
 from ...results.scorecard import asked_in_words
