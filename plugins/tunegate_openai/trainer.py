@@ -55,16 +55,16 @@ class OpenAITrainer:
         """Upload, ask for the job (once, though started again), wait, keep what it leaves."""
         if missing := missing_packages(*REQUIREMENTS):
             raise TrainingFailed(missing)
-        from . import uploads, watch
+        from . import watch
         from .client import connect, readable_errors
-        from .submit import Submitter
+        from .submit import Submitter, row_of_line
 
         settings = parse_settings(Settings, plan.config)
         api = connect(settings)
         job = Submitter(api, settings, plan, folder).find_or_create_job()
         train = Dataset.read(plan.train, columns=plan.columns or None)
         with closing(watch.JobProgress("training")) as progress:
-            locate_row = partial(uploads.row_of_line, dataset=train)
+            locate_row = partial(row_of_line, dataset=train)
             job = watch.JobWatcher(api, settings, job, folder, progress, locate_row).until_done()
         if not job.fine_tuned_model:
             raise TrainingFailed(f"job {job.id} succeeded, and names no model")
