@@ -5,6 +5,7 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from tunegate import Dataset, TokenizationSpec
 from tunegate.config.settings import parse_settings
@@ -79,8 +80,6 @@ class OpenAITrainer:
 
 def model_spec(model: str, settings: Settings) -> str:
     """Return the model spec of a name at this provider."""
-    from urllib.parse import urlencode
-
     if settings.base_url == Settings(base="-").base_url:
         return f"openai:{model}"
     # Another provider is sent no key unless its variable is named.

@@ -59,12 +59,8 @@ class JobWatcher:
     sleep: Callable[[float], None] = time.sleep
 
     def __post_init__(self) -> None:
-        self.pause, self.last_status = self._min_pause, ""
-        self.seen_events: set[str] = set()
-
-    @property
-    def _min_pause(self) -> float:
-        return min(MIN_POLL_SECONDS, self.settings.longest_poll)
+        self.pause = self._min_pause = min(MIN_POLL_SECONDS, self.settings.longest_poll)
+        self.last_status, self.seen_events = "", set[str]()
 
     def until_done(self) -> FineTuningJob:
         """Return the job when it has succeeded, else raise; Ctrl-C leaves it as it is."""

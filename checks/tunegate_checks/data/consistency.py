@@ -1,8 +1,7 @@
 """Consistency: one system prompt, one format of reply, one spelling of each label.
 
 A model learns accidental differences as if they meant something. OpenAI's fine-tuning guide
-("Crafting prompts") asks for the instructions that worked best, the same in every example and in
-use.
+("Crafting prompts") asks for the instructions that worked best, in every example and in use.
 """
 
 import re
@@ -223,8 +222,7 @@ def spelled_labels(example: Example) -> list[str]:
 def labels(train: Dataset, other: Dataset) -> Iterator[Finding]:
     """Yield each label of a split that training does not have. For classification.
 
-    A label that only training has is a hint. Where the replies of training are no labels, one
-    finding says so.
+    A label that only training has is a hint. One finding says that training has no labels.
     """
     if evidence := no_classes(train):
         yield Finding.of_dataset("labels", f"training has no classes: {evidence}")

@@ -102,9 +102,8 @@ class Redactor:
     def redact_row(self, fields: Fields) -> RedactedRow:
         """Return the row without personal data, and what was replaced; with none, the row itself.
 
-        A placeholder is shorter or longer than its value, which can bring another number close
-        enough to a label to be found, and a value can be known by a later text: the row is read
-        until nothing more is found.
+        A placeholder has another length than its value, which can bring a number close enough to a
+        label, and a value can be known by a later text: the row is read until nothing is found.
         """
         texts = (field.text for field in text_fields.iter_texts(fields))
         if id(fields) in self._clean_rows and not any(map(self._known.spans, texts)):

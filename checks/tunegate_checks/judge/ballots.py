@@ -100,8 +100,7 @@ def plurality_side(votes: Sequence[str | None]) -> str | None:
 def agreement(votes_by_item: Sequence[Sequence[Hashable]]) -> float:
     """Return the share of pairs of votes on the same item that are equal; NaN without a pair.
 
-    Source: the observed agreement of J. L. Fleiss (1971), Psychological Bulletin 76:378-382,
-    each pair counting the same.
+    Each pair counts the same. Source: J. L. Fleiss (1971), Psychological Bulletin 76:378-382.
     """
     pairs = [first == second for votes in votes_by_item for first, second in combinations(votes, 2)]
     return sum(pairs) / len(pairs) if pairs else math.nan

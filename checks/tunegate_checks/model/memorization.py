@@ -96,9 +96,8 @@ def personal_data(
 ) -> Iterator[Finding]:
     """No answer holds personal data that its question, or its system prompt, does not.
 
-    What is found, and what is not: docs/personal-data.md. `ignore`, `allow` and `names` are those
-    of `pii.find`: kinds, public values or "@domains", and a model that finds names. The evidence is
-    masked.
+    What is found, masked, and what is not: docs/personal-data.md. `ignore`, `allow`, `names`: those
+    of `pii.find`, which are kinds, public values or "@domains", and a model that finds names.
     """
     for p in predictions:
         prompt_text = _alphanumeric(_messages_text(test[p.row].given))
