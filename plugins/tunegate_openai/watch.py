@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,11 +110,9 @@ class JobWatcher:
 
     def _show_events(self) -> int:
         """Show the new events, the oldest first; return their number."""
-        new_events = []
-        for event in self.client.fine_tuning.jobs.list_events(self.job.id, limit=100):
-            if event.id in self.seen_events:
-                break  # the newest come first
-            new_events.append(event)
+        listed = self.client.fine_tuning.jobs.list_events(self.job.id, limit=100)
+        # The newest come first.
+        new_events = [*takewhile(lambda event: event.id not in self.seen_events, listed)]
         for event in reversed(new_events):
             self.seen_events.add(event.id)
             if event.type == "metrics" and isinstance(event.data, dict):

@@ -11,6 +11,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import InitVar, dataclass
 from typing import NamedTuple
 
 from tunegate.data.formats.row_format import Fields
@@ -43,6 +44,7 @@ class RedactedRow(NamedTuple):
     refusal: str = ""
 
 
+@dataclass(eq=False, repr=False)
 class Redactor:
     """Replaces what `pii.find` and `secrets.find` report; hints of the latter stay.
 
@@ -52,18 +54,15 @@ class Redactor:
     invented values stand in place of placeholders; with `believes_rows` those of a row's list too.
     """
 
-    def __init__(
-        self,
-        texts: Iterable[str] = (),
-        ignore: Collection[str] = (),
-        allow: Collection[str] = (),
-        key: bytes = b"",
-        surrogates: bool = False,
-        names: str = "",
-        believes_rows: bool = False,
-    ) -> None:
-        self._ignore, self._allow, self._key, self._names = ignore, allow, key, names
-        self._with_surrogates, self._believes_rows = surrogates, believes_rows
+    texts: InitVar[Iterable[str]] = ()
+    ignore: Collection[str] = ()
+    allow: Collection[str] = ()
+    key: bytes = b""
+    surrogates: bool = False
+    names: str = ""
+    believes_rows: bool = False
+
+    def __post_init__(self, texts: Iterable[str]) -> None:
         self._values: dict[Value, str] = {}  # as each was written first
         self._placeholders: dict[Value, str] = {}
         self._owners: dict[Value, Value] = {}  # by invented value
@@ -81,21 +80,21 @@ class Redactor:
         self.known_in_row = KnownValues()
         self._redactions: list[tuple[str, str]] = []
         self._surrogates_of_row: list[str] = []
-        self._let_stand = text_fields.surrogates_of(fields) if self._believes_rows else set[str]()
+        self._let_stand = text_fields.surrogates_of(fields) if self.believes_rows else set[str]()
         # A field of this name that is no list is the user's.
         can_list = isinstance(fields.get(text_fields.SURROGATES, []), list)
-        self._invents = self._with_surrogates and can_list
+        self._invents = self.surrogates and can_list
         self._path = self._refusal = ""
 
     def collect(self, rows: Iterable[Fields]) -> None:
         """Learn the values of all rows, so that each can then be redacted by itself."""
-        with_surrogates, self._with_surrogates = self._with_surrogates, False
+        surrogates, self.surrogates = self.surrogates, False
         for fields in rows:
             done = self.redact_row(fields)
-            self._invented_before |= set() if self._key else text_fields.surrogates_of(fields)
+            self._invented_before |= set() if self.key else text_fields.surrogates_of(fields)
             if not done.redactions and not done.refusal:
                 self._clean_rows[id(fields)] = fields
-        self._with_surrogates = with_surrogates
+        self.surrogates = surrogates
         for (kind, _), value in self._values.items():
             self._known.add(kind, value, only_unique=True)
 
@@ -170,8 +169,8 @@ class Redactor:
 
     def _number(self, kind: str, value: str) -> str:
         """Return the next number of a kind; with a key a digest of the value."""
-        if self._key:
-            digest = hmac.digest(self._key, f"{kind} {value}".encode(), "sha256")
+        if self.key:
+            digest = hmac.digest(self.key, f"{kind} {value}".encode(), "sha256")
             return f"{int.from_bytes(digest) % 10**12:012}"
         self._last_numbers[kind.upper()] += 1
         return str(self._last_numbers[kind.upper()])
@@ -196,12 +195,12 @@ class Redactor:
         """Return the spans to replace, in order; of two that overlap, the longer."""
         candidates: list[Span] = []
         if context or text not in self._clean_texts:
-            candidates += api_keys.key_spans(text, self._allow)
-            ignore, allow, names = self._ignore, self._allow, self._names
-            candidates += personal_spans(text, context, ignore, allow, names=names)
+            candidates += api_keys.key_spans(text, self.allow)
+            spans = personal_spans(text, context, self.ignore, self.allow, names=self.names)
+            candidates += spans
             if not context and not candidates and len(self._clean_texts) < MAX_CLEAN_TEXTS:
                 self._clean_texts.add(text)
-        public = {value.lower() for value in self._allow}
+        public = {value.lower() for value in self.allow}
         known = (*self.known_in_row.spans(text), *self._known.spans(text))
         candidates += [s for s in known if text[s.start : s.end].lower() not in public]
         chosen: list[Span] = []
