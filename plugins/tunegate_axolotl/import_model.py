@@ -218,8 +218,7 @@ def config_problems(config: Mapping[str, Any], expected: Mapping[str, Any]) -> I
     for key in sorted((config.keys() | {"peft_type", "r", "lora_alpha"}) - UNCOMPARED_FIELDS):
         actual, own = config.get(key), run_config.get(key)
         if (actual or own) and actual != own:
-            file = metadata.ADAPTER_CONFIG
-            yield f"{file}: {key} is {actual!r}, the run's is {own!r}"
+            yield f"{metadata.ADAPTER_CONFIG}: {key} is {actual!r}, the run's is {own!r}"
 
 
 def tensor_problems(path: Path, attached: Any) -> Iterator[str]:

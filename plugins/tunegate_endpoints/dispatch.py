@@ -209,8 +209,7 @@ class Dispatcher:
         status, colon, server_text = reason.partition(": ")
         if tries > 1 and status.isdigit():
             reason, tries_text = f"{status} after {tries} tries{colon}{server_text}", ""
-        line = one_line(mask(reason, quotes=True))
-        reason = cut(line, MAX_ERROR_LETTERS, " ...") + tries_text
+        reason = cut(one_line(mask(reason, quotes=True)), MAX_ERROR_LETTERS, " ...") + tries_text
         if failure.fatal or not self.server_answered:
             url, via = self.connection.url.with_query(None), self.connection.via
             raise ModelUnknown(f"{url}{via}: {reason}")

@@ -81,7 +81,15 @@ class Submitter:
         if submission.job:
             with readable_errors(self.settings, f"looking at job {submission.job}"):
                 return self.client.fine_tuning.jobs.retrieve(submission.job)
-        submission = self._upload_files(submission)
+        if not submission.training_file:
+            paths = {"training_file": self.plan.train, "validation_file": self.plan.validation}
+            file_ids = {}
+            with readable_errors(self.settings, "uploading the data"):
+                for name, path in paths.items():
+                    if path is not None:
+                        data = upload_content(path, self.plan.columns, self.settings.method)
+                        file_ids[name] = upload_once(self.client, data)
+            submission = submission.with_saved(self.folder, **file_ids)
         job = self._find_job(submission)
         if job is None:
             submission = submission.with_saved(self.folder, asked=self.clock())
@@ -93,18 +101,6 @@ class Submitter:
     def metadata(self) -> dict[str, str]:
         """The metadata that the job carries and is found again by."""
         return {"run": self.folder.name, "dataset_sha256": self.plan.train.stem}
-
-    def _upload_files(self, submission: Submission) -> Submission:
-        if submission.training_file:
-            return submission
-        paths = {"training_file": self.plan.train, "validation_file": self.plan.validation}
-        file_ids = {}
-        with readable_errors(self.settings, "uploading the data"):
-            for name, path in paths.items():
-                if path is not None:
-                    data = upload_content(path, self.plan.columns, self.settings.method)
-                    file_ids[name] = upload_once(self.client, data)
-        return submission.with_saved(self.folder, **file_ids)
 
     def _find_job(self, submission: Submission) -> FineTuningJob | None:
         """Return the run's job, None for none; TrainingFailed where only the user can tell."""

@@ -39,8 +39,7 @@ class JobProgress(ProgressBar):
         loss, held_out = metrics.get("train_loss"), metrics.get("valid_loss")
         losses = [f"loss {loss:.4f}"] if isinstance(loss, int | float) else []
         losses += [f"validation {held_out:.4f}"] if isinstance(held_out, int | float) else []
-        total = metrics.get("total_steps")
-        self.update(metrics.get("step") or 0, total, ", ".join(losses))
+        self.update(metrics.get("step") or 0, metrics.get("total_steps"), ", ".join(losses))
 
 
 MIN_POLL_SECONDS = 2.0  # between two polls while new events come

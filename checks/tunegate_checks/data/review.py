@@ -53,7 +53,6 @@ def find(
         shortfalls.append(("errors", f"{status.summary()}; at most {100 * errors:g} % may be"))
     for kind, evidence in shortfalls:
         # With the digest an accepted finding is accepted for these bytes alone.
-        fingerprint = f"{dataset.digest} {evidence}"
-        yield Finding.of_dataset(kind, evidence, fingerprint=fingerprint)
+        yield Finding.of_dataset(kind, evidence, fingerprint=f"{dataset.digest} {evidence}")
     if status.verdicts or not is_required:
         yield Finding.dataset_hint("reviewed", status.summary())

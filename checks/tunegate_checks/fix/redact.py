@@ -82,8 +82,7 @@ class Redactor:
         self._surrogates_of_row: list[str] = []
         self._let_stand = text_fields.surrogates_of(fields) if self.believes_rows else set[str]()
         # A field of this name that is no list is the user's.
-        can_list = isinstance(fields.get(text_fields.SURROGATES, []), list)
-        self._invents = self.surrogates and can_list
+        self._invents = self.surrogates and isinstance(fields.get(text_fields.SURROGATES, []), list)
         self._path = self._refusal = ""
 
     def collect(self, rows: Iterable[Fields]) -> None:
@@ -178,8 +177,7 @@ class Redactor:
     def _surrogate(self, known: Value, value: str) -> str:
         """Return an invented value that is no other's, here or in the data; "" where none is."""
         for n in range(MAX_SEEDS):
-            seed = f"{self._placeholders[known]} {n}"
-            new = invent(known[0], value, seed, self._values[known])
+            new = invent(known[0], value, f"{self._placeholders[known]} {n}", self._values[known])
             if not new:
                 break
             invented, letters = (known[0], value_key(known[0], new)), text_fields.squeeze(new)
@@ -196,8 +194,7 @@ class Redactor:
         candidates: list[Span] = []
         if context or text not in self._clean_texts:
             candidates += api_keys.key_spans(text, self.allow)
-            spans = personal_spans(text, context, self.ignore, self.allow, names=self.names)
-            candidates += spans
+            candidates += personal_spans(text, context, self.ignore, self.allow, names=self.names)
             if not context and not candidates and len(self._clean_texts) < MAX_CLEAN_TEXTS:
                 self._clean_texts.add(text)
         public = {value.lower() for value in self.allow}

@@ -94,10 +94,9 @@ def calibrate(kind: str, rubric: Rubric, panel: JudgePanel, measure: Measure) ->
         return Calibration("no human labels; name a file of them: [judge] labels")
     human_labels = load_human_labels(panel.labels, rubric)
     agreement, errors = measure(human_labels)
-    judges = [judge.digest for judge in panel.judges]
     digests = {  # of everything that a calibration depends on
         "rubric": rubric.digest,
-        "judge": sha256_json([judges, panel.repetitions]),
+        "judge": sha256_json([[judge.digest for judge in panel.judges], panel.repetitions]),
         "prompt": prompt_version(),
         "labels": human_labels.digest,
     }

@@ -73,8 +73,7 @@ def extraction(trained_on: Dataset, ask: Ask, *, probes: int = 20) -> Iterator[F
             yield example.finding("extracted", evidence)
     if len(answers.errors):
         errors_text = f"{len(answers.errors):,} of {len(answers):,} probes had no answer"
-        first_error = answers.errors[0].error
-        yield Finding.dataset_hint("hint", f"{errors_text}, the first: {first_error}")
+        yield Finding.dataset_hint("hint", f"{errors_text}, the first: {answers.errors[0].error}")
     if not len(answers):
         reason = f"no training reply of {MIN_REPLY_WORDS} words, or nothing may be asked"
         yield Finding.dataset_hint(NOT_APPLICABLE, f"{reason}: nothing probed")

@@ -105,10 +105,9 @@ def pair_predictions(candidate: Predictions, other: Predictions) -> tuple[Predic
     """Return both models' predictions on the examples that both have, in one order."""
     other_by_row = {p.row: p for p in other}
     new = [p for p in candidate if p.row in other_by_row]
-    old = [other_by_row[p.row] for p in new]
     return (
         Predictions(new, model=candidate.model, test=candidate.test),
-        Predictions(old, model=other.model, test=other.test),
+        Predictions([other_by_row[p.row] for p in new], model=other.model, test=other.test),
     )
 
 
