@@ -36,10 +36,9 @@ def collect_votes(
     """Return the votes on each question: one for each judge and repetition."""
     votes_by_ballot: list[list[Vote[T]]] = []
     for judge, repetition in product(panel.judges, range(panel.repetitions)):
-        answers = _ask_judge(judge, dict(enumerate(questions)), repetition)
         votes: dict[int, Vote[T]] = {}
         repairs: dict[int, Messages] = {}
-        for i, answer in answers.items():
+        for i, answer in _ask_judge(judge, dict(enumerate(questions)), repetition).items():
             vote = _read_vote(answer, read)
             if isinstance(vote, Vote):
                 votes[i] = vote

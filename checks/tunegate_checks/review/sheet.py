@@ -66,9 +66,8 @@ def write_sheet(
     table = csv.writer(text, delimiter=separator, lineterminator="\r\n")
     table.writerow(COLUMNS)
     for e in examples:
-        cells = (to_cell(t) for t in (e.system, e.prompt, e.reply))
         keys = (f"sha256:{dataset.digest}", to_cell(dataset.path.name), seed, e.line, row_id(e))
-        table.writerow([*keys, *cells, "", "", ""])
+        table.writerow([*keys, *(to_cell(t) for t in (e.system, e.prompt, e.reply)), "", "", ""])
     data = text.getvalue().encode("utf-8-sig", "replace")
     atomic_write(path, data, mode=0o600)  # the rows may contain personal data
 
