@@ -77,8 +77,7 @@ ALLOWED: dict[str, dict[str, str]] = {
     "tunegate_axolotl": {
         "commands": "export import_model",
         "import_model": "export",
-        "export": "config",
-        "config": "",
+        "export": "",
     },
 }
 

@@ -176,8 +176,7 @@ def share(
 ) -> Score:
     """Return `proportion` of the rows that are hits, with the bounds of their units.
 
-    `missing` marks the rows that could not be had, by default those with an error: no hits where
-    higher is better, else hits.
+    `missing` rows, by default those with an error, are no hits where higher is better, else hits.
     """
     missing = [bool(p.error) for p in rows] if missing is None else missing
     units, n = Units.of(rows), len(rows)
@@ -209,8 +208,7 @@ def mcnemar_p(gained: int, lost: int) -> float:
 def difference_interval(gained: int, lost: int, n: int, z: float = Z95) -> tuple[float, float]:
     """Return the interval of (gained - lost) / n; z = 1.96 gives 95 %, two-sided.
 
-    Its ends are the margins by which the p-value of `not_inferior_p`, of either model, is the tail
-    beyond z.
+    Its ends are the margins at which `not_inferior_p`, of either model, is the tail beyond z.
     """
     if n == 0:
         return math.nan, math.nan

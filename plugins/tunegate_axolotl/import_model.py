@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,22 +29,15 @@ UNCOMPARED_FIELDS = {
     *("auto_mapping", "base_model_name_or_path", "exclude_modules", "inference_mode", "task_type"),
     *("megatron_config", "megatron_core", "peft_version", "revision", "target_modules"),
 }
-LEARNT_STATEMENT = "that it learnt the training rows"
+# What was proved of a model, and what rests on the word of whoever imports it.
+Report = tuple[list[str], list[str]]
 
 
 class ImportRefused(ValueError):
     """The model is not the run's; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImportReport:
-    """What was proved of an imported model, and what rests on the word of whoever imports it."""
-
-    proved: list[str]
-    unproved: list[str]
-
-
-def import_model(folder: Path, run: Run, *, same_base: bool = False) -> ImportReport:
+def import_model(folder: Path, run: Run, *, same_base: bool = False) -> Report:
     """Copy the model of a folder into its run, and finish the run with it.
 
     `same_base`: the base that the adapter names is the run's, under another name. Raises
@@ -54,9 +47,9 @@ def import_model(folder: Path, run: Run, *, same_base: bool = False) -> ImportRe
     job, manifest = training_data.make_job(run.plan, run.folder), export.manifest_of(run)
     if problems := list(model_problems(folder, job, manifest, same_base)):
         raise ImportRefused("; ".join(problems))
-    report = compare_export(folder, run, manifest)
+    proved, unproved = report = compare_export(folder, run, manifest)
     if same_base:
-        report.unproved.insert(1, "that its base was the run's")
+        unproved.insert(1, "that its base was the run's")
 
     # The baseline is measured, and what an earlier training left in the run is removed, before the
     # model is copied.
@@ -69,10 +62,10 @@ def import_model(folder: Path, run: Run, *, same_base: bool = False) -> ImportRe
     copy_model(folder, job)
     try:
         losses = compare_losses(job, report)
-        word = f"on the word of {current_user()}: {'; '.join(report.unproved)}"
+        word = f"on the word of {current_user()}: {'; '.join(unproved)}"
         # Scorecards and promotions repeat the word.
         figures = {"trained": "elsewhere", "word": f"trained elsewhere; {word}"}
-        figures |= {"proved": "; ".join(report.proved), "imported": timestamp("seconds")}
+        figures |= {"proved": "; ".join(proved), "imported": timestamp("seconds")}
         trained = Trained(f"folder:{job.model_folder.name}", "", {**figures, **losses})
         training_process.finish_run(run, plugins, trained, baseline)
     except BaseException:  # without run.json, the model would look like one that was trained here
@@ -82,16 +75,15 @@ def import_model(folder: Path, run: Run, *, same_base: bool = False) -> ImportRe
     return report
 
 
-def compare_export(folder: Path, run: Run, manifest: export.ExportManifest) -> ImportReport:
+def compare_export(folder: Path, run: Run, manifest: export.ExportManifest) -> Report:
     """Compare the export beside the model with the run; return what that proves, or refuse."""
     proved = ["a gate opened for this run, on these bytes"]
     proved.append("the model has the shape of the run's base")
     unproved = ["that it was trained on these bytes, and no others"]
-    report = ImportReport(proved, unproved)
     if not (found := export.read_manifest(folder)):
         missing = f"there is no {export.MANIFEST_FILE} beside it"
         unproved.append(f"that the data came from an export: {missing}")
-        return report
+        return proved, unproved
     export_folder, exported = found
     for key in ("run", "base_digest", "data"):  # its receipt may be newer: the gate opened again
         expected, actual = getattr(manifest, key), getattr(exported, key)
@@ -104,16 +96,16 @@ def compare_export(folder: Path, run: Run, manifest: export.ExportManifest) -> I
     proved.append("the exported rows beside it are those that the gate opened for")
     if export.CONFIG_FILE in exported.changed_files(export_folder):
         unproved.append(f"its settings: {export.CONFIG_FILE} was changed since the export")
-    return report
+    return proved, unproved
 
 
-def compare_losses(job: TrainingJob, report: ImportReport) -> dict[str, float]:
+def compare_losses(job: TrainingJob, report: Report) -> dict[str, float]:
     """Compare the losses of the copied model and its base on training rows; add to the report.
 
     Returns the number of `rows`, `loss` and `loss_of_base` in nats per trained token. Of pairs, the
     loss is that on the preferred replies less that on the rejected ones: DPO makes it smaller.
     """
-    settings, root = job.settings, job.base_folder
+    (proved, unproved), settings, root = report, job.settings, job.base_folder
     rows = replace(training_data.load_training_data(job), validation=[])
     count = len(verify.sample_rows(rows))
     model = weights.load_trained(job.model_folder, root, settings)
@@ -127,9 +119,9 @@ def compare_losses(job: TrainingJob, report: ImportReport) -> dict[str, float]:
         base_loss -= base_losses["rejected_loss"]
     text = f"its {name} on {count} of them is {loss:.3f}, the base's {base_loss:.3f}"
     if loss < base_loss:
-        report.proved.append(f"it does better on the training rows than its base: {text}")
+        proved.append(f"it does better on the training rows than its base: {text}")
     else:
-        report.unproved.append(f"{LEARNT_STATEMENT}: {text}")
+        unproved.append(f"that it learnt the training rows: {text}")
     return {"rows": count, "loss": loss, "loss_of_base": base_loss}
 
 
@@ -226,8 +218,7 @@ def config_problems(config: Mapping[str, Any], expected: Mapping[str, Any]) -> I
     for key in sorted((config.keys() | {"peft_type", "r", "lora_alpha"}) - UNCOMPARED_FIELDS):
         actual, own = config.get(key), run_config.get(key)
         if (actual or own) and actual != own:
-            file = metadata.ADAPTER_CONFIG
-            yield f"{file}: {key} is {actual!r}, the run's is {own!r}"
+            yield f"{metadata.ADAPTER_CONFIG}: {key} is {actual!r}, the run's is {own!r}"
 
 
 def tensor_problems(path: Path, attached: Any) -> Iterator[str]:

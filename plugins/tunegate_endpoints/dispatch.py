@@ -200,8 +200,15 @@ class Dispatcher:
         return False
 
     def _give_up(self, request: Request, failure: Failure, tries: int) -> Answer:
-        """Return the answer that says why; raise ModelUnknown where no request can succeed."""
-        reason = self._reason_text(failure, tries)
+        """Return the answer that says why, on one line, cut, with the number of tries, keys masked.
+
+        Raises ModelUnknown where no request can succeed.
+        """
+        reason, tries_text = failure.reason, f" ({tries} tries)" if tries > 1 else ""
+        status, colon, server_text = reason.partition(": ")
+        if tries > 1 and status.isdigit():
+            reason, tries_text = f"{status} after {tries} tries{colon}{server_text}", ""
+        reason = cut(one_line(mask(reason, quotes=True)), MAX_ERROR_LETTERS, " ...") + tries_text
         if failure.fatal or not self.server_answered:
             url, via = self.connection.url.with_query(None), self.connection.via
             raise ModelUnknown(f"{url}{via}: {reason}")
@@ -211,12 +218,3 @@ class Dispatcher:
             failures = f"{self.failed_in_a_row} answers failed one after another"
             self.stop_reason = f"not asked: {failures}: {reason}"
         return Answer(request.row, error=reason)
-
-    def _reason_text(self, failure: Failure, tries: int) -> str:
-        """Return the reason in one line, cut, with the number of tries, and every key masked."""
-        reason, tries_text = failure.reason, f" ({tries} tries)" if tries > 1 else ""
-        status, colon, server_text = reason.partition(": ")
-        if tries > 1 and status.isdigit():
-            reason, tries_text = f"{status} after {tries} tries{colon}{server_text}", ""
-        line = one_line(mask(reason, quotes=True))
-        return cut(line, MAX_ERROR_LETTERS, " ...") + tries_text

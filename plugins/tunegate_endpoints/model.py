@@ -120,7 +120,12 @@ def open_endpoint(provider: Provider, rest: str, root: Path) -> Endpoint:
         settings, set_fields = merge_settings(rest, *known)
         if "base_url" not in set_fields:
             _check_known(provider, rest.partition("?")[0], config)
-        key = _key_of(provider, settings, set_fields)
+        official, asked = urlsplit(provider.official_url), urlsplit(settings.base_url)
+        is_elsewhere = "base_url" in set_fields and official[:2] != asked[:2]
+        # Another server gets a key by `key_env` alone, and none by "".
+        usual = "" if is_elsewhere else provider.key_env
+        variable = usual if settings.key_env is None else settings.key_env
+        key = _variable(variable, "key_env") if variable else ""
         templates = map(Template, settings.headers.values())
         variables = {v: _variable(v, "headers") for t in templates for v in t.get_identifiers()}
         return Endpoint(name, provider, settings, key, variables)
@@ -130,16 +135,6 @@ def open_endpoint(provider: Provider, rest: str, root: Path) -> Endpoint:
 
 open_openai = partial(open_endpoint, OpenAIProvider())
 open_anthropic = partial(open_endpoint, AnthropicProvider())
-
-
-def _key_of(provider: Provider, settings: Settings, set_fields: frozenset[str]) -> str:
-    """Return the API key, "" for none; other servers get one by `key_env` alone; ValueError."""
-    official, asked = urlsplit(provider.official_url), urlsplit(settings.base_url)
-    is_elsewhere = "base_url" in set_fields and official[:2] != asked[:2]
-    variable = settings.key_env
-    if variable is None:
-        variable = "" if is_elsewhere else provider.key_env
-    return _variable(variable, "key_env") if variable else ""
 
 
 def _variable(name: str, setting: str) -> str:

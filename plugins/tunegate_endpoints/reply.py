@@ -56,9 +56,7 @@ FINISH_REASONS = {
 FILTERED_REASONS = {"content_filter", "refusal", "safety"}  # the server's filter cut the answer off
 
 
-def reply_of(
-    message: Mapping[str, Any], reason: Any, served_by: Any, usage: Usage
-) -> Reply | Failure:
+def reply_of(message: dict[str, Any], reason: Any, served_by: Any, usage: Usage) -> Reply | Failure:
     """Return the reply where it ended as an answer does, else a Failure with the tokens it took.
 
     The message is in the form of chat completions; what decides nothing in it is passed over. It

@@ -81,5 +81,4 @@ def backoff(tries: int, chance: float) -> float:
 
     Source: M. Brooker, "Exponential Backoff And Jitter" (AWS, 2015), "equal jitter".
     """
-    longest = min(MAX_BACKOFF_SECONDS, 2.0 ** (tries - 1))
-    return longest * (1 + chance) / 2
+    return min(MAX_BACKOFF_SECONDS, 2.0 ** (tries - 1)) * (1 + chance) / 2

@@ -5,6 +5,7 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from tunegate import Dataset, TokenizationSpec
 from tunegate.config.settings import parse_settings
@@ -55,16 +56,16 @@ class OpenAITrainer:
         """Upload, ask for the job (once, though started again), wait, keep what it leaves."""
         if missing := missing_packages(*REQUIREMENTS):
             raise TrainingFailed(missing)
-        from . import uploads, watch
+        from . import watch
         from .client import connect, readable_errors
-        from .submit import Submitter
+        from .submit import Submitter, row_of_line
 
         settings = parse_settings(Settings, plan.config)
         api = connect(settings)
         job = Submitter(api, settings, plan, folder).find_or_create_job()
         train = Dataset.read(plan.train, columns=plan.columns or None)
         with closing(watch.JobProgress("training")) as progress:
-            locate_row = partial(uploads.row_of_line, dataset=train)
+            locate_row = partial(row_of_line, dataset=train)
             job = watch.JobWatcher(api, settings, job, folder, progress, locate_row).until_done()
         if not job.fine_tuned_model:
             raise TrainingFailed(f"job {job.id} succeeded, and names no model")
@@ -79,8 +80,6 @@ class OpenAITrainer:
 
 def model_spec(model: str, settings: Settings) -> str:
     """Return the model spec of a name at this provider."""
-    from urllib.parse import urlencode
-
     if settings.base_url == Settings(base="-").base_url:
         return f"openai:{model}"
     # Another provider is sent no key unless its variable is named.

@@ -59,7 +59,6 @@ def open_program(rest: str, root: Path) -> ProgramModel:
         hint = did_you_mean(rest, [name for name in tables if "command" in tables[name]])
         raise ModelUnknown(f"program:{rest}: no table [models.{rest}] with a `command`{hint}")
     try:
-        table = parse_settings(schema.ProgramTable, tables[rest])
-        return ProgramModel(table.program(rest, root))
+        return ProgramModel(parse_settings(schema.ProgramTable, tables[rest]).program(rest, root))
     except (ValueError, ProgramFailed) as error:
         raise ModelUnknown(f"[models.{rest}] {error}") from None

@@ -59,8 +59,7 @@ def find(
     count = 0  # replies with a fact that their prompt lacks
     for example in dataset:
         prompt = f"{example.system} {example.prompt}".lower()
-        facts = FACT_PATTERN.findall(example.reply)
-        count += any(fact.lower() not in prompt for fact in facts)
+        count += any(fact.lower() not in prompt for fact in FACT_PATTERN.findall(example.reply))
     if n >= 20 and count > 0.3 * n:
         share = f"{count:,} of {n:,} replies state numbers or names that"
         evidence = f"{share} their prompts do not hold: for facts, retrieval serves better"

@@ -111,8 +111,7 @@ def _row_findings(dataset: Dataset) -> Iterator[Finding]:
         faults = [*_faults(example)]
         if messages := rejected_messages(example):
             last = f"messages[{len(messages) - 1}]"
-            rejected_example = Example(0, 0, {**example.fields, "messages": messages})
-            for kind, evidence in _faults(rejected_example):
+            for kind, evidence in _faults(Example(0, 0, {**example.fields, "messages": messages})):
                 if evidence.startswith(last):
                     faults.append((kind, f"rejected[0]{evidence.removeprefix(last)}"))
         for kind, evidence in faults:

@@ -49,9 +49,8 @@ def drift(
     area under the ROC curve (AUC) of a classifier that tells the splits apart (0.5: it cannot) by
     the first 1,000 letters of their prompts.
 
-    A PSI above `psi_limit` is a finding, above 0.1 a hint (N. Siddiqi, Credit Risk Scorecards,
-    2006), if it also exceeds what chance explains. A 95 % interval of the AUC above `auc_limit` is
-    a finding, above 0.6 a hint.
+    A PSI that chance does not explain is a finding above `psi_limit`, a hint above 0.1 (N. Siddiqi,
+    Credit Risk Scorecards, 2006); a 95 % interval of the AUC above `auc_limit`, a hint above 0.6.
     """
     if not len(train) or not len(other):
         return

@@ -7,6 +7,7 @@ Tokens are counted by the tokenizer and chat template of the model that will be 
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from tunegate import Finding, TokenizationSpec, check
 from tunegate.data.dataset import Dataset, Example, preference_sides, rejected_reply
@@ -98,10 +99,8 @@ class ChatTemplateCounter:
         labels = encode_example(example, self.chat_template).labels
         trained = [i for i, label in enumerate(labels) if label != IGNORE_INDEX]
         # The last answer is the last unbroken run of trained tokens.
-        answer_start = trained[-1]
-        while answer_start > 0 and labels[answer_start - 1] != IGNORE_INDEX:
-            answer_start -= 1
-        return TokenCount(len(labels), len(trained), answer_start)
+        starts = [trained[0], *(b for a, b in pairwise(trained) if b - a > 1)]
+        return TokenCount(len(labels), len(trained), starts[-1])
 
 
 def make_token_counter(

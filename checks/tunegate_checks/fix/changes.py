@@ -13,6 +13,8 @@ from .read import Row, Source
 
 STEPS = ("format", "redact", "labels", "duplicates", "leaks")
 Why = tuple[str, str, str]  # description, reason and kind of a change
+# What is left for a person: what it is, and (line of the result, evidence) of each row.
+Unresolved = tuple[str, Sequence[tuple[int | None, str]]]
 
 
 @dataclass(frozen=True)
@@ -38,14 +40,6 @@ class Change:
     description: str
     reason: str
     kind: str = ""  # what the summary counts
-
-
-@dataclass(frozen=True)
-class Unresolved:
-    """What is left for a person: what it is, and (line of the result, evidence) of each row."""
-
-    description: str
-    evidence: Sequence[tuple[int | None, str]] = ()
 
 
 @dataclass

@@ -89,8 +89,7 @@ def fix_files(
 def make_jobs(file: Path | None, out: Path, config: Config | None, root: Path | None) -> list[Job]:
     """Return the job of `file`, or those of the configured splits; raises ConfigError."""
     if file is not None:
-        is_folder = out.is_dir() or not out.suffix
-        path = out / f"{file.stem}.jsonl" if is_folder else out
+        path = out / f"{file.stem}.jsonl" if out.is_dir() or not out.suffix else out
         if is_table_data(b"", path):
             raise ConfigError(f"{path}: what is written is JSONL; -o {path.with_suffix('.jsonl')}")
         return [Job(file, path, split_of(file, config, root))]

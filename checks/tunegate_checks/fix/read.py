@@ -153,5 +153,4 @@ def _parquet_records(data: bytes, numbers: list[int]) -> dict[int, bytes]:
     text = frame.iloc[[n - 1 for n in numbers]].to_json(
         orient="records", lines=True, force_ascii=False, default_handler=str
     )
-    lines = str(text).encode("utf-8", "surrogatepass").split(b"\n")
-    return dict(zip(numbers, lines, strict=False))
+    return dict(zip(numbers, str(text).encode("utf-8", "surrogatepass").split(b"\n"), strict=False))

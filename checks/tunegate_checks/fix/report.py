@@ -35,8 +35,8 @@ def changes_csv(file_changes: FileChanges) -> bytes:
         lines = [change.row.line, line_of_row.get(id(change.row), "")] if change.row else ["", ""]
         descriptions = mask_personal(change.description), mask_personal(change.reason)
         writer.writerow([*lines, change.step, *descriptions])
-    for item in file_changes.unresolved:
-        for out_line, why in item.evidence:
+    for _, evidence in file_changes.unresolved:
+        for out_line, why in evidence:
             line = kept_rows[out_line - 1].line if out_line else ""
             left = "left", "nothing: for you to decide", mask_personal(why)
             writer.writerow([line, out_line or "", *left])
@@ -82,12 +82,12 @@ def _file_lines(file_changes: FileChanges) -> Iterator[str]:
     notes = [change.description for change in file_changes.changes if change.kind == "file"]
     counts = ", ".join(f"{name} {n:,}" for name, n in file_changes.finding_counts.items())
     notes.append(f"checked: {counts or 'nothing'}")
-    for item in file_changes.unresolved:
-        lines = sorted({line for line, _ in item.evidence if line is not None})
+    for description, evidence in file_changes.unresolved:
+        lines = sorted({line for line, _ in evidence if line is not None})
         lines_text = ", ".join(f"{n:,}" for n in lines[:MAX_LINES])
         more = f" and {len(lines) - MAX_LINES:,} more" if len(lines) > MAX_LINES else ""
         location = f" line {lines_text}{more} of {out['data'].name}" if lines else ""
-        notes.append(f"left for you: {item.description}{location}")
+        notes.append(f"left for you: {description}{location}")
     notes += (f"the data suite still finds {said}" for said in file_changes.still_found)
     if rejected:
         first = min(rejected, key=lambda r: r.line)

@@ -30,7 +30,7 @@ from ..data import (
 from ..data.consistency import spelled_labels
 from ..text.display import quote_line
 from . import spelling
-from .changes import STEPS, FileChanges, Unresolved
+from .changes import STEPS, FileChanges
 from .redact import Redactor
 from .repair_messages import repair_messages
 
@@ -105,7 +105,7 @@ def run_steps(file_changes: FileChanges, rules: FixRules) -> None:
     named = [(name, f) for by in (findings, others) for name, items in by.items() for f in items]
     for name, finding in named:
         if finding.kind == "meaning":  # of a field, which a person knows
-            file_changes.unresolved.append(Unresolved(f"{finding.kind}: {finding.evidence}"))
+            file_changes.unresolved.append((f"{finding.kind}: {finding.evidence}", ()))
         elif finding.line is None:
             of_whole.setdefault(f"{finding.kind} ({name})", []).append(finding.evidence)
         else:
@@ -118,12 +118,12 @@ def run_steps(file_changes: FileChanges, rules: FixRules) -> None:
         # Where rows were not redacted, the report must not quote them.
         is_quoted = "redact" in rules.steps
         evidence = [(f.line, f"{f.kind}: {f.evidence}" if is_quoted else f.kind) for f in items]
-        file_changes.unresolved.append(Unresolved(heading, evidence))
+        file_changes.unresolved.append((heading, evidence))
     refusals = [(i, row.refusal) for i, row in enumerate(file_changes.rows, 1) if row.refusal]
     if refusals:
-        file_changes.unresolved.append(Unresolved("not redacted, code would break, at", refusals))
+        file_changes.unresolved.append(("not redacted, code would break, at", refusals))
     if not len(result):
-        file_changes.unresolved.append(Unresolved("no row is left"))
+        file_changes.unresolved.append(("no row is left", ()))
 
 
 def findings_of_steps(

@@ -81,9 +81,8 @@ def unless_unanswered(score: Score, errors: Sequence[str]) -> Score:
 def grade(items: Sequence[Item], rubric: Rubric, judge: JudgePanel) -> list[Grade]:
     """Put every item to the judges and return the grades by majority."""
     questions = [grading_prompt(item, rubric) for item in items]
-    votes_by_item = collect_votes(questions, lambda text: parse_marks(text, rubric), judge)
     grades: list[Grade] = []
-    for votes in votes_by_item:
+    for votes in collect_votes(questions, lambda text: parse_marks(text, rubric), judge):
         marks = majority_marks(votes, rubric)
         valid = [(vote.value, vote.reason) for vote in votes if vote.value is not None]
         # Where no vote is as the majority, the first vote's.

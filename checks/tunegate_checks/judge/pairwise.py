@@ -82,9 +82,7 @@ def swap_consistency_score(comparisons: Sequence[Comparison]) -> Score:
     return proportion("swap consistency", consistent, sum(c.compared for c in comparisons))
 
 
-def compare(
-    pairs: Sequence[tuple[Item, str]], rubric: Rubric, judge: JudgePanel
-) -> list[Comparison]:
+def compare(pairs: list[tuple[Item, str]], rubric: Rubric, judge: JudgePanel) -> list[Comparison]:
     """Ask about each pair in both orders; equal answers are a tie without a question."""
     different = [i for i, (item, other) in enumerate(pairs) if item.answer != other]
     orders = product((False, True), different)
@@ -96,9 +94,7 @@ def compare(
     return comparisons
 
 
-def _combine_orders(
-    first_order: Sequence[Vote[str]], second_order: Sequence[Vote[str]]
-) -> Comparison:
+def _combine_orders(first_order: list[Vote[str]], second_order: list[Vote[str]]) -> Comparison:
     """Combine the votes on one pair; a vote that changes with the order counts as a tie."""
     both = zip(first_order, second_order, strict=True)
     orders = [(first.value, second.value and _SWAPPED[second.value]) for first, second in both]

@@ -116,8 +116,7 @@ def load_rubric(path: Path) -> Rubric:
     try:
         return Rubric.model_validate(tomllib.loads(path.read_text("utf-8")))
     except OSError as error:
-        reason = error.strerror or error
-        raise ConfigError(f"the rubric {path} cannot be read: {reason}") from None
+        raise ConfigError(f"the rubric {path} cannot be read: {error.strerror or error}") from None
     except ValidationError as error:
         lines = [f"{path}: {explain_error(e, Rubric)}" for e in error.errors()]
         raise ConfigError("\n".join(lines)) from None

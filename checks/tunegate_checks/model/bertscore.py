@@ -59,7 +59,20 @@ def bertscore(
     versions = f"bert-score {version('bert-score')}, transformers {version('transformers')}"
 
     def statistics(predictions: Predictions) -> Array:
-        return _score_predictions(_scorer(model, used_layers, rescale, device), predictions, batch)
+        """Return F1 per example, n x 1; batches are sorted by length: little is padding."""
+        import numpy as np
+
+        texts = [(p.got.strip(), p.expected.strip()) for p in predictions]
+        is_equal = [not p.error and a == b for p, (a, b) in zip(predictions, texts, strict=True)]
+        values = np.array(is_equal, dtype=np.float64).reshape(-1, 1)
+        # bert-score 0.3.13 fails on blank texts with transformers 5; they score 0, or 1 if equal.
+        nonblank = [i for i, pair in enumerate(texts) if all(pair)]
+        nonblank.sort(key=lambda i: max(map(len, texts[i])), reverse=True)
+        scorer = _scorer(model, used_layers, rescale, device)
+        if nonblank:
+            answers, references = ([texts[i][side] for i in nonblank] for side in (0, 1))
+            values[nonblank, 0] = scorer.score(answers, references, batch_size=batch)[2].numpy()
+        return values
 
     signature = f"{model_text}|layer {used_layers}|{rescale_text}|no idf|{versions}"
     return Metric("BERTScore", statistics, average, signature)
@@ -83,19 +96,3 @@ def _scorer(model: str, layers: int, rescale: str, device: str | None) -> Any:
     max_positions = getattr(scorer._model.config, "max_position_embeddings", 512)
     scorer._tokenizer.model_max_length = min(scorer._tokenizer.model_max_length, max_positions)
     return scorer
-
-
-def _score_predictions(scorer: Any, predictions: Predictions, batch: int) -> Array:
-    """Return F1 per example, n x 1; batches are sorted by length, so that little is padding."""
-    import numpy as np
-
-    texts = [(p.got.strip(), p.expected.strip()) for p in predictions]
-    # bert-score 0.3.13 fails on blank texts with transformers 5; they score 0, or 1 if equal.
-    nonblank = [i for i, pair in enumerate(texts) if all(pair)]
-    nonblank.sort(key=lambda i: max(map(len, texts[i])), reverse=True)
-    is_equal = [not p.error and a == b for p, (a, b) in zip(predictions, texts, strict=True)]
-    values = np.array(is_equal, dtype=np.float64).reshape(-1, 1)
-    if nonblank:
-        answers, references = ([texts[i][side] for i in nonblank] for side in (0, 1))
-        values[nonblank, 0] = scorer.score(answers, references, batch_size=batch)[2].numpy()
-    return values

@@ -36,7 +36,6 @@ def accuracy(
     With `every`, of which `predictions` are those without a near-duplicate in training, a hint says
     what the accuracy is on them all.
     """
-    rows = label_predictions(predictions, label)
     hints = fold_advice(predictions, label)
     excluded = len(every) - len(predictions) if every else 0
     if every and excluded:
@@ -45,7 +44,7 @@ def accuracy(
         share_text = f"{format_value(value, True)} on all {len(every):,} rows"
         hints.append(f"{excluded:,} {one if excluded == 1 else several} set apart; {share_text}")
     return share(
-        "accuracy", [row.right for row in rows], predictions,
+        "accuracy", [row.right for row in label_predictions(predictions, label)], predictions,
         misses=wrong_labels(predictions, label), signature=label.name, hints=hints,
     )  # fmt: skip
 

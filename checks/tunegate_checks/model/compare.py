@@ -149,9 +149,8 @@ def models(
 ) -> dict[str, Comparison]:
     """Compare the candidate with other models, by name, and show two tables.
 
-    The first has each model's scores, cost and latency, the second the paired differences with
-    95 % intervals and two-sided p-values, adjusted for all of them by Holm's procedure. Returns the
-    comparisons by the first metric.
+    The first has each model's scores, cost and latency, the second the paired differences with 95 %
+    intervals and two-sided p-values, adjusted by Holm. Returns the comparisons by the first metric.
     """
     rows = [("model", *(metric.name for metric in metrics), "USD for 1,000", "p50 (s)", "n")]
     for name, answers in {"candidate": predictions, **over}.items():
@@ -180,8 +179,7 @@ def models(
 def adjusted_p_values(ps: Sequence[float]) -> list[float]:
     """Return Holm's adjusted p-values, in the order given; NaN stays NaN, and counts.
 
-    Source: S. Holm (1979), A Simple Sequentially Rejective Multiple Test Procedure, Scandinavian
-    Journal of Statistics 6:65-70.
+    Source: S. Holm (1979), Scandinavian Journal of Statistics 6:65-70.
     """
     result, highest = [math.nan] * len(ps), 0.0
     known = [(p, i) for i, p in enumerate(ps) if not math.isnan(p)]

@@ -40,8 +40,7 @@ def valid(predictions: Predictions) -> Score:
             parse_strict(p.got)
         except Unreadable as error:
             reason = error.evidence.removeprefix("not JSON: ").partition(" (line ")[0]
-            evidence = f"{reason}: {shorten(p.got, 40)!r}"
-            wrong.append(p.finding("not JSON", evidence))
+            wrong.append(p.finding("not JSON", f"{reason}: {shorten(p.got, 40)!r}"))
     misses = Findings("invalid JSON", wrong, split="test", n=len(predictions))
     invalid = {*misses.rows}
     hits = [p.row not in invalid for p in predictions]

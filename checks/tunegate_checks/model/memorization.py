@@ -78,8 +78,7 @@ def extraction(trained_on: Dataset, ask: Ask, *, probes: int = 20) -> Iterator[F
             yield example.finding("extracted", evidence)
     if len(answers.errors):
         errors_text = f"{len(answers.errors):,} of {len(answers):,} probes had no answer"
-        first_error = answers.errors[0].error
-        yield Finding.dataset_hint("hint", f"{errors_text}, the first: {first_error}")
+        yield Finding.dataset_hint("hint", f"{errors_text}, the first: {answers.errors[0].error}")
     if not len(answers):
         reason = f"no training reply of {MIN_REPLY_WORDS} words, or nothing may be asked"
         yield Finding.dataset_hint(NOT_APPLICABLE, f"{reason}: nothing probed")
@@ -101,9 +100,8 @@ def personal_data(
 ) -> Iterator[Finding]:
     """No answer holds personal data that its question, or its system prompt, does not.
 
-    What is found, and what is not: docs/personal-data.md. `ignore`, `allow` and `names` are those
-    of `pii.find`: kinds, public values or "@domains", and a model that finds names. The evidence is
-    masked.
+    What is found, masked, and what is not: docs/personal-data.md. `ignore`, `allow`, `names`: those
+    of `pii.find`, which are kinds, public values or "@domains", and a model that finds names.
     """
     for p in predictions:
         prompt_text = _alphanumeric(_messages_text(test[p.row].given))

@@ -105,10 +105,9 @@ def pair_predictions(candidate: Predictions, other: Predictions) -> tuple[Predic
     """Return both models' predictions on the examples that both have, in one order."""
     other_by_row = {p.row: p for p in other}
     new = [p for p in candidate if p.row in other_by_row]
-    old = [other_by_row[p.row] for p in new]
     return (
         Predictions(new, model=candidate.model, test=candidate.test),
-        Predictions(old, model=other.model, test=other.test),
+        Predictions([other_by_row[p.row] for p in new], model=other.model, test=other.test),
     )
 
 
@@ -203,9 +202,8 @@ def find_flips(metric: Metric, new: Predictions, old: Predictions) -> Findings:
     mean also the difference and the expected reply. A corpus-wide metric (BLEU, macro-F1) has no
     score per example, and no flips. A missing answer counts as wrong.
     """
-    differences = metric.statistics(new) - metric.statistics(old)
+    differences, flips = metric.statistics(new) - metric.statistics(old), list[Finding]()
     gains = differences[:, 0] if differences.shape[1] == 1 else ()
-    flips: list[Finding] = []
     for p, old_p, gain in zip(new, old, gains, strict=False):
         if abs(gain) > MIN_GAIN:
             texts = ("(no answer)" if q.error else q.got for q in (old_p, p))

@@ -140,14 +140,11 @@ class Relation:
                     drawn_count += 1
                     yield Case(example, kind, plain, changed, read(p.got))
 
-    def _made_small(
-        self, broken: Sequence[Case], ask: Ask, read: Read, asked: int
-    ) -> Iterator[Case]:
+    def _made_small(self, broken: list[Case], ask: Ask, read: Read, asked: int) -> Iterator[Case]:
         """Yield cases halved for as long as one half fails too, the first of each kind first.
 
-        Both forms of a half are asked, those of several cases in one batch. This is the first step
-        of delta debugging: Zeller & Hildebrandt 2002, *Simplifying and isolating failure-inducing
-        input*, IEEE TSE 28(2).
+        Both forms of a half are asked, those of several cases in one batch: the first step of delta
+        debugging (Zeller & Hildebrandt 2002, IEEE TSE 28(2):183-200).
         """
         waves, count_of_kind = defaultdict[int, list[Case]](list), Counter[str]()
         for case in broken:

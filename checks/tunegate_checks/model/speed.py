@@ -77,8 +77,8 @@ def ratio(
     resamples, seed 0); NaN for the latency of answers that came in batches. `name`: the other's.
     """
     name = f"{what} / {name}'s"
-    worst = _values_by_row(predictions, what, max), _values_by_row(over, what, min)
-    best = _values_by_row(predictions, what, min), _values_by_row(over, what, max)
+    worst = _by_row(predictions, what, max), _by_row(over, what, min)
+    best = _by_row(predictions, what, min), _by_row(over, what, max)
     common = [row for row in worst[0] if row in worst[1]]
     if not common:
         unknown = f"{what} of one of the two models is not known: not measured"
@@ -99,8 +99,8 @@ def ratio(
 def _mean_score(
     name: str, predictions: Predictions, quantity: Quantity, unknown: str, times: float = 1
 ) -> Score:
-    measured = (_values_by_row(predictions, quantity, missing) for missing in (max, min))
-    worst, best = ([times * value for value in by_row.values()] for by_row in measured)
+    measured = (_by_row(predictions, quantity, missing) for missing in (max, min))
+    worst, best = ([times * value for value in values.values()] for values in measured)
     if not worst:
         return Score(math.nan, name=name, hints=(f"{unknown}: not measured",))
     n = len(worst)
@@ -112,9 +112,7 @@ def _mean_score(
     )  # fmt: skip
 
 
-def _values_by_row(
-    predictions: Predictions, quantity: Quantity, missing: FillMissing
-) -> dict[int, float]:
+def _by_row(predictions: Predictions, quantity: Quantity, missing: FillMissing) -> dict[int, float]:
     """Return the values by row, those of missing answers too."""
     values = {p.row: _MEASURES[quantity](p) for p in predictions if not p.error}
     measured = {row: value for row, value in values.items() if value > 0}

@@ -26,31 +26,22 @@ MAX_CELL_LETTERS = 32_000  # Excel keeps 32,767 characters of a cell
 
 
 @dataclass(frozen=True, slots=True)
-class SheetEntry:
-    """One row of a sheet; `sheet_row` is its number in the spreadsheet: the header is row 1."""
-
-    sheet_row: int
-    line: str
-    id: str
-    verdict: str
-    reviewer: str
-    note: str
-
-
-@dataclass(frozen=True, slots=True)
 class Sheet:
-    """A sheet: the sha256 and the name of the file that it was drawn from, the seed, its rows."""
+    """A sheet: the sha256 and the name of the file that it was drawn from, the seed, its rows.
+
+    Each has its number in the spreadsheet, where the header is row 1, and its cells by column.
+    """
 
     path: Path
     digest: str
     file: str
     seed: int
-    entries: tuple[SheetEntry, ...]
+    rows: list[tuple[int, dict[str, str]]]
 
     @property
     def filled_count(self) -> int:
         """How many rows have a verdict, a reviewer or a note."""
-        return sum(bool(e.verdict or e.reviewer or e.note) for e in self.entries)
+        return sum(any(map(row.get, REVIEWER_COLUMNS)) for _, row in self.rows)
 
 
 def to_cell(text: str) -> str:
@@ -75,9 +66,8 @@ def write_sheet(
     table = csv.writer(text, delimiter=separator, lineterminator="\r\n")
     table.writerow(COLUMNS)
     for e in examples:
-        cells = (to_cell(t) for t in (e.system, e.prompt, e.reply))
         keys = (f"sha256:{dataset.digest}", to_cell(dataset.path.name), seed, e.line, row_id(e))
-        table.writerow([*keys, *cells, "", "", ""])
+        table.writerow([*keys, *(to_cell(t) for t in (e.system, e.prompt, e.reply)), "", "", ""])
     data = text.getvalue().encode("utf-8-sig", "replace")
     atomic_write(path, data, mode=0o600)  # the rows may contain personal data
 
@@ -100,7 +90,8 @@ def read_sheet(path: Path) -> Sheet:
     for sheet_row, cells in enumerate(table, start=2):
         row = dict(zip(names, (cell.strip() for cell in cells), strict=False))
         if any(row.values()):
-            rows.append((sheet_row, {name: row.get(name, "") for name in COLUMNS}))
+            row = {name: row.get(name, "") for name in COLUMNS}
+            rows.append((sheet_row, row | {"verdict": row["verdict"].lower()}))
     if not rows:
         raise ValueError(f"{path} has no rows; `tunegate review sample` draws them")
     _, first = rows[0]
@@ -111,9 +102,5 @@ def read_sheet(path: Path) -> Sheet:
                 raise ValueError(f"{path}, row {sheet_row}: {problem}")
     if not first["seed"].isascii() or not first["seed"].lstrip("-").isdigit():
         raise ValueError(f"{path}, row 2: seed {first['seed']!r} is not a whole number")
-    entries = tuple(
-        SheetEntry(n, r["line"], r["id"], r["verdict"].lower(), r["reviewer"], r.get("note", ""))
-        for n, r in rows
-    )
-    digest, file = first["digest"].removeprefix("sha256:"), from_cell(first.get("file", ""))
-    return Sheet(path, digest, file, int(first["seed"]), entries)
+    digest, file = first["digest"].removeprefix("sha256:"), from_cell(first["file"])
+    return Sheet(path, digest, file, int(first["seed"]), rows)

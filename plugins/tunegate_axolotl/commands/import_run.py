@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
                 raise ConfigError(f"run {started.id} is finished: it has its model")
             report = import_model(args.folder.resolve(), started, same_base=args.same_base)
     print(f"run {started.id} has its model, trained elsewhere")
-    for label, facts in (("proved", report.proved), ("not proved", report.unproved)):
+    for label, facts in zip(("proved", "not proved"), report, strict=True):
         for fact in facts:
             first, rest = f"{label:<12}", " " * 12
             print(textwrap.fill(fact, 80, initial_indent=first, subsequent_indent=rest))

@@ -17,7 +17,7 @@ from tunegate.errors import ConfigError
 from tunegate.storage.registry import Registry, current_user
 from tunegate.storage.run import Run
 from tunegate.tokenization.encode import encode_example
-from tunegate_axolotl import config, export
+from tunegate_axolotl import export
 from tunegate_axolotl.commands import import_run
 
 Out = pytest.CaptureFixture[str]
@@ -45,7 +45,7 @@ def trained(base: Path, template: Any, tmp_path_factory: pytest.TempPathFactory)
     rows = [
         encode_example(example, template) for example in Dataset.of([ticket(i) for i in range(24)])
     ]
-    data = write(there / "train.jsonl", list(config.axolotl_rows(rows)))
+    data = write(there / "train.jsonl", list(export.axolotl_rows(rows)))
     return adapter(base, there / "out", data, steps=3)
 
 
