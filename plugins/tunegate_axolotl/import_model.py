@@ -158,8 +158,9 @@ class ExternalModel:
             config = json.loads((self.folder / metadata.ADAPTER_CONFIG).read_bytes())
             if not same_base:
                 yield from self._base_problems(str(config.get("base_model_name_or_path")))
-            model = architecture.read_architecture(self.job.base_folder).model
-            attached = architecture.attach_adapter(model, self.job.settings)
+            settings = self.job.settings
+            outline = architecture.read_architecture(self.job.base_folder, settings)
+            attached = architecture.attach_adapter(outline.model, settings, outline.new_tokens)
             differing = [*config_problems(config, attached.peft_config["default"].to_dict())]
             yield from differing or tensor_problems(self.folder / ADAPTER_WEIGHTS, attached)
 
@@ -189,10 +190,7 @@ class ExternalModel:
         with atomic_folder(model_folder) as draft:
             for path in files:
                 shutil.copyfile(path, draft / path.name)
-            if settings.method == "full":
-                weights.finalise_full(draft, root, described)
-            else:
-                weights.finalise_adapter(draft, described)
+            weights.finalise(draft, root, described)
 
     def _missing_files(self) -> str:
         """Return one line about the files that the folder lacks, "" where it has a model."""
@@ -240,7 +238,7 @@ def tensor_problems(path: Path, attached: Any) -> Iterator[str]:
     from peft import get_peft_model_state_dict
     from safetensors import safe_open
 
-    expected: dict[str, Any] = get_peft_model_state_dict(attached)
+    expected: dict[str, Any] = get_peft_model_state_dict(attached, save_embedding_layers=False)
     with safe_open(path, "pt") as file:
         names = set(file.keys())
         for name in sorted(names):
