@@ -31,6 +31,10 @@ SHARDED_REFUSED = (
     'sharding = "fsdp" is not exported: what is written is for one Axolotl process. Train it here, '
     'or set sharding = "none"'
 )
+TOKENS_REFUSED = (
+    "new_tokens is not exported: Axolotl would begin them as other rows. Train it here: "
+    "--train-with qlora"
+)
 CONFIG_HEADER = """\
 # Run {run}, for Axolotl {version}. The rows are those that a gate opened for: change none of them.
 # They are token ids: `tunegate data tokens` shows them as text.
@@ -77,6 +81,8 @@ def write_export(run: Run, folder: Path) -> ExportManifest:
         raise ValueError(PAIRS_REFUSED)
     if settings.sharding == "fsdp":
         raise ValueError(SHARDED_REFUSED)
+    if settings.new_tokens:
+        raise ValueError(TOKENS_REFUSED)
 
     # One Axolotl process takes the steps of all processes here, on rows cut to the base's context.
     data = training_data.load_training_data(job)

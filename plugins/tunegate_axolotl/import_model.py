@@ -143,8 +143,8 @@ def model_problems(
         config = json.loads((folder / metadata.ADAPTER_CONFIG).read_bytes())
         if not same_base:
             yield from base_problems(config, folder, job, manifest)
-        model = architecture.read_architecture(job.base_folder).model
-        attached = architecture.attach_adapter(model, job.settings)
+        outline = architecture.read_architecture(job.base_folder, job.settings)
+        attached = architecture.attach_adapter(outline.model, job.settings, outline.new_tokens)
         differing = [*config_problems(config, attached.peft_config["default"].to_dict())]
         yield from differing or tensor_problems(folder / ADAPTER_WEIGHTS, attached)
 
@@ -175,10 +175,7 @@ def copy_model(folder: Path, job: TrainingJob) -> None:
     with atomic_folder(job.model_folder) as draft:
         for path in files:
             shutil.copyfile(path, draft / path.name)
-        if settings.method == "full":
-            weights.finalise_full(draft, root, described)
-        else:
-            weights.finalise_adapter(draft, described)
+        weights.finalise(draft, root, described)
 
 
 def missing_files(folder: Path, job: TrainingJob) -> str:
@@ -227,7 +224,7 @@ def tensor_problems(path: Path, attached: Any) -> Iterator[str]:
     from peft import get_peft_model_state_dict
     from safetensors import safe_open
 
-    expected: dict[str, Any] = get_peft_model_state_dict(attached)
+    expected: dict[str, Any] = get_peft_model_state_dict(attached, save_embedding_layers=False)
     with safe_open(path, "pt") as file:
         names = set(file.keys())
         for name in sorted(names):

@@ -64,7 +64,7 @@ def find_problems(plan: Plan) -> tuple[list[Problem], bool]:
             messages += memory_problems(needed.per_process(settings), settings)
             note_cut_replies(train, settings)
         messages += base_problems(plan, settings, architecture)
-        messages += token_problems(template, architecture)
+        messages += token_problems(template, architecture, settings)
         if note := date_note(template):
             print(note, flush=True)
     except (ValueError, OSError) as error:
@@ -156,15 +156,19 @@ def note_cut_replies(train: Sequence[EncodedItem], settings: Settings) -> None:
         print_line(f"max_new_tokens = {settings.max_new_tokens:,}, when the model is judged")
 
 
-def token_problems(template: ChatTemplate, architecture: Architecture) -> Iterator[str]:
-    """Yield the names of tokens in the tokenizer that the base has no embedding for."""
+def token_problems(
+    template: ChatTemplate, architecture: Architecture, settings: Settings
+) -> Iterator[str]:
+    """Yield the tokens without an embedding, or that there are none where `new_tokens` is set."""
     rows = architecture.model.get_input_embeddings().num_embeddings
     names = sorted(name for name, i in template.tokenizer.get_vocab().items() if i >= rows)
     if names:
         more = ", ..." if len(names) > MAX_SHOWN_ROWS else ""
         what = f"the tokenizer has {len(names):,} tokens that the base has no embedding for"
         shown = ", ".join(names[:MAX_SHOWN_ROWS])
-        yield f"{what}: {shown}{more}; take the base's own tokenizer"
+        yield f"{what}: {shown}{more}; set new_tokens = true, or take the base's own tokenizer"
+    elif settings.new_tokens and not architecture.new_tokens:
+        yield "new_tokens: the base has an embedding of every token already: leave it out"
 
 
 def memory_problems(needed: MemoryEstimate, settings: Settings) -> Iterator[str]:

@@ -32,10 +32,13 @@ def resolve_candidate(
 ) -> Candidate:
     """Resolve the value of `--model`: `latest`, `run:ID`, `run:ID@CHECKPOINT`, or a model spec.
 
-    A query (`run:ID?max_new_tokens=400`) makes the same model answer otherwise. A spec
-    (`openai:ft:...`, an adapter's folder) is looked up in the records of all runs whose seals hold.
-    Raises ModelUnknown where a run or checkpoint is named that is not there.
+    A query (`run:ID?max_new_tokens=400`) makes the same model answer otherwise; `vllm:ID` is short
+    for `run:ID?engine=vllm`. A spec (`openai:ft:...`, an adapter's folder) is looked up in the
+    records of all runs whose seals hold. Raises ModelUnknown where a run or checkpoint is named
+    that is not there.
     """
+    if option.startswith("vllm:"):
+        option = with_query(f"run:{option.removeprefix('vllm:')}", "engine=vllm")
     run_text, _, query = option.removeprefix("run:").partition("?")
     name, _, checkpoint = run_text.partition("@")
     if option.startswith("run:") or name == "latest":

@@ -72,7 +72,7 @@ def describe_training(plan: Plan) -> tuple[list[str], list[str]]:
 
     settings = parse_settings(Settings, plan.config)
     folder = base.locate_base(settings.base, plan.root)
-    architecture = describe_architecture(folder)
+    architecture = describe_architecture(folder, settings)
     template = load_template(folder, template_options(plan.config, plan.root))
     problems, train = row_problems(plan, settings, folder, template)
     problems += world_size_problems(len(train), settings, architecture, gpus=0)

@@ -63,7 +63,8 @@ def test_a_model_is_brought_in_and_what_is_not_proved_is_said(
     (out / "optimizer.pt").write_text("not ours")
     assert bring("there/out", "--receipt", run.id[:6]) == 0
     assert sorted(p.name for p in (run.folder / "adapter").iterdir()) == [
-        *("README.md", "adapter_config.json", "adapter_model.safetensors", "tunegate.json"),
+        *("README.md", "adapter_config.json", "adapter_model.safetensors", "chat_template.jinja"),
+        *("generation_config.json", "tokenizer.json", "tokenizer_config.json", "tunegate.json"),
     ]
     done = Run(run.state, run.id)
     figures = done.record["figures"]
