@@ -302,6 +302,20 @@ class ProgramTable(Section):
         return Program(name, self.command, root, self.files, self.timeout, self.memory)
 
 
+class StrategyTable(Section):
+    """A model behind a prompt of its own, in `[models.NAME]`: `--model NAME`."""
+
+    of: str  # the model that answers: any model spec
+    system: str | None = None  # the file of a text that stands before the system message of a row
+    # Examples as earlier turns: a file of rows, or the number of training rows.
+    shots: str | Annotated[int, Field(ge=1)] | None = None
+    # Which training rows: any, as many of each label, or those most like the question (BM25).
+    pick: Literal["random", "balanced", "nearest"] = "balanced"
+    seed: int = 0  # of the draw
+    documents: Names = ()  # patterns below the root: texts whose passages answer questions
+    top: int = Field(default=5, ge=1)  # the passages that are shown, the best by BM25
+
+
 class Config(Section):
     """The whole configuration, with defaults filled in."""
 
@@ -338,6 +352,11 @@ class Config(Section):
         """The specs of the models that the candidate is compared with, by name."""
         baseline = {} if self.baseline is None else {"baseline": self.baseline}
         return baseline | {name: compared.model for name, compared in self.compare.items()}
+
+    @property
+    def strategies(self) -> set[str]:
+        """The names of the tables of `[models]` that put a prompt before another model."""
+        return {name for name, table in self.models.items() if "of" in table}
 
     @property
     def label_rule(self) -> LabelRule:

@@ -16,6 +16,7 @@ class Request:
     messages: Sequence[Mapping[str, Any]]
     repetition: int = 0  # another one where the same question is asked again on purpose
     tools: Sequence[Mapping[str, Any]] = ()  # as OpenAI's chat completions have them, and calls
+    group: str = ""  # of the row: examples in a prompt must be of another
 
 
 @dataclass(frozen=True, slots=True)

@@ -415,6 +415,8 @@ class GateSession:
             self.print_line("asked", spent)
         if (c := self.context).candidate and (note := c.models.cached_note(c.splits)):
             self.print_line("cached", note)
+        for note in c.models.notes if c.candidate else ():
+            self.print_line("shots", note)
         try:
             return self.gate.finish(status)
         except (ConfigError, OSError, KeyboardInterrupt) as error:

@@ -57,7 +57,7 @@ class SessionModels:
     judged: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.started = time.time()
+        self.started, self.opened = time.time(), list[Model]()
         self.model = cache(self._open)
         self.predictions = cache(self._predictions)
 
@@ -87,7 +87,7 @@ class SessionModels:
         spec = self.config.compared.get(role.removeprefix(COMPARED))
         if spec is None:
             raise ConfigError("no baseline: the candidate belongs to no run; set `baseline`")
-        return model_spec(spec, self.openers)
+        return spec if spec in self.config.strategies else model_spec(spec, self.openers)
 
     def _open(self, role: str) -> Model:
         model = open_model(self.spec(role), self.root, self.openers)
@@ -98,7 +98,13 @@ class SessionModels:
                 f"the incumbent {model.name} is not the model that was promoted: it was changed "
                 f"since; `tunegate registry rollback {self.alias}` goes back to the one before"
             )
-        return hold_to_budget(self.budget, model)
+        self.opened.append(model := hold_to_budget(self.budget, model))
+        return model
+
+    @property
+    def notes(self) -> dict[str, None]:
+        """What strategies left out of their prompts, for the last lines of a session."""
+        return dict.fromkeys(filter(None, (getattr(m, "note", "") for m in self.opened)))
 
     def check(self) -> None:
         """Open the candidate and the models of `[compare]`: a spec that opens nothing ends here."""
