@@ -54,6 +54,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "model": "detect power sequential stats text",
         "judge": "stats",
         "power": "stats",
+        "readiness": "data model stats",
         "detect": "",
         "review": "",
         "sequential": "",

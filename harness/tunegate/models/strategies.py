@@ -1,9 +1,8 @@
 """A strategy, `[models.NAME]` with `of`: another model behind a prompt of its own.
 
-The prompt is a system text, examples of the task as earlier turns, and passages of documents behind
-the system text. What the model is asked is written anew, its answers are passed on. The digest is
-that of the model and of all that makes the prompt, so that cache, evaluations and comparisons treat
-a strategy as any model. It belongs to no run: it can be scored, and is never promoted.
+The prompt is a system text, examples ("shots") as earlier turns, and passages of documents behind
+the system text. Answers are passed on. The digest is that of the model and of all that makes the
+prompt, so that cache, evaluations and comparisons treat a strategy as any model.
 
 No example stands in the prompt of a question that it asks too, equally or nearly, or of its group.
 """
@@ -11,15 +10,15 @@ No example stands in the prompt of a question that it asks too, equally or nearl
 import logging
 import random
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from glob import glob
 from importlib.metadata import version
-from itertools import chain, islice, zip_longest
+from itertools import chain, zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..config.data_files import DataFiles, find_data_files, read_text
+from ..config.data_files import find_data_files, read_text
 from ..config.schema import Config, StrategyTable
 from ..config.settings import parse_settings
 from ..data.canonical import content_text
@@ -44,57 +43,31 @@ RULE = 1  # the way in which prompts are made: another one is another model
 PASSAGE_WORDS = 200
 SYSTEM_ROLES = ("system", "developer")
 
-# From a question to indices and scores, the best first.
+# From a question to indices of texts with their scores, the best first.
 Ranker = Callable[[str], Sequence[tuple[int, float]]]
 
 
-@dataclass(frozen=True)
-class Shots:
-    """Examples of which `count` are shown, those first that `rank` puts first."""
+class Shots(NamedTuple):
+    """Examples of which `most` are shown, those first that `rank` puts first."""
 
     rows: Sequence[Example]
-    count: int
+    most: int
     rank: Ranker
-    similarity: float  # of a near question
-
-    def fit(self, request: Request, question: str) -> tuple[list[Example], bool]:
-        """Return the examples for a question, the best last, and whether some were left out."""
-        fields = {"messages": request.messages, **({"tools": t} if (t := request.tools) else {})}
-        key, signs = question_key(Example(0, 0, fields)), meaning_signs(question)
-        left_out = False
-
-        def fitting() -> Iterator[Example]:
-            nonlocal left_out
-            for index, _ in self.rank(question):
-                row = self.rows[index]
-                texts = folded_text(row.prompt), folded_text(question)
-                near = meaning_signs(row.prompt) == signs and ratio(*texts) >= self.similarity
-                same_group = request.group and row.group == request.group
-                if near or same_group or key in history_keys(row):
-                    left_out = True
-                else:
-                    yield row
-
-        return [*islice(fitting(), self.count)][::-1], left_out
+    similarity: float  # of a question that nearly asks the same
+    digest: str
 
 
-@dataclass(frozen=True)
-class Passages:
-    """Parts of documents, each with the name of its file; the `top` best are shown."""
+class Passages(NamedTuple):
+    """Parts of documents, with their files' names, of which the `most` that rank best are shown."""
 
     parts: Sequence[tuple[str, str]]
-    top: int
+    most: int
     rank: Ranker
-
-    def text(self, question: str) -> str:
-        """Return the passages that have words of the question, as the prompt shows them."""
-        best = [self.parts[i] for i, score in self.rank(question)[: self.top] if score > 0]
-        return "\n\n".join(f"[{n}] {name}\n{part}" for n, (name, part) in enumerate(best, start=1))
 
 
 @dataclass(eq=False)
 class Strategy:
-    """A model that asks `inner` with another prompt."""
+    """A model that asks `inner` with another prompt; the best examples stand last."""
 
     name: str
     inner: Model
@@ -103,7 +76,7 @@ class Strategy:
     shots: Shots | None
     passages: Passages | None
     asked: int = field(default=0, init=False)
-    left_out: int = field(default=0, init=False)  # questions without a shot that asks the same
+    left_out: int = field(default=0, init=False)  # questions without an example that asks the same
 
     @property
     def temperature(self) -> Any:
@@ -112,11 +85,9 @@ class Strategy:
 
     @property
     def note(self) -> str:
-        """How many of the questions asked now had a shot left out; "" for none."""
-        if not self.left_out:
-            return ""
+        """How many of the questions asked now had an example left out; "" for none."""
         asked = f"{self.left_out:,} of {self.asked:,} questions of {self.name}"
-        return f"left out for {asked}: they ask the same, nearly, or are of its group"
+        return f"left out for {asked}: they ask the same, nearly so" * bool(self.left_out)
 
     def with_budget(self, budget: Budget) -> Model:
         """Return the strategy, its model held to the budget; raises ModelUnknown."""
@@ -128,19 +99,41 @@ class Strategy:
 
     def prompted(self, request: Request) -> Request:
         """Return what the model is asked instead."""
-        messages = [*request.messages]
-        turns = next((i for i, m in enumerate(messages) if m["role"] not in SYSTEM_ROLES), 0)
-        own, rest = messages[:turns], messages[turns:]
-        question = "\n".join(content_text(m) for m in rest if m["role"] not in SYSTEM_ROLES)
-        passages = self.passages.text(question) if self.passages else ""
+        turns = [message["role"] not in SYSTEM_ROLES for message in request.messages]
+        start = turns.index(True) if any(turns) else 0
+        own, rest = [*request.messages[:start]], request.messages[start:]
+        question = "\n".join(map(content_text, rest))
+        passages = ""
+        if self.passages:
+            ranked = self.passages.rank(question)[: self.passages.most]
+            best = [self.passages.parts[i] for i, score in ranked if score > 0]
+            passages = "\n\n".join(
+                f"[{n}] {file}\n{x}" for n, (file, x) in enumerate(best, start=1)
+            )
         if self.system or passages:
             texts = dict.fromkeys([self.system, *(content_text(m).strip() for m in own), passages])
             own = [{"role": "system", "content": "\n\n".join(filter(None, texts))}]
-        examples, some_left_out = self.shots.fit(request, question) if self.shots else ([], False)
-        self.asked, self.left_out = self.asked + 1, self.left_out + some_left_out
-        shown = chain.from_iterable(example.messages for example in examples)
-        earlier = (message for message in shown if message["role"] not in SYSTEM_ROLES)
+        examples = self._examples(self.shots, request, question) if self.shots else []
+        earlier = (m for row in examples for m in row.messages if m["role"] not in SYSTEM_ROLES)
         return replace(request, messages=[*own, *earlier, *rest])
+
+    def _examples(self, shots: Shots, request: Request, question: str) -> list[Example]:
+        """Return the examples for a question, and count it where one that asks it is left out."""
+        fields = {"messages": request.messages, **({"tools": t} if (t := request.tools) else {})}
+        key, signs = question_key(Example(0, 0, fields)), meaning_signs(question)
+        fitting, left_out = list[Example](), False
+        for row in (shots.rows[i] for i, _ in shots.rank(question)):
+            if len(fitting) == shots.most:
+                break
+            texts = folded_text(row.prompt), folded_text(question)
+            is_near = meaning_signs(row.prompt) == signs and ratio(*texts) >= shots.similarity
+            is_of_group = bool(request.group) and row.group == request.group
+            if is_near or is_of_group or key in history_keys(row):
+                left_out = True
+            else:
+                fitting.append(row)
+        self.asked, self.left_out = self.asked + 1, self.left_out + left_out
+        return fitting[::-1]
 
 
 def open_strategy(
@@ -154,94 +147,78 @@ def open_strategy(
         inner = open_inner(table.of)
         if isinstance(inner, FileModel):
             raise ValueError(f"of = {table.of!r}: a file of answers reads no prompt")
-        identity: dict[str, Any] = {"of": inner.digest, "rule": RULE}
         system = read_text(root / table.system, "system").strip() if table.system else ""
-        shots, identity["shots"] = _open_shots(table, root, config)
-        passages, identity["documents"] = _open_documents(table, root)
-        if table.pick == "nearest" or passages:
-            identity["bm25s"] = version("bm25s")
-        digest = sha256_json({**identity, "system": system})
-        return Strategy(name, inner, digest, system, shots, passages)
+        identity: list[Any] = [RULE, inner.digest, system, config.label_rule.name]
+        shots = passages = None
+        if table.shots is not None:
+            shots = _open_shots(table, table.shots, root, config)
+            identity += [shots.digest, shots.most, shots.similarity, table.pick, table.seed]
+            identity += config.data.group_by
+        if texts := _read_documents(table, root):
+            parts = [(name, part) for name, text in texts.items() for part in passages_of(text)]
+            rank = ranker([f"{name}\n{part}" for name, part in parts])
+            passages = Passages(parts, table.top, rank)
+            identity += [texts, table.top, PASSAGE_WORDS]
+        if texts or table.pick == "nearest":
+            identity.append(version("bm25s"))
+        return Strategy(name, inner, sha256_json(identity), system, shots, passages)
     except (ValueError, ConfigError, ModelUnknown, MissingDependency, OSError) as error:
         raise ModelUnknown(f"[models.{name}] {os_error_text(error)}") from None
 
 
-def _open_shots(table: StrategyTable, root: Path, config: Config) -> tuple[Shots | None, Any]:
-    """Return the examples and what identifies them; none for none. Raises ValueError."""
-    if table.shots is None:
-        return None, None
+def _open_shots(table: StrategyTable, shots: str | int, root: Path, config: Config) -> Shots:
+    """Return the examples of a file, or of the training rows; raises ValueError."""
     files, similarity = find_data_files(config, root, {}, root), float(config.limits.similarity)
-    reading = config.reading
-    if isinstance(table.shots, int):
-        dataset = files.get("train")
-        rows = [e for e in dataset if len(e.given) < len(e.messages)]
-        ordered, rank = _order(rows, table)
-        shots = Shots(ordered, table.shots, rank, similarity)
-    else:
-        dataset = Dataset.read(root / table.shots, "shots", reading=reading)
+    if isinstance(shots, str):
+        dataset = Dataset.read(root / shots, "shots", reading=config.reading)
         if faults := [p for p in dataset.problems if not p.hint]:
-            raise ValueError(f"{table.shots}, line {faults[0].line}: {faults[0].evidence}")
-        _refuse_test_rows(dataset, files, table.shots)
-        shots = Shots(dataset, len(dataset), lambda _: [(i, 0.0) for i in range(len(dataset))],
-                      similarity)  # fmt: skip
-    how = [reading.label.name, reading.group_by, table.shots, table.pick, table.seed, similarity]
-    return shots, [dataset.identity, *how]
+            raise ValueError(f"{shots}, line {faults[0].line}: {faults[0].evidence}")
+        for split in {"validation", "test"} & files.paths.keys():
+            for i, (j, *_) in rows_in_training(files.get(split), dataset).items():
+                place = f"stands in {split}, line {files.get(split)[i].line}"
+                raise ValueError(f"{shots}, line {dataset[j].line} {place}: no example may")
+        rows, most = [*dataset], len(dataset)
+    else:
+        dataset, most = files.get("train"), shots
+        answered = [e for e in dataset if len(e.given) < len(e.messages)]
+        rows = random.Random(table.seed).sample(answered, len(answered))
+        if table.pick == "nearest":
+            rank = ranker([example.prompt for example in rows])
+            return Shots(rows, most, rank, similarity, dataset.identity)
+        if table.pick == "balanced":
+            by_label = group_indices(rows, lambda e: e.label)
+            turns = chain.from_iterable(zip_longest(*(by_label[k] for k in sorted(by_label))))
+            rows = [rows[i] for i in turns if i is not None]
+    order = [(i, 0.0) for i in range(len(rows))]
+    return Shots(rows, most, lambda _: order, similarity, dataset.identity)
 
 
-def _order(rows: Sequence[Example], table: StrategyTable) -> tuple[Sequence[Example], Ranker]:
-    """Return training rows, and what ranks them for a question."""
-    if table.pick == "nearest":
-        return rows, ranker([example.prompt for example in rows])
-    mixed = random.Random(table.seed).sample(rows, len(rows))
-    if table.pick == "balanced":
-        by_label = group_indices(mixed, lambda e: e.label)
-        turns = zip_longest(*(by_label[label] for label in sorted(by_label)))
-        mixed = [mixed[i] for i in chain.from_iterable(turns) if i is not None]
-    order = [(i, 0.0) for i in range(len(mixed))]
-    return mixed, lambda _: order
-
-
-def _refuse_test_rows(shots: Dataset, files: DataFiles, name: str) -> None:
-    """Raise ValueError where an example stands in the validation or the test set."""
-    for split in ("validation", "test"):
-        if split in files.paths and (found := rows_in_training(files.get(split), shots)):
-            (i, (shot, *_)), *_ = found.items()
-            place = f"{split} line {files.get(split)[i].line}"
-            raise ValueError(f"{name}, line {shots[shot].line} stands in {place}: no shot may")
-
-
-def _open_documents(table: StrategyTable, root: Path) -> tuple[Passages | None, Any]:
-    """Return the passages and what identifies them; none for none. Raises ValueError."""
+def _read_documents(table: StrategyTable, root: Path) -> dict[str, str]:
+    """Return the texts of the documents by path; raises ValueError, ConfigError."""
     texts: dict[str, str] = {}
     for pattern in table.documents:
-        found = map(Path, glob(str(root / pattern), recursive=True))
-        paths = sorted(path for path in found if path.is_file())
-        if not paths:
+        found = map(Path, sorted(glob(str(root / pattern), recursive=True)))
+        if not (paths := [path for path in found if path.is_file()]):
             raise ValueError(f"documents names {pattern!r}, and there is no such file")
-        texts |= {str(p.relative_to(root)): read_text(p, "documents") for p in paths}
-    if not texts:
-        return None, None
-    parts = [(name, part) for name, text in texts.items() for part in passages_of(text)]
-    rank = ranker([f"{name}\n{part}" for name, part in parts])
-    return Passages(parts, table.top, rank), [texts, table.top, PASSAGE_WORDS]
+        texts |= {str(path.relative_to(root)): read_text(path, "documents") for path in paths}
+    return texts
 
 
 def passages_of(text: str) -> Iterator[str]:
     """Yield the passages of a document: paragraphs, or lines of long ones, up to 200 words."""
     passage: list[str] = []
-    for paragraph in re.split(r"\n[^\S\n]*\n", text):
+    for paragraph in filter(str.strip, re.split(r"\n[^\S\n]*\n", text)):
         is_long = count_words(paragraph) > PASSAGE_WORDS
-        for part in paragraph.splitlines() if is_long else [paragraph]:
+        for part in paragraph.splitlines() if is_long else [paragraph.strip()]:
             if passage and count_words(" ".join([*passage, part])) > PASSAGE_WORDS:
                 yield "\n\n".join(passage)
                 passage = []
-            if part.strip():
-                passage.append(part.strip())
+            passage.append(part)
     if passage:
         yield "\n\n".join(passage)
 
 
-def ranker(texts: Iterable[str]) -> Ranker:
+def ranker(texts: Sequence[str]) -> Ranker:
     """Return what ranks these texts for a question by BM25; ties stay in order.
 
     Words are compared without case and accents; each letter of a script without spaces is one.
@@ -251,18 +228,17 @@ def ranker(texts: Iterable[str]) -> Ranker:
     import numpy as np
 
     logging.getLogger("bm25s").setLevel(logging.WARNING)
-    words = [_words(text) for text in texts]
+
+    def words(text: str) -> list[str]:
+        return words_of(without_accents(folded_text(text)))
+
     index = bm25s.BM25()
-    if has_words := any(words):
-        index.index(words, show_progress=False)
+    if has_words := any(corpus := [*map(words, texts)]):
+        index.index(corpus, show_progress=False)
 
     def rank(question: str) -> Sequence[tuple[int, float]]:
-        asked = _words(question)
-        scores = index.get_scores(asked) if has_words and asked else np.zeros(len(words))
+        asked = words(question)
+        scores = index.get_scores(asked) if has_words and asked else np.zeros(len(texts))
         return [(int(i), float(scores[i])) for i in np.argsort(-scores, kind="stable")]
 
     return rank
-
-
-def _words(text: str) -> list[str]:
-    return words_of(without_accents(folded_text(text)))

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ..data.dataset import Dataset
 
 COMPARED = "compare."
+READINESS = ("prompt", "retrieval")  # models that [readiness] names
 
 
 @dataclass(eq=False)
@@ -84,7 +85,10 @@ class SessionModels:
             return str(self.promoted["model"])
         if role == "baseline" and self.candidate and self.candidate.run:
             return self.candidate.base
-        spec = self.config.compared.get(role.removeprefix(COMPARED))
+        if role in READINESS:
+            spec = getattr(self.config.readiness, role)
+        else:
+            spec = self.config.compared.get(role.removeprefix(COMPARED))
         if spec is None:
             raise ConfigError("no baseline: the candidate belongs to no run; set `baseline`")
         return spec if spec in self.config.strategies else model_spec(spec, self.openers)
@@ -144,6 +148,8 @@ class SessionModels:
         model is a file of answers, which has none to new rows. Raises ConfigError, ModelUnknown.
         """
         if role == "baseline" and not self.has_baseline:
+            return Predictions([])
+        if role in READINESS and getattr(self.config.readiness, role) is None:
             return Predictions([])
         if not len(dataset) or isinstance(self.model(role), FileModel):
             return Predictions([])
