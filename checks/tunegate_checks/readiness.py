@@ -201,13 +201,14 @@ class Advice:
         keys = ["requests_per_month", "training_cost", "retraining_cost", "changes_every_days"]
         keys += ["tuned_price_in", "tuned_price_out"]
         keys += [] if any(p.cost for p in self.prompted) else ["prompt", "price_in", "price_out"]
-        bare = [p.prompt_tokens for p in self.ask(self.rows.drawn(20), "baseline")]
-        tokens = self.settings.tuned_tokens or (sum(bare) / len(bare) if all(bare) and bare else 0)
+        if not (tokens := self.settings.tuned_tokens):  # as the baseline counts a bare question
+            bare = [p.prompt_tokens for p in self.ask(self.rows.drawn(20), "baseline")]
+            tokens = sum(bare) / len(bare) if bare and all(bare) else None
         self._given(*keys, *([] if tokens else ["tuned_tokens"]))
         answered = [p for p in self.prompted if p.prompt_tokens and not p.error]
         if len(answered) < speed.MIN_ANSWERS:
             raise NotKnown(f"{speed.MIN_ANSWERS} answers with counted tokens are needed")
-        pay = self.payback = paid_back(self.settings.model_dump(), answered, tokens)
+        pay = self.payback = paid_back(self.settings.model_dump(), answered, tokens or 0)
         early, likely, late = (f"{m:,.1f}" if m < 1e4 else "never" for m in pay.months)
         text = f"${pay.prompted:,.0f} a month prompted, ${pay.tuned:,.0f} tuned and"
         text += f" ${pay.training:,.0f} once; months until it has paid: {likely}, {early} to {late}"

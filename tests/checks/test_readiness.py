@@ -29,8 +29,9 @@ VALIDATION = tickets([(f"question number {w}", LABELS[w % 3]) for w in range(N)]
 # All that has to be said where the situation is one for fine-tuning.
 KNOWN: dict[str, Any] = {
     "prompt": "few", "changes_every_days": 365, "retraining_days": 2, "confidential": False,
-    "requests_per_month": [80_000, 120_000], "price_in": 2.5, "price_out": 10.0, "tuned_price_in": 0.3,
-    "tuned_price_out": 1.2, "training_cost": 2_000, "retraining_cost": 200, "tuned_tokens": 60,
+    "requests_per_month": [80_000, 120_000], "price_in": 2.5, "price_out": 10.0,
+    "tuned_price_in": 0.3, "tuned_price_out": 1.2, "training_cost": 2_000, "retraining_cost": 200,
+    "tuned_tokens": 60,
 }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from glob import glob
 from importlib.metadata import version
 from itertools import chain, zip_longest
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from ..config.data_files import find_data_files, read_text
 from ..config.schema import Config, StrategyTable
@@ -43,24 +43,15 @@ RULE = 1  # the way in which prompts are made: another one is another model
 PASSAGE_WORDS = 200
 SYSTEM_ROLES = ("system", "developer")
 
+T = TypeVar("T")
 # From a question to indices of texts with their scores, the best first.
 Ranker = Callable[[str], Sequence[tuple[int, float]]]
 
 
-class Shots(NamedTuple):
-    """Examples of which `most` are shown, those first that `rank` puts first."""
+class Ranked(NamedTuple, Generic[T]):
+    """Examples, or passages of files, of which `most` are shown: the best by `rank`."""
 
-    rows: Sequence[Example]
-    most: int
-    rank: Ranker
-    similarity: float  # of a question that nearly asks the same
-    digest: str
-
-
-class Passages(NamedTuple):
-    """Parts of documents, with their files' names, of which the `most` that rank best are shown."""
-
-    parts: Sequence[tuple[str, str]]
+    items: Sequence[T]
     most: int
     rank: Ranker
 
@@ -73,8 +64,9 @@ class Strategy:
     inner: Model
     digest: str
     system: str
-    shots: Shots | None
-    passages: Passages | None
+    shots: Ranked[Example] | None
+    passages: Ranked[tuple[str, str]] | None  # each with the name of its file
+    similarity: float  # of questions that nearly ask the same
     asked: int = field(default=0, init=False)
     left_out: int = field(default=0, init=False)  # questions without an example that asks the same
 
@@ -99,17 +91,15 @@ class Strategy:
 
     def prompted(self, request: Request) -> Request:
         """Return what the model is asked instead."""
-        turns = [message["role"] not in SYSTEM_ROLES for message in request.messages]
-        start = turns.index(True) if any(turns) else 0
+        is_turn = [message["role"] not in SYSTEM_ROLES for message in request.messages]
+        start = is_turn.index(True) if any(is_turn) else 0
         own, rest = [*request.messages[:start]], request.messages[start:]
         question = "\n".join(map(content_text, rest))
         passages = ""
         if self.passages:
             ranked = self.passages.rank(question)[: self.passages.most]
-            best = [self.passages.parts[i] for i, score in ranked if score > 0]
-            passages = "\n\n".join(
-                f"[{n}] {file}\n{x}" for n, (file, x) in enumerate(best, start=1)
-            )
+            best = [self.passages.items[i] for i, score in ranked if score > 0]
+            passages = "\n\n".join(f"[{n}] {file}\n{x}" for n, (file, x) in enumerate(best, 1))
         if self.system or passages:
             texts = dict.fromkeys([self.system, *(content_text(m).strip() for m in own), passages])
             own = [{"role": "system", "content": "\n\n".join(filter(None, texts))}]
@@ -117,16 +107,16 @@ class Strategy:
         earlier = (m for row in examples for m in row.messages if m["role"] not in SYSTEM_ROLES)
         return replace(request, messages=[*own, *earlier, *rest])
 
-    def _examples(self, shots: Shots, request: Request, question: str) -> list[Example]:
+    def _examples(self, shots: Ranked[Example], request: Request, question: str) -> list[Example]:
         """Return the examples for a question, and count it where one that asks it is left out."""
         fields = {"messages": request.messages, **({"tools": t} if (t := request.tools) else {})}
         key, signs = question_key(Example(0, 0, fields)), meaning_signs(question)
         fitting, left_out = list[Example](), False
-        for row in (shots.rows[i] for i, _ in shots.rank(question)):
+        for row in (shots.items[i] for i, _ in shots.rank(question)):
             if len(fitting) == shots.most:
                 break
             texts = folded_text(row.prompt), folded_text(question)
-            is_near = meaning_signs(row.prompt) == signs and ratio(*texts) >= shots.similarity
+            is_near = meaning_signs(row.prompt) == signs and ratio(*texts) >= self.similarity
             is_of_group = bool(request.group) and row.group == request.group
             if is_near or is_of_group or key in history_keys(row):
                 left_out = True
@@ -148,49 +138,55 @@ def open_strategy(
         if isinstance(inner, FileModel):
             raise ValueError(f"of = {table.of!r}: a file of answers reads no prompt")
         system = read_text(root / table.system, "system").strip() if table.system else ""
-        identity: list[Any] = [RULE, inner.digest, system, config.label_rule.name]
+        identity = {"rule": RULE, "of": inner.digest, "system": system, "bm25s": ""}
         shots = passages = None
         if table.shots is not None:
-            shots = _open_shots(table, table.shots, root, config)
-            identity += [shots.digest, shots.most, shots.similarity, table.pick, table.seed]
-            identity += config.data.group_by
+            shots, identity["shots"] = _open_shots(table, table.shots, root, config)
         if texts := _read_documents(table, root):
-            parts = [(name, part) for name, text in texts.items() for part in passages_of(text)]
-            rank = ranker([f"{name}\n{part}" for name, part in parts])
-            passages = Passages(parts, table.top, rank)
-            identity += [texts, table.top, PASSAGE_WORDS]
+            parts = [(file, part) for file, text in texts.items() for part in passages_of(text)]
+            passages = Ranked(parts, table.top, ranker([f"{file}\n{part}" for file, part in parts]))
+            identity["documents"] = [texts, table.top, PASSAGE_WORDS]
         if texts or table.pick == "nearest":
-            identity.append(version("bm25s"))
-        return Strategy(name, inner, sha256_json(identity), system, shots, passages)
+            identity["bm25s"] = version("bm25s")
+        similarity, digest = float(config.limits.similarity), sha256_json(identity)
+        return Strategy(name, inner, digest, system, shots, passages, similarity)
     except (ValueError, ConfigError, ModelUnknown, MissingDependency, OSError) as error:
         raise ModelUnknown(f"[models.{name}] {os_error_text(error)}") from None
 
 
-def _open_shots(table: StrategyTable, shots: str | int, root: Path, config: Config) -> Shots:
-    """Return the examples of a file, or of the training rows; raises ValueError."""
-    files, similarity = find_data_files(config, root, {}, root), float(config.limits.similarity)
+def _open_shots(
+    table: StrategyTable, shots: str | int, root: Path, config: Config
+) -> tuple[Ranked[Example], Any]:
+    """Return the examples of a file, or of the training rows, and what identifies them.
+
+    Raises ValueError for a file with a row of validation or test.
+    """
+    files = find_data_files(config, root, {}, root)
     if isinstance(shots, str):
         dataset = Dataset.read(root / shots, "shots", reading=config.reading)
         if faults := [p for p in dataset.problems if not p.hint]:
             raise ValueError(f"{shots}, line {faults[0].line}: {faults[0].evidence}")
-        for split in {"validation", "test"} & files.paths.keys():
+        for split in [name for name in ("validation", "test") if name in files.paths]:
             for i, (j, *_) in rows_in_training(files.get(split), dataset).items():
                 place = f"stands in {split}, line {files.get(split)[i].line}"
                 raise ValueError(f"{shots}, line {dataset[j].line} {place}: no example may")
-        rows, most = [*dataset], len(dataset)
     else:
-        dataset, most = files.get("train"), shots
-        answered = [e for e in dataset if len(e.given) < len(e.messages)]
-        rows = random.Random(table.seed).sample(answered, len(answered))
+        dataset = files.get("train")
+    rows = [e for e in dataset if len(e.given) < len(e.messages) and e.desirable is not False]
+    identity = [dataset.identity, shots, table.pick, table.seed, float(config.limits.similarity)]
+    identity += [config.label_rule.name, *config.data.group_by]
+    if isinstance(shots, int):
+        rows, most = random.Random(table.seed).sample(rows, len(rows)), shots
         if table.pick == "nearest":
-            rank = ranker([example.prompt for example in rows])
-            return Shots(rows, most, rank, similarity, dataset.identity)
+            return Ranked(rows, most, ranker([example.prompt for example in rows])), identity
         if table.pick == "balanced":
             by_label = group_indices(rows, lambda e: e.label)
             turns = chain.from_iterable(zip_longest(*(by_label[k] for k in sorted(by_label))))
             rows = [rows[i] for i in turns if i is not None]
+    else:  # the best stand last: the file keeps its order
+        rows, most = rows[::-1], len(rows)
     order = [(i, 0.0) for i in range(len(rows))]
-    return Shots(rows, most, lambda _: order, similarity, dataset.identity)
+    return Ranked(rows, most, lambda _: order), identity
 
 
 def _read_documents(table: StrategyTable, root: Path) -> dict[str, str]:

@@ -125,7 +125,7 @@ def test_a_system_text_that_rows_have_already_stands_once(root: Path) -> None:
 def test_a_file_of_examples_is_shown_in_its_order(root: Path) -> None:
     written(root, "shots.jsonl", [("first thing", "billing", ""), ("second one", "delivery", "")])
     strategy = opened(root, 'shots = "shots.jsonl"\n')
-    assert sorted(shown(strategy, "anything else")) == ["first thing", "second one"]
+    assert shown(strategy, "anything else") == ["first thing", "second one"]
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
@@ -177,6 +177,12 @@ def test_the_nearest_examples_share_words_the_nearest_last(
     root: Path, asked: str, nearest: str
 ) -> None:
     assert shown(opened(root, 'shots = 3\npick = "nearest"\n'), asked)[-1] == nearest
+
+
+def test_a_bad_reply_is_no_example(root: Path) -> None:
+    bad = {"prompt": "bad one", "completion": "x", "label": False}
+    (root / "train.jsonl").write_text(json.dumps(bad) + "\n", "utf-8")
+    assert shown(opened(root, "shots = 1\n"), "anything") == []
 
 
 def test_balanced_examples_have_as_many_of_each_label(root: Path) -> None:
