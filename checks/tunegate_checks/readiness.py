@@ -96,12 +96,15 @@ class Advice:
     @cached_property
     def prompted(self) -> Predictions:
         """The answers of the prompted model; empty where there is none, or it may not be asked."""
-        return Predictions([]) if self.secret else self.ask(self.rows, "prompt")
+        return self._asked(self.settings.prompt)
 
     @cached_property
     def retrieved(self) -> Predictions:
         """The same, of the model with documents."""
-        return Predictions([]) if self.secret else self.ask(self.rows, "retrieval")
+        return self._asked(self.settings.retrieval)
+
+    def _asked(self, spec: str | None) -> Predictions:
+        return self.ask(self.rows, spec) if spec and not self.secret else Predictions([])
 
     @cached_property
     def reasons(self) -> list[Reason]:

@@ -63,7 +63,7 @@ def advised(
     limits: Limits | None = None, answer: Mapping[str, Any] = {}, **settings: Any,
 ) -> Advice:  # fmt: skip
     known = {k: v for k, v in {**KNOWN, "rows": N, **settings}.items() if v is not ...}
-    models = Models({"prompt": 60} if right is None else right, **answer)
+    models = Models({"few": 60} if right is None else right, **answer)
     return Advice(Readiness(**known), limits or Limits(), task, train, VALIDATION, models)
 
 
@@ -73,10 +73,10 @@ def qa(n: int) -> Dataset:
 
 
 SITUATIONS: dict[str, tuple[Callable[[], Advice], str, str]] = {
-    "prompt is enough": (lambda: advised({"prompt": 98}), "prompt", "accuracy 98.0%"),
+    "prompt is enough": (lambda: advised({"few": 98}), "prompt", "accuracy 98.0%"),
     "a knowledge task": (
-        lambda: advised({"prompt": 40, "retrieval": 97}, qa(600), "qa", retrieval="kb"),
-        "retrieve", "retrieval: accuracy 97.0%",
+        lambda: advised({"few": 40, "kb": 97}, qa(600), "qa", retrieval="kb"),
+        "retrieve", "kb: accuracy 97.0%",
     ),
     "too few rows": (
         lambda: advised(train=Dataset.of([dict(e.fields) for e in TRAIN[:90]], "train")),
@@ -119,7 +119,7 @@ def test_as_a_gate_all_but_fine_tune_is_closed(tmp_path: Path) -> None:
         advice = make()
         advice.settings = advice.settings.model_copy(update={"gate": True})
         assert bool(advice.conclude(tmp_path)) is (verdict == "fine-tune"), name
-    assert not advised({"prompt": 98}, gate=True).reason("prompting")
+    assert not advised({"few": 98}, gate=True).reason("prompting")
     assert not advised({}, gate=True).reason("prompting")
 
 
@@ -138,15 +138,15 @@ def test_as_a_gate_all_but_fine_tune_is_closed(tmp_path: Path) -> None:
 def test_prompting_is_enough_where_it_is_right_cheap_and_fast(
     right: int, settings: dict[str, Any], holds: bool | None, evidence: str
 ) -> None:
-    reason = advised({"prompt": right}, answer={"cost": 0.00999}, **settings).reason("prompting")
+    reason = advised({"few": right}, answer={"cost": 0.00999}, **settings).reason("prompting")
     assert (reason.holds, evidence in reason.evidence) == (holds, True), reason
 
 
 def test_missing_answers_are_no_proof_against_prompting() -> None:
-    advice = advised({"prompt": 100})
-    answers = advice.ask(VALIDATION, "prompt")
+    advice = advised({"few": 100})
+    answers = advice.ask(VALIDATION, "few")
     rows = [replace(p, got="", error="timeout") if p.row % 2 else p for p in answers]
-    advice.ask = lambda dataset, role="candidate": Predictions(rows, model="prompt")
+    advice.ask = lambda dataset, role="candidate": Predictions(rows, model="few")
     assert advice.reason("prompting").holds is None
 
 
@@ -171,7 +171,7 @@ def test_nothing_is_asked_where_it_may_not_stand_in_a_prompt() -> None:
 
 def test_prices_of_the_endpoint_and_tokens_of_the_baseline_need_not_be_told() -> None:
     advice = advised(
-        {"prompt": 60, "baseline": 10}, answer={"cost": 0.005},
+        {"few": 60, "baseline": 10}, answer={"cost": 0.005},
         price_in=..., price_out=..., tuned_tokens=...,
     )  # fmt: skip
     assert advice.reason("pays").holds

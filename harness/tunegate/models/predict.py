@@ -196,7 +196,7 @@ class Ask(Protocol):
     """
 
     def __call__(self, dataset: Dataset, role: str = "candidate") -> Predictions:
-        """Return the answers of the candidate, or of the "baseline", in the order of the rows."""
+        """Return the answers of the candidate, the "baseline" or any model spec, in row order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from ..data.dataset import Dataset
 
 COMPARED = "compare."
-READINESS = ("prompt", "retrieval")  # models that [readiness] names
 
 
 @dataclass(eq=False)
 class SessionModels:
     """The models of one session, by role.
 
-    Roles are "candidate", "baseline", "incumbent", and COMPARED before a name of `[compare]`.
+    Roles are "candidate", "baseline", "incumbent", COMPARED before a name of `[compare]`, and any
+    model spec.
     `model(role)` opens a model and `predictions(role, test)` asks it, each once for the same
     arguments, the candidate until the `rules` decide. `stopped` is what a scorecard says of that.
     `judged` holds the digest of the candidate under "predictions" once a test has predictions.
@@ -85,12 +85,10 @@ class SessionModels:
             return str(self.promoted["model"])
         if role == "baseline" and self.candidate and self.candidate.run:
             return self.candidate.base
-        if role in READINESS:
-            spec = getattr(self.config.readiness, role)
-        else:
-            spec = self.config.compared.get(role.removeprefix(COMPARED))
-        if spec is None:
+        spec = self.config.compared.get(role.removeprefix(COMPARED))
+        if spec is None and role == "baseline":
             raise ConfigError("no baseline: the candidate belongs to no run; set `baseline`")
+        spec = spec or role
         return spec if spec in self.config.strategies else model_spec(spec, self.openers)
 
     def _open(self, role: str) -> Model:
@@ -148,8 +146,6 @@ class SessionModels:
         model is a file of answers, which has none to new rows. Raises ConfigError, ModelUnknown.
         """
         if role == "baseline" and not self.has_baseline:
-            return Predictions([])
-        if role in READINESS and getattr(self.config.readiness, role) is None:
             return Predictions([])
         if not len(dataset) or isinstance(self.model(role), FileModel):
             return Predictions([])

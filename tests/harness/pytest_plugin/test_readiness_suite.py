@@ -6,6 +6,7 @@ import json
 import shutil
 from typing import TYPE_CHECKING
 
+import endpoint_parts
 from readmes import ROOT
 
 if TYPE_CHECKING:
@@ -26,16 +27,19 @@ leave_out = ["pays"]
 """
 
 
+def inquiries(first: int, end: int) -> str:
+    """Return rows whose replies are the last words of their questions."""
+    return "".join(
+        json.dumps({"messages": [{"role": "user", "content": f"inquiry {n} {'ab'[n % 2]}"},
+                                 {"role": "assistant", "content": "ab"[n % 2]}]}) + "\n"
+        for n in range(first, end)
+    )  # fmt: skip
+
+
 def test_the_verdict_is_advice_unless_the_suite_is_a_gate(project: Project) -> None:
     shutil.copytree(ROOT / "suites" / "readiness", project.root / "suites" / "readiness")
     project.add("tunegate.toml", SETTINGS)
-    numbers = range(40, 100)
-    rows = "".join(
-        json.dumps({"messages": [{"role": "user", "content": f"inquiry {n}"},
-                                 {"role": "assistant", "content": "ab"[n % 2]}]}) + "\n"
-        for n in numbers
-    )  # fmt: skip
-    project.write("validation.jsonl", rows)
+    project.write("validation.jsonl", inquiries(40, 100))
     told = project.pytest("suites/readiness", "--max-requests", "100")
     assert told.code == 0, told.out
     assert "8 passed" in told.out
@@ -51,3 +55,29 @@ def test_the_verdict_is_advice_unless_the_suite_is_a_gate(project: Project) -> N
     assert "<stability: ?, set retraining_days in [readiness]>" in told.out
     assert "= readiness: not yet =" in told.out
     assert "2 failed, 6 passed" in told.out
+
+
+ENDPOINT = """
+[models.local]
+base_url = "URL"
+price_in = 2.0
+price_out = 8.0
+[models.few]
+of = "openai:local"
+shots = 2
+[readiness]
+prompt = "few"
+"""
+
+
+def test_a_prompt_at_an_endpoint_that_is_enough_is_the_verdict(project: Project) -> None:
+    shutil.copytree(ROOT / "suites" / "readiness", project.root / "suites" / "readiness")
+    project.write("validation.jsonl", inquiries(40, 140))
+    with endpoint_parts.serving() as server:
+        project.add("tunegate.toml", ENDPOINT.replace("URL", server.url))
+        told = project.pytest("suites/readiness", "--max-cost", "1")
+        roles = [[m["role"] for m in body["messages"]] for body in server()["bodies"]]
+        assert roles == [["user", "assistant", "user", "assistant", "user"]] * 100
+        assert told.code == 0, told.out
+        assert "= readiness: prompt =" in told.out
+        assert told.line("asked").startswith("100 requests, $0.0048 of $1")
