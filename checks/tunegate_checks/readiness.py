@@ -154,8 +154,9 @@ class Advice:
             raise NotKnown(f"{text}: too few rows to tell")
         return float(score) >= wanted, text
 
+    # What each reason is, the tests of suites/readiness say.
+
     def _prompting(self) -> tuple[bool, str]:
-        """Prompting is not enough: too often wrong, too dear, or too slow."""
         if self.secret:
             return True, "confidential: what is asked may not stand in a prompt"
         if not len(self.prompted):
@@ -165,7 +166,6 @@ class Advice:
         return not is_enough, text
 
     def _knowledge(self) -> tuple[bool, str]:
-        """What is asked for is no knowledge, which belongs into documents that are looked up."""
         rows, labels = self.sample, {e.label for e in self.sample if e.label}
         is_open = self.task in (*_TEXTS, "qa") and 3 * len(labels) > len(rows)
         naming = [e for e in rows if is_open and facts_of(e.reply, f"{e.system} {e.prompt}")]
@@ -180,14 +180,12 @@ class Advice:
         return not is_enough, f"{scored}; {text}"
 
     def _stability(self) -> tuple[bool, str]:
-        """The task stays the same for much longer than a training takes."""
         changes, retraining = self._given("changes_every_days", "retraining_days")
         share, most = retraining / changes, self.settings.stale
         text = f"right answers change every {changes:g} days, a new model takes {retraining:g}:"
         return share <= most, f"{text} {min(share, 1):.0%} of the time, {most:.0%} is allowed"
 
     def _examples(self) -> tuple[bool, str]:
-        """There are enough examples to learn from."""
         per_class = self.limits.fewest_per_class
         found = size.find(self.train, task=self.task, per_class=per_class, advisory=True)
         if lacking := [finding.evidence for finding in found if not finding.hint]:
@@ -198,7 +196,6 @@ class Advice:
         return True, f"{text}, {good:,} are good"
 
     def _pays(self) -> tuple[bool, str]:
-        """The cost of training comes back within the months that are allowed."""
         if self.secret:
             return True, "confidential: there is no prompt to compare with"
         keys = ["requests_per_month", "training_cost", "retraining_cost", "changes_every_days"]
@@ -221,7 +218,6 @@ class Advice:
         return within.pop(), text
 
     def _confidentiality(self) -> tuple[bool, str]:
-        """What may not stand in a prompt, or in a model, stands in no example."""
         self._given("confidential")
         ignore, allow, names = self.limits.pii_ignore, self.limits.pii_allow, self.limits.pii_names
         private = pii.find(self.sample, ignore=ignore, allow=allow, names=names, advisory=True)
@@ -233,7 +229,6 @@ class Advice:
         return True, f"no personal data, no keys in {n:,} training rows"
 
     def _tone(self) -> tuple[bool, str]:
-        """The examples have one form, which a tuned model learns."""
         forms, least = [form_of(e.reply) for e in self.sample], self.settings.tone
         usual = max(forms, key=forms.count, default="")
         share = forms.count(usual) / max(len(forms), 1)

@@ -16,7 +16,7 @@ from glob import glob
 from importlib.metadata import version
 from itertools import chain, zip_longest
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from ..config.data_files import find_data_files, read_text
 from ..config.schema import Config, StrategyTable
@@ -44,16 +44,7 @@ PASSAGE_WORDS = 200
 SYSTEM_ROLES = ("system", "developer")
 
 T = TypeVar("T")
-# From a question to indices of texts with their scores, the best first.
-Ranker = Callable[[str], Sequence[tuple[int, float]]]
-
-
-class Ranked(NamedTuple, Generic[T]):
-    """Examples, or passages of files, of which `most` are shown: the best by `rank`."""
-
-    items: Sequence[T]
-    most: int
-    rank: Ranker
+Ranker = Callable[[str], Sequence[tuple[T, float]]]  # from a question to items, the best first
 
 
 @dataclass(eq=False)
@@ -64,8 +55,10 @@ class Strategy:
     inner: Model
     digest: str
     system: str
-    shots: Ranked[Example] | None
-    passages: Ranked[tuple[str, str]] | None  # each with the name of its file
+    shots: int  # the most examples that are shown
+    examples: Ranker[Example]
+    top: int  # the most passages
+    passages: Ranker[tuple[str, str]]  # each with the name of its file
     similarity: float  # of questions that nearly ask the same
     asked: int = field(default=0, init=False)
     left_out: int = field(default=0, init=False)  # questions without an example that asks the same
@@ -95,25 +88,22 @@ class Strategy:
         start = is_turn.index(True) if any(is_turn) else 0
         own, rest = [*request.messages[:start]], request.messages[start:]
         question = "\n".join(map(content_text, rest))
-        passages = ""
-        if self.passages:
-            ranked = self.passages.rank(question)[: self.passages.most]
-            best = [self.passages.items[i] for i, score in ranked if score > 0]
-            passages = "\n\n".join(f"[{n}] {file}\n{x}" for n, (file, x) in enumerate(best, 1))
+        best = [passage for passage, score in self.passages(question)[: self.top] if score > 0]
+        passages = "\n\n".join(f"[{n}] {file}\n{x}" for n, (file, x) in enumerate(best, start=1))
         if self.system or passages:
             texts = dict.fromkeys([self.system, *(content_text(m).strip() for m in own), passages])
             own = [{"role": "system", "content": "\n\n".join(filter(None, texts))}]
-        examples = self._examples(self.shots, request, question) if self.shots else []
+        examples = self._fitting(request, question)
         earlier = (m for row in examples for m in row.messages if m["role"] not in SYSTEM_ROLES)
         return replace(request, messages=[*own, *earlier, *rest])
 
-    def _examples(self, shots: Ranked[Example], request: Request, question: str) -> list[Example]:
+    def _fitting(self, request: Request, question: str) -> list[Example]:
         """Return the examples for a question, and count it where one that asks it is left out."""
         fields = {"messages": request.messages, **({"tools": t} if (t := request.tools) else {})}
         key, signs = question_key(Example(0, 0, fields)), meaning_signs(question)
         fitting, left_out = list[Example](), False
-        for row in (shots.items[i] for i, _ in shots.rank(question)):
-            if len(fitting) == shots.most:
+        for row, _ in self.examples(question):
+            if len(fitting) == self.shots:
                 break
             texts = folded_text(row.prompt), folded_text(question)
             is_near = meaning_signs(row.prompt) == signs and ratio(*texts) >= self.similarity
@@ -139,28 +129,27 @@ def open_strategy(
             raise ValueError(f"of = {table.of!r}: a file of answers reads no prompt")
         system = read_text(root / table.system, "system").strip() if table.system else ""
         identity = {"rule": RULE, "of": inner.digest, "system": system, "bm25s": ""}
-        shots = passages = None
-        if table.shots is not None:
-            shots, identity["shots"] = _open_shots(table, table.shots, root, config)
-        if texts := _read_documents(table, root):
-            parts = [(file, part) for file, text in texts.items() for part in passages_of(text)]
-            passages = Ranked(parts, table.top, ranker([f"{file}\n{part}" for file, part in parts]))
-            identity["documents"] = [texts, table.top, PASSAGE_WORDS]
+        shots, examples, identity["shots"] = _open_shots(table, root, config)
+        texts = identity["documents"] = _read_documents(table, root)
         if texts or table.pick == "nearest":
-            identity["bm25s"] = version("bm25s")
+            identity |= {"bm25s": version("bm25s"), "top": table.top, "words": PASSAGE_WORDS}
+        passages = [(file, part) for file, text in texts.items() for part in passages_of(text)]
+        rank = ranker(passages, "\n".join) if passages else no_items
         similarity, digest = float(config.limits.similarity), sha256_json(identity)
-        return Strategy(name, inner, digest, system, shots, passages, similarity)
+        return Strategy(name, inner, digest, system, shots, examples, table.top, rank, similarity)
     except (ValueError, ConfigError, ModelUnknown, MissingDependency, OSError) as error:
         raise ModelUnknown(f"[models.{name}] {os_error_text(error)}") from None
 
 
 def _open_shots(
-    table: StrategyTable, shots: str | int, root: Path, config: Config
-) -> tuple[Ranked[Example], Any]:
-    """Return the examples of a file, or of the training rows, and what identifies them.
+    table: StrategyTable, root: Path, config: Config
+) -> tuple[int, Ranker[Example], Any]:
+    """Return how many examples are shown, what ranks them, and what identifies them.
 
     Raises ValueError for a file with a row of validation or test.
     """
+    if (shots := table.shots) is None:
+        return 0, no_items, None
     files = find_data_files(config, root, {}, root)
     if isinstance(shots, str):
         dataset = Dataset.read(root / shots, "shots", reading=config.reading)
@@ -175,18 +164,18 @@ def _open_shots(
     rows = [e for e in dataset if len(e.given) < len(e.messages) and e.desirable is not False]
     identity = [dataset.identity, shots, table.pick, table.seed, float(config.limits.similarity)]
     identity += [config.label_rule.name, *config.data.group_by]
-    if isinstance(shots, int):
-        rows, most = random.Random(table.seed).sample(rows, len(rows)), shots
-        if table.pick == "nearest":
-            return Ranked(rows, most, ranker([example.prompt for example in rows])), identity
+    if isinstance(shots, str):
+        shots, rows = len(rows), rows[::-1]  # the best stand last: the file keeps its order
+    elif table.pick == "nearest":
+        return shots, ranker(rows, lambda row: row.prompt), identity
+    else:
+        rows = random.Random(table.seed).sample(rows, len(rows))
         if table.pick == "balanced":
             by_label = group_indices(rows, lambda e: e.label)
             turns = chain.from_iterable(zip_longest(*(by_label[k] for k in sorted(by_label))))
             rows = [rows[i] for i in turns if i is not None]
-    else:  # the best stand last: the file keeps its order
-        rows, most = rows[::-1], len(rows)
-    order = [(i, 0.0) for i in range(len(rows))]
-    return Ranked(rows, most, lambda _: order), identity
+    order = [(row, 0.0) for row in rows]
+    return shots, lambda _: order, identity
 
 
 def _read_documents(table: StrategyTable, root: Path) -> dict[str, str]:
@@ -214,8 +203,13 @@ def passages_of(text: str) -> Iterator[str]:
         yield "\n\n".join(passage)
 
 
-def ranker(texts: Sequence[str]) -> Ranker:
-    """Return what ranks these texts for a question by BM25; ties stay in order.
+def no_items(question: str) -> Sequence[Any]:
+    """Rank nothing."""
+    return ()
+
+
+def ranker(items: Sequence[T], text_of: Callable[[T], str]) -> Ranker[T]:
+    """Return what ranks items for a question by BM25 of their texts; ties stay in order.
 
     Words are compared without case and accents; each letter of a script without spaces is one.
     Raises MissingDependency.
@@ -229,12 +223,12 @@ def ranker(texts: Sequence[str]) -> Ranker:
         return words_of(without_accents(folded_text(text)))
 
     index = bm25s.BM25()
-    if has_words := any(corpus := [*map(words, texts)]):
+    if has_words := any(corpus := [words(text_of(item)) for item in items]):
         index.index(corpus, show_progress=False)
 
-    def rank(question: str) -> Sequence[tuple[int, float]]:
+    def rank(question: str) -> Sequence[tuple[T, float]]:
         asked = words(question)
-        scores = index.get_scores(asked) if has_words and asked else np.zeros(len(texts))
-        return [(int(i), float(scores[i])) for i in np.argsort(-scores, kind="stable")]
+        scores = index.get_scores(asked) if has_words and asked else np.zeros(len(items))
+        return [(items[i], float(scores[i])) for i in np.argsort(-scores, kind="stable")]
 
     return rank

@@ -261,8 +261,8 @@ words = st.text(st.sampled_from("abcdeçã 本日\n"), max_size=30)
 
 @given(st.lists(words, max_size=8), words)
 def test_every_text_is_ranked_once_the_best_first(texts: list[str], question: str) -> None:
-    ranked = ranker(texts)(question)
-    assert sorted(i for i, _ in ranked) == [*range(len(texts))]
+    ranked = ranker([*enumerate(texts)], lambda item: item[1])(question)
+    assert sorted(i for (i, _), _ in ranked) == [*range(len(texts))]
     scores = [score for _, score in ranked]
     assert scores == sorted(scores, reverse=True)
 
