@@ -37,7 +37,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "gates": "checking config data interfaces models results session storage",
         "mutation": "config data gates storage",
         "session": "checking config data interfaces models results storage",
-        "models": "data interfaces results storage",
+        "models": "config data interfaces results similarity storage",
         "checking": "data results storage",
         "config": "data interfaces results",
         "testing": "data mutation",
@@ -54,6 +54,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "model": "detect power sequential stats text",
         "judge": "stats",
         "power": "stats",
+        "readiness": "data model stats",
         "detect": "",
         "review": "",
         "sequential": "",
@@ -91,7 +92,7 @@ HEAVY = {
     *("torch", "transformers", "peft", "bitsandbytes", "accelerate", "safetensors", "tokenizers"),
     *("sklearn", "scipy", "numpy", "numba", "pandas", "pandera", "rapidfuzz", "phonenumbers"),
     *("openai", "anthropic", "mlflow", "rich", "jinja2", "aiohttp", "yarl", "tiktoken", "stamina"),
-    *("sacrebleu", "rouge_score", "bert_score", "nltk", "statsmodels"),
+    *("sacrebleu", "rouge_score", "bert_score", "nltk", "statsmodels", "bm25s"),
 }
 PLUGINS = {path.name for path in (ROOT / "plugins").iterdir() if path.is_dir()}
 

@@ -154,7 +154,8 @@ def _check_known(provider: Provider, name: str, config: schema.Config) -> None:
     It would go to the provider, who is paid. Two of three make it known: the configuration names
     it, it is named as the provider's own models are (`gpt-...`), and it is near no table's name.
     """
-    tables = [table for table in config.models if table not in ("openai", "anthropic")]
+    own = config.models.keys() - config.strategies - {"openai", "anthropic"}
+    tables = [table for table in config.models if table in own]
     near, spec = did_you_mean(name, tables), f"{provider.name}:{name}"
     # Baseline and judges are whole specs; the base of a training is a name.
     written = config.model_dump_json(exclude={"models", "limits"})

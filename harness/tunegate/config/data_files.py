@@ -116,8 +116,12 @@ def read_system_prompt(config: Config, root: Path) -> str | None:
     """Return the whole text of the file `data.system`, None if unset; raises ConfigError."""
     if config.data.system is None:
         return None
-    path = root / config.data.system
+    return read_text(root / config.data.system, "data.system")
+
+
+def read_text(path: Path, key: str) -> str:
+    """Return the whole text of a file that a key names; raises ConfigError."""
     try:
         return path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"data.system: {path} cannot be read: {error}") from None
+        raise ConfigError(f"{key}: {path} cannot be read: {error}") from None

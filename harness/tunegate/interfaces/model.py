@@ -16,6 +16,7 @@ class Request:
     messages: Sequence[Mapping[str, Any]]
     repetition: int = 0  # another one where the same question is asked again on purpose
     tools: Sequence[Mapping[str, Any]] = ()  # as OpenAI's chat completions have them, and calls
+    group: str = ""  # of the row: examples in a prompt must be of another
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ class PricedModel(Protocol):
 
 
 def budget_from_options(
-    requests: int | None, cost: float | None, model: str | None, uses_xdist: bool
+    requests: int | None, cost: float | None, asks_models: bool, uses_xdist: bool
 ) -> Budget:
     """Return the budget of a session; raises ConfigError for a bound that cannot be held."""
     for option, bound in (("--max-requests", requests), ("--max-cost", cost)):
@@ -130,7 +131,7 @@ def budget_from_options(
             continue
         if not 0 <= bound < float("inf"):
             raise ConfigError(f"{option} {bound}: the bound must be a number from 0 on")
-        if not model:
+        if not asks_models:
             raise ConfigError(f"{option} bounds what a model suite asks: it needs --model")
         if uses_xdist:
             raise ConfigError(f"{option} with -n: a budget is spent by one process; leave -n out")

@@ -21,7 +21,7 @@ from ..utils.hashing import sha256_json
 from ..utils.optional_deps import MissingDependency
 
 if TYPE_CHECKING:
-    from ..config.schema import Config, Limits
+    from ..config.schema import Config, Limits, Readiness
     from ..data.dataset import Dataset
     from ..data.row_schema import RowSchema
     from ..interfaces.programs import Program
@@ -150,6 +150,12 @@ def test(pytestconfig: pytest.Config) -> Dataset:
 def limits(pytestconfig: pytest.Config) -> Limits:
     """The limits in force, each with its mode; your own are `limits.own.name`."""
     return pytestconfig.stash[SESSION].config.limits
+
+
+@pytest.fixture(scope="session")
+def readiness(pytestconfig: pytest.Config) -> Readiness:
+    """The table `[readiness]`: what the suite of that name is told."""
+    return pytestconfig.stash[SESSION].config.readiness
 
 
 @pytest.fixture(scope="session")

@@ -113,7 +113,10 @@ class GateSession:
             # A trainer compares its own estimate with --max-cost.
             if bounds != (None, None) and not trainer:
                 uses_xdist = bool(option("tx", None))  # -n sets it too
-                session.budget = budget_from_options(*bounds, model, uses_xdist)
+                suites = session.config.suites
+                gates = [(self.root / name).resolve() for name in (suites.data, suites.model)]
+                asks = bool(model) or session.suite not in (None, *gates)
+                session.budget = budget_from_options(*bounds, asks, uses_xdist)
             if hasattr(config, "workerinput"):  # xdist's workers test; the controller decides
                 return
             if trainer and model:
@@ -405,14 +408,16 @@ class GateSession:
         """Print what was spent, let the gate decide, and return the exit status of pytest."""
         if not self.session_ran or hasattr(self.pytest_config, "workerinput"):
             return status  # with --help no session runs; xdist's workers decide nothing
+        if spent := str((c := self.context).budget):
+            self.print_line("asked", spent)
+        for note in c.models.notes if "models" in vars(c) else ():
+            self.print_line("shots", note)
         if self.gate is None:
             ignored = self.context.results.ignored_findings() if self.context.suite else ""
             if ignored:
                 self.print_line("findings", ignored, good=False)
             return status or int(bool(ignored))
-        if spent := str(self.context.budget):
-            self.print_line("asked", spent)
-        if (c := self.context).candidate and (note := c.models.cached_note(c.splits)):
+        if c.candidate and (note := c.models.cached_note(c.splits)):
             self.print_line("cached", note)
         try:
             return self.gate.finish(status)

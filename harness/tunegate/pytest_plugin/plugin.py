@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..config.project import DEFAULT_SUITES, find_root
+from ..config.project import USUAL_SUITES, find_root
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def choose_project(rootdir: Path, cwd: Path, arguments: Sequence[str]) -> Path |
 
 def looks_like_suite(folder: Path) -> bool:
     """Return whether a folder has the usual place of a suite, and a file that imports tunegate."""
-    inside = any(f"/{usual}/" in f"{folder.as_posix()}/" for usual in DEFAULT_SUITES.values())
+    inside = any(f"/{usual}/" in f"{folder.as_posix()}/" for usual in USUAL_SUITES)
     files = folder.glob("*.py") if inside else ()
     return any("import tunegate" in text or "from tunegate" in text
                for text in (file.read_text("utf-8", "replace") for file in files))  # fmt: skip
@@ -97,5 +97,5 @@ class SuitesBelow:
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
         """Leave out a suite of a project; it runs where it is named."""
-        usual = "/".join(collection_path.parts[-2:]) in DEFAULT_SUITES.values()
+        usual = "/".join(collection_path.parts[-2:]) in USUAL_SUITES
         return True if usual and find_root(collection_path) else None

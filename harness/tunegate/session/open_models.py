@@ -31,7 +31,8 @@ COMPARED = "compare."
 class SessionModels:
     """The models of one session, by role.
 
-    Roles are "candidate", "baseline", "incumbent", and COMPARED before a name of `[compare]`.
+    Roles are "candidate", "baseline", "incumbent", COMPARED before a name of `[compare]`, and any
+    model spec.
     `model(role)` opens a model and `predictions(role, test)` asks it, each once for the same
     arguments, the candidate until the `rules` decide. `stopped` is what a scorecard says of that.
     `judged` holds the digest of the candidate under "predictions" once a test has predictions.
@@ -53,7 +54,7 @@ class SessionModels:
     judged: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.started = time.time()
+        self.started, self.opened = time.time(), list[Model]()
         self.model = cache(self._open)
         self.predictions = cache(self._predictions)
 
@@ -81,9 +82,10 @@ class SessionModels:
         if role == "baseline" and self.candidate and self.candidate.run:
             return self.candidate.base
         spec = self.config.compared.get(role.removeprefix(COMPARED))
-        if spec is None:
+        if spec is None and role == "baseline":
             raise ConfigError("no baseline: the candidate belongs to no run; set `baseline`")
-        return model_spec(spec, self.openers)
+        spec = spec or role
+        return spec if spec in self.config.strategies else model_spec(spec, self.openers)
 
     def _open(self, role: str) -> Model:
         model = open_model(self.spec(role), self.root, self.openers)
@@ -93,7 +95,13 @@ class SessionModels:
             changed = "is not the model that was promoted: it was changed since"
             advice = f"`tunegate registry rollback {self.alias}` goes back to the one before"
             raise ConfigError(f"the incumbent {model.name} {changed}; {advice}")
-        return hold_to_budget(self.budget, model)
+        self.opened.append(model := hold_to_budget(self.budget, model))
+        return model
+
+    @property
+    def notes(self) -> dict[str, None]:
+        """What strategies left out of their prompts, for the last lines of a session."""
+        return dict.fromkeys(filter(None, (getattr(m, "note", "") for m in self.opened)))
 
     def check(self) -> None:
         """Open the candidate and the models of `[compare]`: a spec that opens nothing ends here."""
