@@ -49,6 +49,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "similarity": "",
     },
     "tunegate_checks": {
+        "generate": "data fix review",
         "fix": "data detect text",
         "data": "detect power review text",
         "model": "detect power sequential stats text",

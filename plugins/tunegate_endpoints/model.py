@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from string import Template
+from typing import Any
 from urllib.parse import urlsplit
 
 from tunegate.config import schema
@@ -52,6 +53,13 @@ class Endpoint:
                 f'per million tokens, in [models."{self.name.partition(":")[2].partition("?")[0]}"]'
             )
         return replace(self, budget=budget)
+
+    def sampled(self, temperature: float, schema: Mapping[str, Any]) -> Model:
+        """Return the model at a temperature, unless another is set, in JSON of a schema."""
+        s = self.settings
+        extra = {**s.extra, **(self.provider.json_form(schema, s.extra) if schema else {})}
+        given = {"temperature": s.temperature or temperature, "extra": extra}
+        return replace(self, settings=s.model_copy(update=given))
 
     def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
         """Yield each answer as it comes; latency is of the last try; raises ModelUnknown."""

@@ -23,7 +23,7 @@ DAILY = (
     *("mutate", "report", "failures", "demo", "doctor"),
 )
 GROUPS = {
-    "data": ("findings", "schema", "plan", "tokens"),
+    "data": ("generate", "findings", "schema", "plan", "tokens"),
     "run": (
         *("preflight", "resume", "join", "job", "export", "import", "merge", "serve-check"),
         "purge",
