@@ -7,7 +7,7 @@ begins with = + - or @ as a formula (OWASP, CSV Injection), and turn 1/2 into a 
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +17,12 @@ from tunegate.utils.atomic import atomic_write
 
 from .sample import row_id
 
-REVIEWER_COLUMNS = ("verdict", "reviewer", "note")
+REVIEWER_COLUMNS = ("correction", "verdict", "reviewer", "note")
 COLUMNS = ("digest", "file", "seed", "line", "id", "system", "prompt", "reply", *REVIEWER_COLUMNS)
 TEXT_COLUMNS = ("system", "prompt", "reply")
-REQUIRED_COLUMNS = tuple(name for name in COLUMNS if name not in (*TEXT_COLUMNS, "file", "note"))
-VERDICTS = ("ok", "wrong")
+OPTIONAL_COLUMNS = (*TEXT_COLUMNS, "file", "note", "correction")
+REQUIRED_COLUMNS = tuple(name for name in COLUMNS if name not in OPTIONAL_COLUMNS)
+VERDICTS = ("ok", "wrong", "unsure")
 MAX_CELL_LETTERS = 32_000  # Excel keeps 32,767 characters of a cell
 
 
@@ -32,9 +33,10 @@ class SheetEntry:
     sheet_row: int
     line: str
     id: str
-    verdict: str
-    reviewer: str
-    note: str
+    verdict: str = ""
+    reviewer: str = ""
+    note: str = ""
+    correction: str = ""  # the reply that a wrong row should have
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,8 @@ class Sheet:
 
     @property
     def filled_count(self) -> int:
-        """How many rows have a verdict, a reviewer or a note."""
-        return sum(bool(e.verdict or e.reviewer or e.note) for e in self.entries)
+        """How many rows have something of a reviewer."""
+        return sum(any(getattr(e, name) for name in REVIEWER_COLUMNS) for e in self.entries)
 
 
 def to_cell(text: str) -> str:
@@ -71,13 +73,22 @@ def write_sheet(
     """Write a sheet to be filled in, mode 0600; raises ValueError where it would replace others."""
     if path.exists() and (n := read_sheet(path).filled_count):
         raise ValueError(f"{path} is filled in ({n:,} rows): it stays; -o names another file")
+    write_filled(path, dataset, examples, seed, {}, separator)
+
+
+def write_filled(
+    path: Path, dataset: Dataset, examples: Iterable[Example], seed: int,
+    filled: Mapping[str, SheetEntry], separator: str = ",",
+) -> None:  # fmt: skip
+    """Write a sheet, also over one that is there, with what was said of rows, by their ids."""
     text = io.StringIO()
     table = csv.writer(text, delimiter=separator, lineterminator="\r\n")
     table.writerow(COLUMNS)
     for e in examples:
         cells = (to_cell(t) for t in (e.system, e.prompt, e.reply))
         keys = (f"sha256:{dataset.digest}", to_cell(dataset.path.name), seed, e.line, row_id(e))
-        table.writerow([*keys, *cells, "", "", ""])
+        said = filled.get(row_id(e), SheetEntry(0, "", ""))
+        table.writerow([*keys, *cells, *(to_cell(getattr(said, c)) for c in REVIEWER_COLUMNS)])
     data = text.getvalue().encode("utf-8-sig", "replace")
     atomic_write(path, data, mode=0o600)  # the rows may contain personal data
 
@@ -103,9 +114,12 @@ def read_sheet(path: Path) -> Sheet:
     if not first["seed"].isascii() or not first["seed"].lstrip("-").isdigit():
         raise ValueError(f"{path}, row 2: seed {first['seed']!r} is not a whole number")
     entries = tuple(
-        SheetEntry(n, r["line"], r["id"], r["verdict"].lower(), r["reviewer"], r.get("note", ""))
+        SheetEntry(
+            n, r["line"], r["id"], r["verdict"].lower(), r["reviewer"], from_cell(r["note"]),
+            from_cell(r["correction"]),
+        )
         for n, r in rows
-    )
+    )  # fmt: skip
     digest, file = first["digest"].removeprefix("sha256:"), from_cell(first.get("file", ""))
     return Sheet(path, digest, file, int(first["seed"]), entries)
 

@@ -68,7 +68,7 @@ class ReviewStatus:
         for entry in sheet.entries:
             location = f"{name}, row {entry.sheet_row}"
             if entry.verdict and entry.verdict not in VERDICTS:
-                valid = " or ".join(VERDICTS)
+                valid = f"{', '.join(VERDICTS[:-1])} or {VERDICTS[-1]}"
                 faults.append(f"{location}: verdict {entry.verdict[:40]!r}; {valid} is valid")
             elif entry.verdict and not entry.reviewer:
                 faults.append(f"{location}: no reviewer; write who gave the verdict")
@@ -80,8 +80,14 @@ class ReviewStatus:
             self.pending.append(f"{name}: {rest}; it counts when all have")
         if faults or missing:
             return
+        if unsure := sum(e.verdict == "unsure" for e in sheet.entries):
+            self.pending.append(
+                f"{name}: unsure of {unsure:,} rows, which wait for another reviewer"
+            )
         for entry in sheet.entries:
             row = row_of_entry[entry.line, entry.id]
+            if entry.verdict == "unsure":
+                continue
             self.verdicts[row] = self.verdicts.get(row, False) or entry.verdict == "wrong"
             self.reviewers.append(entry.reviewer)
             if entry.verdict == "wrong":

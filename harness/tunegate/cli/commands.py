@@ -29,7 +29,7 @@ GROUPS = {
         "purge",
     ),
     "registry": ("history", "rollback", "verify", "merge"),
-    "review": ("sample", "status"),
+    "review": ("serve", "sample", "status", "correct"),
     "model": (),
 }
 

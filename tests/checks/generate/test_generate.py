@@ -92,7 +92,7 @@ def address() -> Iterator[str]:
     """The address of a provider that has been asked nothing."""
     Provider.bodies, Provider.takes_schema = [], True
     with ThreadingHTTPServer(("127.0.0.1", 0), Provider) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/v1"
         server.shutdown()
 
