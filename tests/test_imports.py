@@ -50,7 +50,7 @@ ALLOWED: dict[str, dict[str, str]] = {
     },
     "tunegate_checks": {
         "generate": "data fix review",
-        "fix": "data detect text",
+        "fix": "data detect review text",
         "data": "detect power review text",
         "model": "detect power sequential stats text",
         "judge": "stats",

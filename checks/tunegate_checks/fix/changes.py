@@ -11,7 +11,7 @@ from tunegate.utils.strict_json import to_json_line
 
 from .read import Rejected, Row, Source
 
-STEPS = ("format", "redact", "labels", "duplicates", "leaks")
+STEPS = ("review", "format", "redact", "labels", "duplicates", "leaks")
 Why = tuple[str, str, str]  # description, reason and kind of a change
 
 

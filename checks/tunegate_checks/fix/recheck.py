@@ -4,8 +4,8 @@
 and `review`, which people do.
 """
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import inf
 
 from tunegate.config.schema import Limits
@@ -27,6 +27,7 @@ from ..data import (
     size,
     splits,
 )
+from ..review.sheet import SheetEntry
 from .changes import STEPS
 from .redact import Redactor
 
@@ -42,6 +43,8 @@ class FixRules:
     steps: Collection[str] = STEPS
     task: str = ""  # "": classification where the replies are few and repeated
     prompt: str | None = None  # the system prompt at inference
+    # What reviewers corrected, by the ids of the rows.
+    corrections: Mapping[str, SheetEntry] = field(default_factory=dict)
 
     def are_labels(self, dataset: Dataset) -> bool:
         """Whether the replies are the labels of a classification."""

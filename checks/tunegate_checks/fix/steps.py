@@ -1,6 +1,7 @@
 """The steps of a fix, in their order: each asks a check for faults and repairs what is certain.
 
-`format` comes first, since the others read messages; `redact` before `duplicates`, since rows that
+`review` comes first, since it knows rows by their content, then `format`, since the others read
+messages; `redact` before `duplicates`, since rows that
 differ in an e-mail address alone are duplicates after it; `leaks` last. The steps run until the
 checks that belong to them report nothing more.
 """
@@ -13,7 +14,8 @@ from tunegate.data.dataset import Dataset, Example
 from tunegate.results.finding import Finding
 
 from ..data import duplicates, format, labels, leakage, preferences
-from ..text.display import quote_line
+from ..review.sample import row_id
+from ..text.display import diff, quote_line
 from .changes import STEPS, FileChanges, Unresolved
 from .normalise_labels import normalise_labels, prompt_corrections, with_system
 from .recheck import FindingsByCheck, FixRules, findings_of_others, findings_of_steps
@@ -85,6 +87,17 @@ def run_steps(file_changes: FileChanges, rules: FixRules) -> None:
         file_changes.unresolved.append(Unresolved("not redacted, code would break, at", refusals))
     if not len(result):
         file_changes.unresolved.append(Unresolved("no row is left"))
+
+
+def correct(file_changes: FileChanges, rules: FixRules) -> None:
+    """Give rows the replies that their reviewers wrote."""
+    for row, example in zip(file_changes.rows, file_changes.dataset(), strict=True):
+        if (said := rules.corrections.get(row_id(example))) and example.reply:
+            reply = {**example.messages[-1], "content": said.correction}
+            fields = {**row.fields, "messages": [*example.given, reply]}
+            change = f"reply: {diff(example.reply, said.correction)}"
+            why = f"{said.reviewer} corrected it{': ' if said.note else ''}{said.note}"
+            file_changes.change_row(row, fields, "review", (change, why, "corrected"))
 
 
 def repair(file_changes: FileChanges, rules: FixRules) -> None:
@@ -180,5 +193,5 @@ def _drop_rows(
             file_changes.drop(rows[number], step, reason, finding.kind)
 
 
-STEP_FUNCTIONS = {"format": repair, "redact": redact, "labels": normalise_labels}
+STEP_FUNCTIONS = {"review": correct, "format": repair, "redact": redact, "labels": normalise_labels}
 STEP_FUNCTIONS |= {"duplicates": deduplicate, "leaks": remove_leaks}

@@ -6,11 +6,9 @@ $ tunegate data generate --like seeds.jsonl -n 500 --model openai:NAME -o all.js
 """
 
 import argparse
-import json
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -18,7 +16,7 @@ from tunegate.config.data_files import read_file
 from tunegate.config.schema import Config, load_here
 from tunegate.data import SPLITS
 from tunegate.data.comparison import rows_in_training
-from tunegate.data.dataset import Dataset
+from tunegate.data.dataset import Dataset, Example, rejected_reply
 from tunegate.errors import ConfigError
 from tunegate.interfaces.installed import load_files
 from tunegate.interfaces.model import (
@@ -33,7 +31,6 @@ from tunegate.interfaces.model import (
 )
 from tunegate.models.predict import cached_answers, predict
 from tunegate.models.spec import open_model, resolve_candidate
-from tunegate.results.prediction import Predictions
 from tunegate.storage.state_dir import StateDir
 from tunegate.utils.atomic import atomic_write
 from tunegate.utils.masking import mask
@@ -43,8 +40,7 @@ from tunegate.utils.strict_json import to_json_line
 from ..fix.recheck import FixRules
 from ..fix.redact import Redactor
 from ..review.sample import row_id
-from .plan import NEW, REWORDED, WORDS, Slot, slots
-from .rows import Generation, is_plain
+from .rows import NEW, REWORDED, WORDS, Generation, Slot, slots
 
 TEMPERATURE = 0.8
 
@@ -72,21 +68,24 @@ def run(args: argparse.Namespace) -> int:
         if (number := getattr(args, option)) is not None and number < 1:
             raise ConfigError(f"{option} is {number}: a number from 1 on is valid")
     found, config = load_here()
-    root, rules = found or Path.cwd(), FixRules(config.limits, Redactor(), task=config.task)
-    rules = rules if found else replace(rules, task="")
-    splits = configured_splits(config, root, args)
-    seeds, notes = usable_seeds(args.like, config, splits)
+    state, kind = StateDir(found or Path.cwd()), REWORDED if args.paraphrase else NEW
+    splits, away = configured_splits(config, state.root, args), args.out_of_scope
+    like = read_file(args.like, config.data.columns, reading=config.reading)
+    seeds, notes = usable_seeds(like, splits)
     budget = budget_from_options(args.max_requests, args.max_cost, args.model, False)
-    models = Models(StateDir(root), budget, notes)
+    rules = FixRules(config.limits, Redactor(), task=config.task if found else "")
     try:
-        second = args.check_with and models.answerer(args.check_with)
-        made = Generation(
-            seeds, models.writer(args.model, REWORDED if args.paraphrase else NEW),
-            mask(args.model), rules, splits, second, args.shots, args.out_of_scope or "",
-        )  # fmt: skip
-        if second and not any(made.labels):
-            raise ConfigError("--check-with compares labels, and the replies here are no labels")
-        plan = planned(made, args)
+        write = writer(opened(args.model, state), kind, state, budget)
+        made = Generation(seeds, write, mask(args.model), rules, splits, args.shots, away or "")
+        if args.check_with:
+            second = hold_to_budget(budget, opened(args.check_with, state))
+            made.second = lambda rows: predict(second, rows, state)
+        if args.check_with and not any(made.labels):
+            raise ConfigError("--check-with compares labels, and these replies are no labels")
+        plan = [Slot(parent) for parent in range(len(seeds)) for _ in range(args.paraphrase or 0)]
+        if args.n:
+            label = away and (config.label_rule.read(away) or "") * any(made.labels)
+            plan = [*islice(slots(made.labels, args.language, label), args.n)]
         made.write(plan)
     except ModelUnknown as error:
         raise ConfigError(str(error)) from None
@@ -95,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
     first = [] if is_split else [{"id": row_id(e), **e.fields} for e in seeds]
     if rows:
         atomic_write(args.out, b"".join(to_json_line(row) + b"\n" for row in [*first, *rows]))
-    print("\n".join(summary(made, len(plan), args.out, [*notes, str(budget)])))
+    print_summary(made, len(plan), args.out, [*notes, str(budget)])
     return int(len(rows) < len(plan))
 
 
@@ -110,98 +109,74 @@ def configured_splits(config: Config, root: Path, args: argparse.Namespace) -> l
     return [read_file(path, config.data.columns, s, config.reading) for s, path in there.items()]
 
 
-def usable_seeds(
-    path: Path, config: Config, splits: Sequence[Dataset]
-) -> tuple[Dataset, list[str]]:
+def usable_seeds(dataset: Dataset, splits: Sequence[Dataset]) -> tuple[Dataset, list[str]]:
     """Return the rows that others can be made after, and notes of those that are left out.
 
-    A seed that stands in validation or test is: what is made after it would leak.
+    They have one prompt and one reply, both texts. A seed that stands in validation or test is left
+    out: what is made after it would leak.
     """
-    dataset = read_file(path, config.data.columns, reading=config.reading)
+
+    def is_plain(e: Example) -> bool:
+        roles = [m["role"] for m in e.messages if m["role"] not in ("system", "developer")]
+        others = e.setting or e.target.calls or rejected_reply(e)
+        return roles == ["user", "assistant"] and bool(e.prompt and e.reply and not others)
+
     plain = [e for e in dataset if is_plain(e)]
-    held_out = [split for split in splits if split.split != "train"]
-    leaked = {i for split in held_out for i in rows_in_training(plain, split)}
-    left_out = {
-        "cannot be read": sum(not problem.hint for problem in dataset.problems),
-        "are not one prompt and one reply, both texts": len(dataset) - len(plain),
-        "stand in validation or test": len(leaked),
-    }
-    notes = [f"{n:,} seeds left out, which {why}" for why, n in left_out.items() if n]
+    leaked = {i for s in splits if s.split != "train" for i in rows_in_training(plain, s)}
+    odd = len(dataset) - len(plain) + sum(not problem.hint for problem in dataset.problems)
+    left_out = {"not one prompt and one reply": odd, "in validation or test": len(leaked)}
+    notes = [f"{n:,} of the seeds left out: {why}" for why, n in left_out.items() if n]
     rows = [e.fields for i, e in enumerate(plain) if i not in leaked]
     if not rows:
-        raise ConfigError("; ".join([f"{path} has no row to write others after", *notes]))
-    return Dataset.of(rows, reading=config.reading), notes
+        raise ConfigError("; ".join([f"{dataset.path} has no row to write others after", *notes]))
+    return Dataset.of(rows, reading=dataset.reading), notes
 
 
-def planned(made: Generation, args: argparse.Namespace) -> list[Slot]:
-    """Return the slots to fill: those of the coverage plan, or the rewordings of each seed."""
-    labels, away = made.labels, args.out_of_scope
-    if args.paraphrase:
-        return [Slot(parent) for parent in range(len(labels)) for _ in range(args.paraphrase)]
-    label = away and (made.seeds.reading.label.read(away) or "") * any(labels)
-    return [*islice(slots(labels, args.language, label), args.n)]
+def opened(spec: str, state: StateDir) -> Model:
+    """Open a model by its spec, as `--model` of pytest does; raises ModelUnknown."""
+    installed = load_files(())
+    found = resolve_candidate(spec, state, lambda: installed)
+    return open_model(found.spec, state.root, installed.openers)
 
 
-@dataclass
-class Models:
-    """Opens models by their specs, and asks them through the cache, within one budget."""
+def writer(
+    model: Model, kind: str, state: StateDir, budget: Budget
+) -> Callable[[Sequence[Request]], Mapping[int, Answer]]:
+    """Return what asks a model for rows, held to their JSON schema if its server takes one."""
+    forms = [model]
+    if isinstance(model, SamplingModel):
+        forms = [model.sampled(TEMPERATURE, WORDS[kind]["schema"]), model.sampled(TEMPERATURE, {})]
+    forms = [hold_to_budget(budget, form) for form in forms]
 
-    state: StateDir
-    budget: Budget
-    notes: list[str]
+    def ask(requests: Sequence[Request]) -> Mapping[int, Answer]:
+        with progress_bar(f"asking {mask(model.name)}", lambda: budget.spent) as bar:
+            answers = cached_answers(forms[0], requests, state, bar)
+            if len(forms) > 1 and all(a.error for a in answers.values()) and not budget.exceeded:
+                del forms[0]  # a server that takes no schema refuses every request
+                answers = cached_answers(forms[0], requests, state, bar)
+        return answers
 
-    def __post_init__(self) -> None:
-        self.installed = load_files(())
-
-    def _open(self, spec: str) -> Model:
-        found = resolve_candidate(spec, self.state, lambda: self.installed)
-        return open_model(found.spec, self.state.root, self.installed.openers)
-
-    def writer(self, spec: str, kind: str) -> Callable[[Sequence[Request]], Mapping[int, Answer]]:
-        """Return what asks a model for rows, held to their JSON schema if its server takes one."""
-        forms = [self._open(spec)]
-        if isinstance(forms[0], SamplingModel):
-            schema = json.loads(WORDS[kind]["schema"])
-            held, free = (forms[0].sampled(TEMPERATURE, s) for s in (schema, dict[str, str]()))
-            forms = [held, free]
-        else:
-            self.notes.append(f"{mask(spec)} has no temperature: only what it is asked varies")
-        forms = [hold_to_budget(self.budget, form) for form in forms]
-
-        def ask(requests: Sequence[Request]) -> Mapping[int, Answer]:
-            with progress_bar(f"asking {mask(spec)}", lambda: self.budget.spent) as bar:
-                answers = cached_answers(forms[0], requests, self.state, bar)
-                if len(forms) > 1 and all(a.error for a in answers.values()):
-                    del forms[0]  # a server that takes no schema refuses every request
-                    answers = cached_answers(forms[0], requests, self.state, bar)
-            return answers
-
-        return ask
-
-    def answerer(self, spec: str) -> Callable[[Dataset], Predictions]:
-        """Return what puts rows to a model."""
-        model = hold_to_budget(self.budget, self._open(spec))
-        return lambda rows: predict(model, rows, self.state)
+    return ask
 
 
-def summary(made: Generation, wanted: int, out: Path, notes: Sequence[str]) -> Iterator[str]:
-    """Yield what was written, what was refused by reason, and what comes next, in 80 columns."""
+def print_summary(made: Generation, wanted: int, out: Path, notes: Sequence[str]) -> None:
+    """Print what was written, what was refused by reason, and what comes next."""
     kept, refused = [*made.kept.values()], +made.refused
     labels = Counter(e.label for e in Dataset.of(kept, reading=made.seeds.reading))
+    said, why = (
+        "; ".join(f"{name} {n:,}" for name, n in counts.most_common())
+        for counts in (labels, refused)
+    )
     about = f"{len(kept):,} of {wanted:,} rows after {len(made.seeds):,} seeds"
-    lines = [("wrote", f"{out if kept else 'nothing'}: {about}")]
-    lines += [("labels", counted(labels))] if any(made.labels) else []
-    lines += [("refused", f"{refused.total():,}: {counted(refused)}")] if refused else []
-    lines += [("note", note) for note in notes if note]
-    if len(kept) < wanted:
-        lines.append(("next", "the same command with --force goes on: answers are kept"))
-    if kept:
-        lines.append(("next", f"people read a sample of it: tunegate review serve {out}"))
+    lines = [
+        ("wrote", f"{out if kept else 'nothing'}: {about}"),
+        ("labels", said if any(made.labels) else ""),
+        ("refused", f"{refused.total():,}: {why}" if why else ""),
+        *(("note", note) for note in notes),
+        ("next", "the same command with --force goes on" if len(kept) < wanted else ""),
+        ("next", f"people read a sample: tunegate review sample {out}" if kept else ""),
+    ]
     for heading, text in lines:
-        for i, line in enumerate(textwrap.wrap(text, 70, break_long_words=False)):
-            yield f"{'' if i else heading:<10}{line}"
-
-
-def counted(counts: Counter[str]) -> str:
-    """Return names with their counts, the commonest first."""
-    return "; ".join(f"{name} {n:,}" for name, n in counts.most_common())
+        if text:
+            head, rest = f"{heading:<10}", " " * 10
+            print(textwrap.fill(text, 80, initial_indent=head, subsequent_indent=rest))

@@ -7,7 +7,7 @@ begins with = + - or @ as a formula (OWASP, CSV Injection), and turn 1/2 into a 
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +18,12 @@ from tunegate.utils.atomic import atomic_write
 from .sample import row_id
 
 REVIEWER_COLUMNS = ("correction", "verdict", "reviewer", "note")
-COLUMNS = ("digest", "file", "seed", "line", "id", "system", "prompt", "reply", *REVIEWER_COLUMNS)
-TEXT_COLUMNS = ("system", "prompt", "reply")
-OPTIONAL_COLUMNS = (*TEXT_COLUMNS, "file", "note", "correction")
-REQUIRED_COLUMNS = tuple(name for name in COLUMNS if name not in OPTIONAL_COLUMNS)
+TEXT_COLUMNS = ("system", "prompt", "reply", *REVIEWER_COLUMNS)
+REQUIRED_COLUMNS = ("digest", "seed", "line", "id", "verdict", "reviewer")
+COLUMNS = ("digest", "file", "seed", "line", "id", *TEXT_COLUMNS)
 VERDICTS = ("ok", "wrong", "unsure")
 MAX_CELL_LETTERS = 32_000  # Excel keeps 32,767 characters of a cell
+CUT_MARK = " ... (cut: see the line of the file)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,13 @@ class SheetEntry:
     sheet_row: int
     line: str
     id: str
+    system: str = ""
+    prompt: str = ""
+    reply: str = ""
+    correction: str = ""  # the reply that it should be
     verdict: str = ""
     reviewer: str = ""
     note: str = ""
-    correction: str = ""  # the reply that a wrong row should have
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class Sheet:
 def to_cell(text: str) -> str:
     """Return a text as a cell that a spreadsheet neither runs nor converts."""
     if len(text) > MAX_CELL_LETTERS:
-        text = f"{text[:MAX_CELL_LETTERS]} ... (cut: see the line of the file)"
+        text = text[:MAX_CELL_LETTERS] + CUT_MARK
     return text if not text or text[0].isalpha() else f"'{text}"
 
 
@@ -73,24 +76,21 @@ def write_sheet(
     """Write a sheet to be filled in, mode 0600; raises ValueError where it would replace others."""
     if path.exists() and (n := read_sheet(path).filled_count):
         raise ValueError(f"{path} is filled in ({n:,} rows): it stays; -o names another file")
-    write_filled(path, dataset, examples, seed, {}, separator)
+    entries = [SheetEntry(0, str(e.line), row_id(e), e.system, e.prompt, e.reply) for e in examples]
+    sheet = Sheet(path, dataset.digest, dataset.path.name, seed, tuple(entries))
+    save_sheet(sheet, separator)
 
 
-def write_filled(
-    path: Path, dataset: Dataset, examples: Iterable[Example], seed: int,
-    filled: Mapping[str, SheetEntry], separator: str = ",",
-) -> None:  # fmt: skip
-    """Write a sheet, also over one that is there, with what was said of rows, by their ids."""
+def save_sheet(sheet: Sheet, separator: str = ",") -> None:
+    """Write a sheet to its path, mode 0600, in place of what is there."""
     text = io.StringIO()
     table = csv.writer(text, delimiter=separator, lineterminator="\r\n")
     table.writerow(COLUMNS)
-    for e in examples:
-        cells = (to_cell(t) for t in (e.system, e.prompt, e.reply))
-        keys = (f"sha256:{dataset.digest}", to_cell(dataset.path.name), seed, e.line, row_id(e))
-        said = filled.get(row_id(e), SheetEntry(0, "", ""))
-        table.writerow([*keys, *cells, *(to_cell(getattr(said, c)) for c in REVIEWER_COLUMNS)])
+    for e in sheet.entries:
+        keys = (f"sha256:{sheet.digest}", to_cell(sheet.file), sheet.seed, e.line, e.id)
+        table.writerow([*keys, *(to_cell(getattr(e, name)) for name in TEXT_COLUMNS)])
     data = text.getvalue().encode("utf-8-sig", "replace")
-    atomic_write(path, data, mode=0o600)  # the rows may contain personal data
+    atomic_write(sheet.path, data, mode=0o600)  # the rows may contain personal data
 
 
 def read_sheet(path: Path) -> Sheet:
@@ -114,12 +114,9 @@ def read_sheet(path: Path) -> Sheet:
     if not first["seed"].isascii() or not first["seed"].lstrip("-").isdigit():
         raise ValueError(f"{path}, row 2: seed {first['seed']!r} is not a whole number")
     entries = tuple(
-        SheetEntry(
-            n, r["line"], r["id"], r["verdict"].lower(), r["reviewer"], from_cell(r["note"]),
-            from_cell(r["correction"]),
-        )
+        SheetEntry(n, r["line"], r["id"], *(from_cell(r[name]) for name in TEXT_COLUMNS))
         for n, r in rows
-    )  # fmt: skip
+    )
     digest, file = first["digest"].removeprefix("sha256:"), from_cell(first.get("file", ""))
     return Sheet(path, digest, file, int(first["seed"]), entries)
 
@@ -135,4 +132,23 @@ def _sheet_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
     for sheet_row, cells in enumerate(table, start=2):
         row = dict(zip(names, (c.strip() for c in cells), strict=False))
         if any(row.values()):
+            row["verdict"] = row.get("verdict", "").lower()
             yield sheet_row, {name: row.get(name, "") for name in COLUMNS}
+
+
+def corrections(folder: Path) -> dict[str, SheetEntry]:
+    """Return what the sheets of a folder correct, by the ids of the rows.
+
+    A row's id is made of its content, so that a correction holds in other versions of the file too.
+    Raises ValueError where two reviewers write different replies, or a sheet cannot be read.
+    """
+    found: dict[str, SheetEntry] = {}
+    for sheet in map(read_sheet, sorted(folder.glob("*.csv"))):
+        for entry in (e for e in sheet.entries if e.correction):
+            other = found.setdefault(entry.id, entry)
+            if other.correction != entry.correction:
+                names = f"{other.reviewer} and {entry.reviewer}"
+                raise ValueError(
+                    f"{sheet.path}, row {entry.sheet_row}: {names} correct it otherwise"
+                )
+    return found

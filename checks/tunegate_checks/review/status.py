@@ -80,14 +80,11 @@ class ReviewStatus:
             self.pending.append(f"{name}: {rest}; it counts when all have")
         if faults or missing:
             return
-        if unsure := sum(e.verdict == "unsure" for e in sheet.entries):
-            self.pending.append(
-                f"{name}: unsure of {unsure:,} rows, which wait for another reviewer"
-            )
-        for entry in sheet.entries:
+        decided = [e for e in sheet.entries if e.verdict != "unsure"]
+        if unsure := len(sheet.entries) - len(decided):
+            self.pending.append(f"{name}: unsure of {unsure:,}: another reviewer decides")
+        for entry in decided:
             row = row_of_entry[entry.line, entry.id]
-            if entry.verdict == "unsure":
-                continue
             self.verdicts[row] = self.verdicts.get(row, False) or entry.verdict == "wrong"
             self.reviewers.append(entry.reviewer)
             if entry.verdict == "wrong":

@@ -29,7 +29,7 @@ GROUPS = {
         "purge",
     ),
     "registry": ("history", "rollback", "verify", "merge"),
-    "review": ("serve", "sample", "status", "correct"),
+    "review": ("sample", "serve", "status"),
     "model": (),
 }
 

@@ -94,12 +94,7 @@ def split_file(
     if existing and not force:
         raise SplitError(f"{', '.join(existing)}: already there; --force replaces")
 
-    lines, dataset = read_complete(path, reading, columns or {})
-    if len(dataset) < len(SPLITS):
-        raise SplitError(f"{path} has {len(dataset)} rows; at least 3 are needed")
-    if reading.group_by and not any(e.group for e in dataset):
-        names = " or ".join(map(repr, reading.group_by))
-        raise SplitError(f"no row has a field {names} (data.group_by); {_own_fields(dataset)}")
+    lines, dataset = _read_complete(path, reading, columns or {})
     labels = strata_of(dataset, by)
     groups = similar_groups(dataset, similarity)
     if by_time:
@@ -141,7 +136,7 @@ def _refuse_empty_splits(rows_of_split: Mapping[str, list[int]], largest: int, n
             raise SplitError(f"{name} would be empty: {similar_rows} rows are alike{mark} {hint}")
 
 
-def read_complete(
+def _read_complete(
     path: Path, reading: Reading, columns: Mapping[str, str]
 ) -> tuple[list[bytes], Dataset]:
     """Return the rows of a file as lines of JSON, and read; raise SplitError if one is unread."""
@@ -164,6 +159,11 @@ def read_complete(
         listed += ["  put them right, or let `tunegate fix FILE -o NEW` set them aside"]
         head = f"{path}: {count} cannot be read, and nothing was written:"
         raise SplitError("\n".join([head, *listed]))
+    if len(dataset) < len(SPLITS):
+        raise SplitError(f"{path} has {len(dataset)} rows; at least 3 are needed")
+    if reading.group_by and not any(e.group for e in dataset):
+        names = " or ".join(map(repr, reading.group_by))
+        raise SplitError(f"no row has a field {names} (data.group_by); {_own_fields(dataset)}")
     if is_a_table:
         return [to_json_line(example.fields) for example in dataset], dataset
     # A JSON string holds no bare line end, so a row over several lines can be joined to one.

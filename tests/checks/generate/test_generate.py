@@ -194,7 +194,6 @@ def planted(fault: dict[str, Any] | None) -> Writer:
         ({"prompt": "Is the kettle of the third street in the test set?"}, "leakage: exact"),
         ({"prompt": "My card 4539 1442 9332 8793 was charged again"}, "pii"),
         ({"prompt": 5, "reply": "billing"}, "no texts as prompt and reply"),
-        ({"prompt": "half a \ud83d character", "reply": "billing"}, "no texts"),
         (None, "no texts as prompt and reply"),
     ],
     ids=str,
@@ -223,6 +222,16 @@ def test_new_rows_that_repeat_each_other_are_refused(
     told = capsys.readouterr().out
     assert "1 of 8 rows" in told
     assert "duplicates: exact" in told
+
+
+def test_an_answer_with_half_a_character_is_refused(
+    project: Path, writer: Callable[[Writer], str], capsys: Out
+) -> None:
+    spec = writer(planted({"prompt": "half a \ud83d", "reply": "billing"}))
+    assert generate("-n", "5", model=spec) == 1
+    told = capsys.readouterr().out
+    assert "refused   20: a field is not UTF-8" in told
+    assert not (project / "all.jsonl").exists()
 
 
 def test_short_answers_are_asked_for_again(
@@ -282,7 +291,7 @@ def test_a_seed_of_the_test_set_is_left_out(
     (project / "data" / "test.jsonl").write_text(lines(row(prose(random.Random(1)), "delivery")))
     assert generate("-n", "5", model=writer(written)) == 0
     told = capsys.readouterr().out
-    assert "1 seeds left out, which stand in validation or test" in told
+    assert "1 of the seeds left out: in validation or test" in told
     assert "after 11 seeds" in told
 
 

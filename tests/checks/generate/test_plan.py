@@ -9,9 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunegate import Dataset
-from tunegate_checks.generate.plan import OUT_OF_SCOPE, Slot, labels_of, request_messages, slots
+from tunegate.config.schema import Limits
+from tunegate_checks.fix.recheck import FixRules
+from tunegate_checks.fix.redact import Redactor
+from tunegate_checks.generate.rows import OUT_OF_SCOPE, Generation, slots
 
 LABELS = st.lists(st.sampled_from("abcd"), min_size=1, max_size=12)
+
+
+def about(*pairs: tuple[str, str], shots: int = 15) -> Generation:
+    rules = FixRules(Limits(), Redactor())
+    return Generation(rows(*pairs), lambda requests: {}, "m", rules, shots=shots)
 
 
 def rows(*pairs: tuple[str, str]) -> Dataset:
@@ -37,7 +45,7 @@ def test_labels_are_balanced_and_each_slot_has_a_parent_of_its_label(
     assert all(
         slot.other not in ("", slot.label) for slot in inside if slot.difficulty == "near miss"
     )
-    assert n - len(inside) == (n // 10 if away else 0)
+    assert n - len(inside) == ((n + 8) // 10 if away else 0)
 
 
 @settings(max_examples=30)
@@ -55,9 +63,9 @@ def test_every_combination_comes_before_one_comes_again() -> None:
 
 def test_replies_that_are_texts_are_no_labels() -> None:
     prose = "You find it under your orders, on the right."
-    assert labels_of(rows(("a", "yes"), ("b", "yes"), ("c", "no"))) == ["yes", "yes", "no"]
-    assert labels_of(rows(("a", prose), ("b", prose), ("c", "no"))) == ["", "", ""]
-    assert labels_of(rows(("a", "yes"), ("b", "no"))) == ["", ""]
+    assert about(("a", "yes"), ("b", "yes"), ("c", "no")).labels == ["yes", "yes", "no"]
+    assert about(("a", prose), ("b", prose), ("c", "no")).labels == ["", "", ""]
+    assert about(("a", "yes"), ("b", "no")).labels == ["", ""]
 
 
 @settings(max_examples=30)
@@ -65,11 +73,10 @@ def test_replies_that_are_texts_are_no_labels() -> None:
 def test_the_parents_are_shown_and_the_labels_in_turn(
     labels: list[str], shots: int, turn: int
 ) -> None:
-    seeds = rows(*((f"question {i}", label) for i, label in enumerate(labels)))
+    pairs = [(f"question {i}", label) for i, label in enumerate(labels)]
     batch = [*islice(slots(labels, (), None), 3)]
-    text = request_messages(seeds, labels, batch, shots, turn)[1]["content"]
+    text = about(*pairs, shots=shots).messages(batch, turn)[1]["content"]
     parents = {slot.parent for slot in batch}
     assert text.count('{"prompt"') == max(len(parents), min(shots, len(labels)))
     for slot in batch:
         assert f'"question {slot.parent}"' in text
-    assert Slot(0, "a").difficulty == "reworded"

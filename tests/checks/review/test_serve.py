@@ -19,12 +19,11 @@ import pytest
 from tunegate import Dataset
 from tunegate.cli.main import main
 from tunegate_checks.data import review
-from tunegate_checks.review.draw import Sample
-from tunegate_checks.review.serve import ReviewDesk
-from tunegate_checks.review.server import PageServer
+from tunegate_checks.review.serve import ReviewServer
 from tunegate_checks.review.sheet import read_sheet
 
 Out = pytest.CaptureFixture[str]
+SHEET = Path("reviews/a.csv")
 
 
 def row(i: int, reply: str = "yes") -> str:
@@ -35,9 +34,10 @@ def row(i: int, reply: str = "yes") -> str:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "tunegate.toml").write_text('[data]\ntrain = "train.jsonl"\n')
+    (tmp_path / "tunegate.toml").write_text('task = "qa"\n[data]\ntrain = "train.jsonl"\n')
     (tmp_path / "train.jsonl").write_text("".join(map(row, range(40))))
     monkeypatch.chdir(tmp_path)
+    assert main(["review", "sample", "train.jsonl", "-o", str(SHEET)]) == 0
     return tmp_path
 
 
@@ -68,7 +68,7 @@ class Page:
 
 @pytest.fixture
 def page(project: Path) -> Iterator[Page]:
-    with PageServer(ReviewDesk(Sample.draw(Path("train.jsonl"), 0.1, 0))) as server:
+    with ReviewServer(SHEET) as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield Page(server.address)
         server.shutdown()
@@ -76,6 +76,10 @@ def page(project: Path) -> Iterator[Page]:
 
 def sheets() -> list[Path]:
     return sorted(Path("reviews").glob("*.csv"))
+
+
+def is_blank() -> bool:
+    return sheets() == [SHEET] and not read_sheet(SHEET).filled_count
 
 
 def test_only_who_has_the_address_sees_and_writes(page: Page) -> None:
@@ -95,7 +99,7 @@ def test_only_who_has_the_address_sees_and_writes(page: Page) -> None:
     assert page.ask("POST", good, "row=1&who=ana")[0] == 403
     assert page.ask("POST", "/", **{"Content-Length": str(2 << 20)})[0] == 413
     assert page.ask("POST", "/", **{"Content-Length": "x"})[0] == 413
-    assert sheets() == []
+    assert is_blank()
 
 
 def test_a_page_loads_nothing_and_escapes_what_it_shows(page: Page) -> None:
@@ -126,7 +130,7 @@ def test_what_a_sheet_cannot_hold_is_refused(page: Page) -> None:
     ):  # fmt: skip
         assert page.save(**form) == 400
     assert page.ask("GET", f"/?token={page.token}&who=ana&row=9")[0] == 400
-    assert sheets() == []
+    assert is_blank()
 
 
 def found(folder: Path) -> dict[str, int]:
@@ -156,40 +160,50 @@ def test_what_one_reviewer_is_unsure_of_is_not_reviewed(
     assert main(["review", "status"]) == 0
     told = " ".join(capsys.readouterr().out.split())
     assert "3 of 40 rows (7.5 %) reviewed by Rui" in told
-    assert "unsure of 1 rows, which wait for another reviewer" in told
+    assert "reviews/a.csv: unsure of 1: another reviewer decides" in told
+
+
+def fix(*options: str) -> int:
+    return main(["fix", "train.jsonl", "-o", "new.jsonl", "--only", "review", *options])
 
 
 def test_corrections_make_a_new_version_with_a_diff(page: Page, project: Path, capsys: Out) -> None:
     before = (project / "train.jsonl").read_bytes()
-    assert main(["review", "correct", "train.jsonl", "-o", "new.jsonl"]) == 2
-    assert "has no corrections of train.jsonl" in capsys.readouterr().err
-    correction = "=no\r\n  at all"
-    page.save(who="Ana", row=2, correction=correction, note="was 'yes'")
+    page.save(who="Ana", row=2, correction="=no\r\n  at all", note="was 'yes'")
     page.save(who="Rui", row=2, verdict="wrong", correction="yes")  # the same reply: none
     page.save(who="Rui", row=3, verdict="wrong")
-    assert main(["review", "correct", "train.jsonl", "-o", "new.jsonl"]) == 0
-    assert "1 of 40 replies corrected" in capsys.readouterr().out
-    line = Sample.draw(Path("train.jsonl"), 0.1, 0).rows[1].line
+    assert fix() == 0
+    assert "corrected          1" in capsys.readouterr().out
+    line = int(read_sheet(SHEET).entries[1].line)
     after = (project / "new.jsonl").read_bytes().splitlines()
-    changed = [
-        i for i, (a, b) in enumerate(zip(before.splitlines(), after, strict=True), 1) if a != b
-    ]
-    assert changed == [line]
+    pairs = zip(before.splitlines(), after, strict=True)
+    assert [i for i, (a, b) in enumerate(pairs, 1) if a != b] == [line]
     fields = json.loads(after[line - 1])
     assert fields["messages"][-1] == {"role": "assistant", "content": "=no\n  at all"}
     assert fields["generated"] is True
-    with open("new.review.csv", newline="", encoding="utf-8") as file:
-        assert list(csv.reader(file)) == [
-            ["line", "before", "after", "reviewer", "note"],
-            [str(line), "yes", "=no\n  at all", "Ana", "was 'yes'"],
-        ]
+    with open("new.fix.csv", newline="", encoding="utf-8") as file:
+        (change,) = csv.DictReader(file)
+    assert (change["line_in"], change["step"]) == (str(line), "review")
+    assert change["what"] == "reply: “[yes|=no at all]”"
+    assert change["why"] == "Ana corrected it: was 'yes'"
     assert (project / "train.jsonl").read_bytes() == before
-    for out, told in (("new.jsonl", "already there"), ("train.jsonl", "never written over")):
-        assert main(["review", "correct", "train.jsonl", "-o", out]) == 2
-        assert told in capsys.readouterr().err
+    again = ["fix", "new.jsonl", "-o", "newer.jsonl", "--only", "review"]
+    assert main(again) == 0  # the row has another content by now
+    assert (project / "newer.jsonl").read_bytes() == (project / "new.jsonl").read_bytes()
+    capsys.readouterr()
     page.save(who="Rui", row=2, correction="never")
-    assert main(["review", "correct", "train.jsonl", "-o", "new.jsonl", "--force"]) == 2
-    assert f"line {line}: " in capsys.readouterr().err
+    assert fix("--force") == 2
+    assert "correct it otherwise" in capsys.readouterr().err
+
+
+def test_a_reply_that_stands_in_part_is_not_corrected(project: Path) -> None:
+    (project / "train.jsonl").write_text("".join(row(i, "long " * 8_000) for i in range(10)))
+    assert main(["review", "sample", "train.jsonl", "-o", "reviews/long.csv"]) == 0
+    with ReviewServer(Path("reviews/long.csv")) as server:
+        said = {"who": "ana", "row": "1", "note": ""}
+        server.save({**said, "correction": server.sheet_of("ana").entries[0].reply})
+        with pytest.raises(ValueError, match="correct it in the file"):
+            server.save({**said, "correction": "shorter ... (cut: see the line of the file)"})
 
 
 @pytest.mark.slow
