@@ -32,9 +32,9 @@ from tunegate.interfaces.model import (
 from tunegate.models.predict import cached_answers, predict
 from tunegate.models.spec import open_model, resolve_candidate
 from tunegate.storage.state_dir import StateDir
+from tunegate.utils import progress
 from tunegate.utils.atomic import atomic_write
 from tunegate.utils.masking import mask
-from tunegate.utils.progress import progress_bar
 from tunegate.utils.strict_json import to_json_line
 
 from ..fix.recheck import FixRules
@@ -149,7 +149,7 @@ def writer(
     forms = [hold_to_budget(budget, form) for form in forms]
 
     def ask(requests: Sequence[Request]) -> Mapping[int, Answer]:
-        with progress_bar(f"asking {mask(model.name)}", lambda: budget.spent) as bar:
+        with progress.progress_bar(f"asking {mask(model.name)}", lambda: budget.spent) as bar:
             answers = cached_answers(forms[0], requests, state, bar)
             if len(forms) > 1 and all(a.error for a in answers.values()) and not budget.exceeded:
                 del forms[0]  # a server that takes no schema refuses every request

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from readmes import blocks
 
 from tunegate import Dataset
 from tunegate.cli.main import main
 from tunegate.config.schema import load
 from tunegate.data.splitting import split_file
 from tunegate_checks.data import leakage, review
+from tunegate_checks.review.serve import ReviewServer
 
 Out = pytest.CaptureFixture[str]
 WORDS = [
@@ -311,3 +313,28 @@ def test_a_mistake_is_one_line(project: Path, capsys: Out, options: list[str], t
     printed = capsys.readouterr()
     assert told in printed.err
     assert (printed.out, printed.err.count("\n")) == ("", 1)
+
+
+def test_the_walk_of_the_docs(project: Path, address: str, capsys: Out) -> None:
+    """Each command of the page runs as it stands, on seeds and a server; people are played."""
+    walks = [blocks(f"docs/generate{lang}.md", "console")[0] for lang in ("", ".pt-BR")]
+    assert walks[0] == walks[1]
+    toml, server_line = (
+        blocks("docs/generate.md", "toml")[0],
+        f'[models.NAME]\nbase_url = "{address}"',
+    )
+    (project / "tunegate.toml").write_text(toml.replace("[models.NAME]", server_line))
+    steps = [line.removeprefix("$ ").split() for line in walks[0].splitlines()]
+    assert [step[:3] for step in steps][-1] == ["pytest", "suites/data"]
+    for _, *words in steps[:-1]:
+        if words[:2] == ["review", "serve"]:
+            with ReviewServer(Path(words[2])) as server:
+                total = len(server.sheet_of("Ana").entries)
+                for n in range(1, total + 1):
+                    said = {"who": "Ana", "row": str(n), "note": "", "correction": ""}
+                    server.save({**said, "verdict": "ok"})
+        else:
+            assert main(words) == 0, words
+    assert "reviewed by Ana: 0 % wrong" in " ".join(capsys.readouterr().out.split())
+    train = Dataset.read("data/train.jsonl", "train")
+    assert not review.find(train, folder="reviews")

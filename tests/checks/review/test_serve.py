@@ -208,7 +208,7 @@ def test_a_reply_that_stands_in_part_is_not_corrected(project: Path) -> None:
 
 @pytest.mark.slow
 def test_a_kill_loses_nothing(project: Path) -> None:
-    command = [sys.executable, "-m", "tunegate", "review", "serve", "train.jsonl"]
+    command = [sys.executable, "-m", "tunegate", "review", "serve", str(SHEET)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as served:
         assert served.stdout is not None
         page = Page(served.stdout.readline().split()[-1])
