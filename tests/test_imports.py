@@ -49,7 +49,8 @@ ALLOWED: dict[str, dict[str, str]] = {
         "similarity": "",
     },
     "tunegate_checks": {
-        "fix": "data detect text",
+        "generate": "data fix review",
+        "fix": "data detect review text",
         "data": "detect power review text",
         "model": "detect power sequential stats text",
         "judge": "stats",

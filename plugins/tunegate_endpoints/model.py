@@ -59,6 +59,13 @@ class Endpoint:
             )
         return replace(self, budget=budget)
 
+    def sampled(self, temperature: float, schema: Mapping[str, Any]) -> Model:
+        """Return the model at a temperature, unless another is set, in JSON of a schema."""
+        s = self.settings
+        extra = {**s.extra, **(self.provider.json_form(schema, s.extra) if schema else {})}
+        given = {"temperature": s.temperature or temperature, "extra": extra}
+        return replace(self, settings=s.model_copy(update=given))
+
     def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
         """Yield each answer as it comes; latency is of the last try; raises ModelUnknown."""
         if requests:

@@ -11,7 +11,7 @@ from tunegate.utils.strict_json import to_json_line
 
 from .read import Row, Source
 
-STEPS = ("format", "redact", "labels", "duplicates", "leaks")
+STEPS = ("review", "format", "redact", "labels", "duplicates", "leaks")
 Why = tuple[str, str, str]  # description, reason and kind of a change
 # What is left for a person: what it is, and (line of the result, evidence) of each row.
 Unresolved = tuple[str, Sequence[tuple[int | None, str]]]

@@ -12,6 +12,8 @@ from tunegate.data.json_lines import is_table_data
 from tunegate.data.reading import Reading
 from tunegate.utils.atomic import atomic_write_all
 
+from ..review.sheet import corrections
+from ..review.status import REVIEWS_FOLDER
 from ..text.text_fields import iter_texts
 from .changes import STEPS, FileChanges, Job
 from .read import read_source
@@ -61,7 +63,8 @@ def fix_files(
         redactor.collect(row.fields for source in sources for row in source.rows)
     prompt = read_system_prompt(config, root) if config and root else None
     believing = limits.model_copy(update={"surrogates": surrogates or limits.surrogates})
-    rules = FixRules(believing, redactor, steps, project.task if config else "", prompt)
+    said = corrections(root / REVIEWS_FOLDER) if root and "review" in steps else {}
+    rules = FixRules(believing, redactor, steps, project.task if config else "", prompt, said)
 
     fixed: list[FileChanges] = []
     contents: dict[Path, bytes | None] = {}

@@ -16,6 +16,7 @@ CSV_COLUMNS = ("line_in", "line_out", "step", "what", "why")
 MAX_WIDTH = 80  # of the summary, in columns
 MAX_LINES = 8  # line numbers listed
 CHANGE_NAMES = {"format": "reformatted", "redact": "redacted", "labels": "respelled"}
+CHANGE_NAMES["review"] = "corrected"
 SEPARATE_KINDS = ("file", "set aside")  # kinds of change that have summary lines of their own
 _wrap = partial(textwrap.wrap, width=MAX_WIDTH, break_long_words=False, break_on_hyphens=False)
 

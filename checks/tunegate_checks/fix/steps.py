@@ -1,13 +1,14 @@
 """The steps of a fix, in their order: each asks a check for faults and repairs what is certain.
 
-`format` comes first, since the others read messages; `redact` before `duplicates`, since rows that
+`review` comes first, since it knows rows by their content, then `format`, since the others read
+messages; `redact` before `duplicates`, since rows that
 differ in an e-mail address alone are duplicates after it; `leaks` last. The steps run until the
 checks that belong to them report nothing more.
 """
 
 from collections import Counter
-from collections.abc import Collection, Hashable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import inf
 
 from tunegate import Dataset, Example, Finding, Limits
@@ -28,7 +29,9 @@ from ..data import (
     splits,
 )
 from ..data.consistency import spelled_labels
-from ..text.display import quote_line
+from ..review.sample import row_id
+from ..review.sheet import SheetEntry
+from ..text.display import diff, quote_line
 from . import spelling
 from .changes import STEPS, FileChanges
 from .redact import Redactor
@@ -58,6 +61,8 @@ class FixRules:
     steps: Collection[str] = STEPS
     task: str = ""  # "": classification where the replies are few and repeated
     prompt: str | None = None  # the system prompt at inference
+    # What reviewers corrected, by the ids of the rows.
+    corrections: Mapping[str, SheetEntry] = field(default_factory=dict)
 
     def are_labels(self, dataset: Dataset) -> bool:
         """Whether the replies are the labels of a classification."""
@@ -200,6 +205,17 @@ def findings_of_others(
         yield "splits.share", splits.share(train, result, low=low, high=high)
 
 
+def correct(file_changes: FileChanges, rules: FixRules) -> None:
+    """Give rows the replies that their reviewers wrote."""
+    for row, example in zip(file_changes.rows, file_changes.dataset(), strict=True):
+        if (said := rules.corrections.get(row_id(example))) and example.reply:
+            reply = {**example.messages[-1], "content": said.correction}
+            fields = {**row.fields, "messages": [*example.given, reply]}
+            change = f"reply: {diff(example.reply, said.correction)}"
+            why = f"{said.reviewer} corrected it{': ' if said.note else ''}{said.note}"
+            file_changes.change_row(row, fields, "review", (change, why, "corrected"))
+
+
 def repair(file_changes: FileChanges, rules: FixRules) -> None:
     """Repair messages and the writing of system prompts; set aside rows that stay invalid."""
     for row in file_changes.rows:
@@ -314,5 +330,5 @@ def _drop_rows(
             file_changes.drop(rows[number], step, reason, finding.kind)
 
 
-STEP_FUNCTIONS = {"format": repair, "redact": redact, "labels": normalise_labels}
+STEP_FUNCTIONS = {"review": correct, "format": repair, "redact": redact, "labels": normalise_labels}
 STEP_FUNCTIONS |= {"duplicates": deduplicate, "leaks": remove_leaks}

@@ -7,7 +7,7 @@ begins with = + - or @ as a formula (OWASP, CSV Injection), and turn 1/2 into a 
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,37 +17,51 @@ from tunegate.utils.atomic import atomic_write
 
 from .sample import row_id
 
-REVIEWER_COLUMNS = ("verdict", "reviewer", "note")
-COLUMNS = ("digest", "file", "seed", "line", "id", "system", "prompt", "reply", *REVIEWER_COLUMNS)
-TEXT_COLUMNS = ("system", "prompt", "reply")
-REQUIRED_COLUMNS = tuple(name for name in COLUMNS if name not in (*TEXT_COLUMNS, "file", "note"))
-VERDICTS = ("ok", "wrong")
+REVIEWER_COLUMNS = ("correction", "verdict", "reviewer", "note")
+TEXT_COLUMNS = ("system", "prompt", "reply", *REVIEWER_COLUMNS)
+REQUIRED_COLUMNS = ("digest", "seed", "line", "id", "verdict", "reviewer")
+COLUMNS = ("digest", "file", "seed", "line", "id", *TEXT_COLUMNS)
+VERDICTS = ("ok", "wrong", "unsure")
 MAX_CELL_LETTERS = 32_000  # Excel keeps 32,767 characters of a cell
+CUT_MARK = " ... (cut: see the line of the file)"
+
+
+@dataclass(frozen=True, slots=True)
+class SheetEntry:
+    """One row of a sheet; `sheet_row` is its number in the spreadsheet: the header is row 1."""
+
+    sheet_row: int
+    line: str
+    id: str
+    system: str = ""
+    prompt: str = ""
+    reply: str = ""
+    correction: str = ""  # the reply that it should be
+    verdict: str = ""
+    reviewer: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A sheet: the sha256 and the name of the file that it was drawn from, the seed, its rows.
-
-    Each has its number in the spreadsheet, where the header is row 1, and its cells by column.
-    """
+    """A sheet: the sha256 and the name of the file that it was drawn from, the seed, its rows."""
 
     path: Path
     digest: str
     file: str
     seed: int
-    rows: list[tuple[int, dict[str, str]]]
+    entries: tuple[SheetEntry, ...]
 
     @property
     def filled_count(self) -> int:
-        """How many rows have a verdict, a reviewer or a note."""
-        return sum(any(map(row.get, REVIEWER_COLUMNS)) for _, row in self.rows)
+        """How many rows have something of a reviewer."""
+        return sum(any(getattr(e, name) for name in REVIEWER_COLUMNS) for e in self.entries)
 
 
 def to_cell(text: str) -> str:
     """Return a text as a cell that a spreadsheet neither runs nor converts."""
     if len(text) > MAX_CELL_LETTERS:
-        text = f"{text[:MAX_CELL_LETTERS]} ... (cut: see the line of the file)"
+        text = text[:MAX_CELL_LETTERS] + CUT_MARK
     return text if not text or text[0].isalpha() else f"'{text}"
 
 
@@ -62,36 +76,33 @@ def write_sheet(
     """Write a sheet to be filled in, mode 0600; raises ValueError where it would replace others."""
     if path.exists() and (n := read_sheet(path).filled_count):
         raise ValueError(f"{path} is filled in ({n:,} rows): it stays; -o names another file")
+    entries = [SheetEntry(0, str(e.line), row_id(e), e.system, e.prompt, e.reply) for e in examples]
+    sheet = Sheet(path, dataset.digest, dataset.path.name, seed, tuple(entries))
+    save_sheet(sheet, separator)
+
+
+def save_sheet(sheet: Sheet, separator: str = ",") -> None:
+    """Write a sheet to its path, mode 0600, in place of what is there."""
     text = io.StringIO()
     table = csv.writer(text, delimiter=separator, lineterminator="\r\n")
     table.writerow(COLUMNS)
-    for e in examples:
-        keys = (f"sha256:{dataset.digest}", to_cell(dataset.path.name), seed, e.line, row_id(e))
-        table.writerow([*keys, *(to_cell(t) for t in (e.system, e.prompt, e.reply)), "", "", ""])
+    for e in sheet.entries:
+        keys = (f"sha256:{sheet.digest}", to_cell(sheet.file), sheet.seed, e.line, e.id)
+        table.writerow([*keys, *(to_cell(getattr(e, name)) for name in TEXT_COLUMNS)])
     data = text.getvalue().encode("utf-8-sig", "replace")
-    atomic_write(path, data, mode=0o600)  # the rows may contain personal data
+    atomic_write(sheet.path, data, mode=0o600)  # the rows may contain personal data
 
 
 def read_sheet(path: Path) -> Sheet:
     """Read a sheet; raise ValueError with the file, the row and what is wrong there."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
-        # A spreadsheet saves with the separator of its locale.
-        delimiter = detect_delimiter(text.partition("\n")[0])
-        header, *table = [*csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)] or [[]]
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not UTF-8; save it as “CSV UTF-8”") from None
+    try:
+        rows = list(_sheet_rows(path, text))
     except csv.Error as error:
         raise ValueError(f"{path} is not CSV: {error}") from None
-    names = [name.strip().lower() for name in header]
-    if missing := [name for name in REQUIRED_COLUMNS if name not in names]:
-        raise ValueError(f"{path} has no column {missing[0]!r}; it is no sheet of a review")
-    rows = []
-    for sheet_row, cells in enumerate(table, start=2):
-        row = dict(zip(names, (cell.strip() for cell in cells), strict=False))
-        if any(row.values()):
-            row = {name: row.get(name, "") for name in COLUMNS}
-            rows.append((sheet_row, row | {"verdict": row["verdict"].lower()}))
     if not rows:
         raise ValueError(f"{path} has no rows; `tunegate review sample` draws them")
     _, first = rows[0]
@@ -102,5 +113,42 @@ def read_sheet(path: Path) -> Sheet:
                 raise ValueError(f"{path}, row {sheet_row}: {problem}")
     if not first["seed"].isascii() or not first["seed"].lstrip("-").isdigit():
         raise ValueError(f"{path}, row 2: seed {first['seed']!r} is not a whole number")
-    digest, file = first["digest"].removeprefix("sha256:"), from_cell(first["file"])
-    return Sheet(path, digest, file, int(first["seed"]), rows)
+    entries = tuple(
+        SheetEntry(n, r["line"], r["id"], *(from_cell(r[name]) for name in TEXT_COLUMNS))
+        for n, r in rows
+    )
+    digest, file = first["digest"].removeprefix("sha256:"), from_cell(first.get("file", ""))
+    return Sheet(path, digest, file, int(first["seed"]), entries)
+
+
+def _sheet_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the number of each row that is not blank, with its cells by column name."""
+    # A spreadsheet saves with the separator of its locale.
+    delimiter = detect_delimiter(text.partition("\n")[0])
+    table = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    names = [name.strip().lower() for name in next(table, [])]
+    if missing := [name for name in REQUIRED_COLUMNS if name not in names]:
+        raise ValueError(f"{path} has no column {missing[0]!r}; it is no sheet of a review")
+    for sheet_row, cells in enumerate(table, start=2):
+        row = dict(zip(names, (c.strip() for c in cells), strict=False))
+        if any(row.values()):
+            row["verdict"] = row.get("verdict", "").lower()
+            yield sheet_row, {name: row.get(name, "") for name in COLUMNS}
+
+
+def corrections(folder: Path) -> dict[str, SheetEntry]:
+    """Return what the sheets of a folder correct, by the ids of the rows.
+
+    A row's id is made of its content, so that a correction holds in other versions of the file too.
+    Raises ValueError where two reviewers write different replies, or a sheet cannot be read.
+    """
+    found: dict[str, SheetEntry] = {}
+    for sheet in map(read_sheet, sorted(folder.glob("*.csv"))):
+        for entry in (e for e in sheet.entries if e.correction):
+            other = found.setdefault(entry.id, entry)
+            if other.correction != entry.correction:
+                names = f"{other.reviewer} and {entry.reviewer}"
+                raise ValueError(
+                    f"{sheet.path}, row {entry.sheet_row}: {names} correct it otherwise"
+                )
+    return found

@@ -58,33 +58,37 @@ class ReviewStatus:
     def add_sheet(self, sheet: Sheet, dataset: Dataset, rows: Sequence[int]) -> None:
         """Count the verdicts of a sheet if it is complete, else say why it does not count."""
         name = _short_name(sheet.path)
-        drawn_rows = draw_order(dataset, rows, sheet.seed)[: len(sheet.rows)]
-        drawn = {(str(dataset[r].line), row_id(dataset[r])): r for r in drawn_rows}
-        if sorted(drawn) != sorted((cells["line"], cells["id"]) for _, cells in sheet.rows):
+        drawn_rows = draw_order(dataset, rows, sheet.seed)[: len(sheet.entries)]
+        row_of_entry = {(str(dataset[r].line), row_id(dataset[r])): r for r in drawn_rows}
+        if sorted(row_of_entry) != sorted((e.line, e.id) for e in sheet.entries):
             fault = f"{name} does not hold the rows that seed {sheet.seed} draws; draw again"
             self.faults.append(fault)
             return
         faults = []
-        for number, cells in sheet.rows:
-            verdict, location = cells["verdict"], f"{name}, row {number}"
-            if verdict and verdict not in VERDICTS:
-                valid = " or ".join(VERDICTS)
-                faults.append(f"{location}: verdict {verdict[:40]!r}; {valid} is valid")
-            elif verdict and not cells["reviewer"]:
+        for entry in sheet.entries:
+            location = f"{name}, row {entry.sheet_row}"
+            if entry.verdict and entry.verdict not in VERDICTS:
+                valid = f"{', '.join(VERDICTS[:-1])} or {VERDICTS[-1]}"
+                faults.append(f"{location}: verdict {entry.verdict[:40]!r}; {valid} is valid")
+            elif entry.verdict and not entry.reviewer:
                 faults.append(f"{location}: no reviewer; write who gave the verdict")
         self.faults += faults
-        if missing := sum(not cells["verdict"] for _, cells in sheet.rows):
+        missing = sum(not e.verdict for e in sheet.entries)
+        if missing:
             verb = "has" if missing == 1 else "have"
-            rest = f"{missing:,} of {len(sheet.rows):,} rows {verb} no verdict yet"
+            rest = f"{missing:,} of {len(sheet.entries):,} rows {verb} no verdict yet"
             self.pending.append(f"{name}: {rest}; it counts when all have")
         if faults or missing:
             return
-        for _, cells in sheet.rows:
-            row, is_wrong = drawn[cells["line"], cells["id"]], cells["verdict"] == "wrong"
-            self.verdicts[row] = self.verdicts.get(row, False) or is_wrong
-            self.reviewers.append(cells["reviewer"])
-            if is_wrong:
-                self.notes.append((dataset[row].line, cells["note"]))
+        decided = [e for e in sheet.entries if e.verdict != "unsure"]
+        if unsure := len(sheet.entries) - len(decided):
+            self.pending.append(f"{name}: unsure of {unsure:,}: another reviewer decides")
+        for entry in decided:
+            row = row_of_entry[entry.line, entry.id]
+            self.verdicts[row] = self.verdicts.get(row, False) or entry.verdict == "wrong"
+            self.reviewers.append(entry.reviewer)
+            if entry.verdict == "wrong":
+                self.notes.append((dataset[row].line, entry.note))
 
 
 def review_status(dataset: Dataset, folder: Path, *, generated: bool = False) -> ReviewStatus:

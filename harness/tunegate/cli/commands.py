@@ -23,13 +23,13 @@ DAILY = (
     *("mutate", "report", "failures", "demo", "doctor"),
 )
 GROUPS = {
-    "data": ("findings", "schema", "plan", "tokens"),
+    "data": ("generate", "findings", "schema", "plan", "tokens"),
     "run": (
         *("preflight", "resume", "join", "job", "export", "import", "merge", "serve-check"),
         "purge",
     ),
     "registry": ("history", "rollback", "verify", "merge"),
-    "review": ("sample", "status"),
+    "review": ("sample", "serve", "status"),
     "model": (),
 }
 

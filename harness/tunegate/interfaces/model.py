@@ -122,6 +122,17 @@ class PricedModel(Protocol):
         """
 
 
+@runtime_checkable
+class SamplingModel(Protocol):
+    """The method that a model has beside those of `Model` where it can answer otherwise."""
+
+    def sampled(self, temperature: float, schema: Mapping[str, Any]) -> Model:
+        """Return the model at a temperature, unless it was given one, with another digest.
+
+        Its answers are JSON of the schema where its server can be held to one; {} is none.
+        """
+
+
 def budget_from_options(
     requests: int | None, cost: float | None, asks_models: bool, uses_xdist: bool
 ) -> Budget:

@@ -193,9 +193,9 @@ def finalise(folder: Path, root: Path, metadata: ModelMetadata) -> None:
     does, and what peft writes in the order of a set is sorted, so that the same training writes the
     same bytes. Raises OSError.
     """
-    path, left_out = folder / ADAPTER_CONFIG, _NOT_COPIED
+    path, left_out = folder / ADAPTER_CONFIG, {*_NOT_COPIED}
     if path.is_file():
-        left_out = (*_NOT_COPIED, "config.json")
+        left_out.add("config.json")
         (folder / "README.md").unlink(missing_ok=True)  # peft's template, with nothing filled in
         config = json.loads(path.read_bytes())
         config["base_model_name_or_path"] = metadata.base
