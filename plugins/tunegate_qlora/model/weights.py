@@ -10,7 +10,7 @@ import shutil
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
@@ -89,13 +89,6 @@ def load_base(folder: Path, decoding: Decoding, *, sharded: bool = False) -> Any
     return model.eval()
 
 
-class ParameterCount(NamedTuple):
-    """The numbers of parameters of a model; a weight in 4 bits counts as one, like any other."""
-
-    trainable: int
-    total: int
-
-
 def load_trainable(root: Path, settings: Settings) -> Any:
     """Load the base of a folder, with what is trained set to require gradients.
 
@@ -127,12 +120,10 @@ def supports_logits_to_keep(model: Any) -> bool:
     return "logits_to_keep" in inspect.signature(unwrap(model).forward).parameters
 
 
-def count_parameters(model: Any) -> ParameterCount:
-    """Count the parameters of a model that is ready to train."""
-    if hasattr(model, "get_nb_trainable_parameters"):  # peft: counts what 4-bit weights stand for
-        return ParameterCount(*model.get_nb_trainable_parameters())
-    total = sum(p.numel() for p in model.parameters())
-    return ParameterCount(sum(p.numel() for p in model.parameters() if p.requires_grad), total)
+def count_parameters(model: Any) -> tuple[int, int]:
+    """Return how many parameters are trained, and how many there are; one in 4 bits counts as 1."""
+    count = getattr(model, "get_nb_trainable_parameters", model.num_parameters)()  # peft's
+    return count if isinstance(count, tuple) else (model.num_parameters(only_trainable=True), count)
 
 
 def save_trained(
