@@ -118,7 +118,8 @@ def test_as_a_gate_all_but_fine_tune_is_closed(tmp_path: Path) -> None:
     for name, (make, verdict, _) in SITUATIONS.items():
         advice = make()
         advice.settings = advice.settings.model_copy(update={"gate": True})
-        assert bool(advice.conclude(tmp_path)) is (verdict == "fine-tune"), name
+        with collect_outcomes():
+            assert bool(advice.conclude(tmp_path)) is (verdict == "fine-tune"), name
     assert not advised({"few": 98}, gate=True).reason("prompting")
     assert not advised({}, gate=True).reason("prompting")
 
