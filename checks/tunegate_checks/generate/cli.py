@@ -12,8 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
-from tunegate.config.data_files import read_file
-from tunegate.config.schema import Config, load_here
+from tunegate.config.schema import load_here
 from tunegate.data import SPLITS
 from tunegate.data.comparison import rows_in_training
 from tunegate.data.dataset import Dataset, Example, rejected_reply
@@ -37,6 +36,8 @@ from tunegate.utils.atomic import atomic_write
 from tunegate.utils.masking import mask
 from tunegate.utils.strict_json import to_json_line
 
+from ..fix.changes import Job
+from ..fix.pipeline import check_jobs, read_reference
 from ..fix.redact import Redactor
 from ..fix.steps import FixRules
 from ..review.sample import row_id
@@ -69,9 +70,16 @@ def run(args: argparse.Namespace) -> int:
             raise ConfigError(f"{option} is {number}: a number from 1 on is valid")
     found, config = load_here()
     state, kind = StateDir(found or Path.cwd()), REWORDED if args.paraphrase else NEW
-    splits, away = configured_splits(config, state.root, args), args.out_of_scope
-    like = read_file(args.like, config.data.columns, reading=config.reading)
-    seeds, notes = usable_seeds(like, splits)
+    paths = {s: state.root / name for s in SPLITS if (name := getattr(config.data, s))}
+    there = [(path, s) for s, path in paths.items() if path.exists()]
+    others = [(path, s) for path, s in there if s != "train" or not path.samefile(args.like)]
+    check_jobs([Job(args.like, args.out)], others, args.force)
+    seeds, *splits = (
+        read_reference(path, split, config.data.columns, config.reading)
+        for path, split in [(args.like, ""), *others]
+    )
+    seeds, notes = usable_seeds(seeds, splits)
+    away = args.out_of_scope
     budget = budget_from_options(args.max_requests, args.max_cost, args.model, False)
     rules = FixRules(config.limits, Redactor(), task=config.task if found else "")
     try:
@@ -90,23 +98,12 @@ def run(args: argparse.Namespace) -> int:
     except ModelUnknown as error:
         raise ConfigError(str(error)) from None
     rows = [made.kept[n] for n in sorted(made.kept)]
-    is_split = args.like.resolve() in [split.path for split in splits]
+    is_split = len(there) > len(others)
     first = [] if is_split else [{"id": row_id(e), **e.fields} for e in seeds]
     if rows:
         atomic_write(args.out, b"".join(to_json_line(row) + b"\n" for row in [*first, *rows]))
     print_summary(made, len(plan), args.out, [*notes, str(budget)])
     return int(len(rows) < len(plan))
-
-
-def configured_splits(config: Config, root: Path, args: argparse.Namespace) -> list[Dataset]:
-    """Return the splits that are there; raise ConfigError where OUT would replace what is read."""
-    paths = {s: (root / name).resolve() for s in SPLITS if (name := getattr(config.data, s))}
-    if args.out.resolve() in (args.like.resolve(), *paths.values()):
-        raise ConfigError(f"{args.out} is read here, and never written over; choose another -o")
-    if args.out.exists() and not args.force:
-        raise ConfigError(f"{args.out}: already there; --force replaces")
-    there = {split: path for split, path in paths.items() if path.exists()}
-    return [read_file(path, config.data.columns, s, config.reading) for s, path in there.items()]
 
 
 def usable_seeds(dataset: Dataset, splits: Sequence[Dataset]) -> tuple[Dataset, list[str]]:
@@ -123,7 +120,7 @@ def usable_seeds(dataset: Dataset, splits: Sequence[Dataset]) -> tuple[Dataset, 
 
     plain = [e for e in dataset if is_plain(e)]
     leaked = {i for s in splits if s.split != "train" for i in rows_in_training(plain, s)}
-    odd = len(dataset) - len(plain) + sum(not problem.hint for problem in dataset.problems)
+    odd = len(dataset) - len(plain)
     left_out = {"not one prompt and one reply": odd, "in validation or test": len(leaked)}
     notes = [f"{n:,} of the seeds left out: {why}" for why, n in left_out.items() if n]
     rows = [e.fields for i, e in enumerate(plain) if i not in leaked]

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
-from itertools import count, groupby, product
+from itertools import count, groupby, product, zip_longest
 from typing import Any
 
 from tunegate.data.canonical import request_digest
@@ -86,6 +86,7 @@ class Generation:
     second: Callable[[Dataset], Predictions] | None = None
     kept: dict[int, Fields] = field(default_factory=dict)  # rows by the number of the slot
     refused: Counter[str] = field(default_factory=Counter)  # by reason
+    asked: Counter[str] = field(default_factory=Counter)  # by the digest of a request
 
     def __post_init__(self) -> None:
         found = [e.label for e in self.seeds]
@@ -98,11 +99,12 @@ class Generation:
         for turn in range(ROUNDS):
             if not todo:
                 return
-            batches, drafts = [*self._batches(todo)], dict[int, Fields]()
-            requests = [
-                Request(k, self.messages([*batch.values()], turn + k), turn)
-                for k, batch in enumerate(batches)
-            ]
+            batches, drafts, requests = [*self._batches(todo)], dict[int, Fields](), list[Request]()
+            for k, batch in enumerate(batches):
+                messages = self.messages([*batch.values()], turn * len(slots) + k)
+                asked = request_digest(messages)
+                requests.append(Request(k, messages, self.asked[asked]))
+                self.asked[asked] += 1  # again, it is to have another answer
             answers = self.ask(requests)
             for batch, request in zip(batches, requests, strict=True):
                 asked = request_digest(request.messages)[:12]
@@ -123,27 +125,25 @@ class Generation:
     def messages(self, batch: Sequence[Slot], turn: int) -> list[dict[str, str]]:
         """Return the messages that show seeds and ask for a row for each slot of a batch.
 
-        Shown are the parents, then the labels in turn, from another seed of each on every turn.
+        Shown are the parents, then the labels in turn, in an order that hangs on the `turn`.
         """
+        from jinja2 import Template
+
         kind = REWORDED if batch[0].difficulty == REWORDED else NEW
         own, parents = group_indices(self.labels, str), dict.fromkeys(s.parent for s in batch)
-        rank = {i: (k - turn) % len(rows) for rows in own.values() for k, i in enumerate(rows)}
-        others = sorted(rank.keys() - parents, key=lambda i: (rank[i], i))
+        rng = random.Random(turn)
+        mixed = [rng.sample(rows, len(rows)) for rows in own.values()]
+        others = [i for round_ in zip_longest(*mixed) for i in round_ if i not in (None, *parents)]
         shown = [*parents, *others][: max(len(parents), self.shots if kind == NEW else 1)]
-        systems = dict.fromkeys(self.seeds[i].system for i in shown)
-        lines = [f"The model is told: {text}" for text in systems if text]
-        for k, i in enumerate(shown, start=1):
-            row = {"prompt": self.seeds[i].prompt, "reply": self.seeds[i].reply}
-            lines.append(f"Example {k}: {json.dumps(row, ensure_ascii=False)}")
-        lines.append(WORDS[kind]["task"].format(n=len(batch)))
-        for k, slot in enumerate(batch if kind == NEW else (), start=1):
-            parts = [f'label "{slot.label}"'] if slot.label else []
-            parts += [f"in {slot.language}"] if slot.language else []
-            parts.append(WORDS["difficulty"][slot.difficulty].format(other=slot.other))
-            manner = f"in the manner of example {shown.index(slot.parent) + 1}"
-            lines.append(f"{k}. {'; '.join([*parts, WORDS['length'][slot.length], manner])}")
+        rows = [{"prompt": self.seeds[i].prompt, "reply": self.seeds[i].reply} for i in shown]
+        asked = Template(WORDS["user"], trim_blocks=True).render(
+            systems=dict.fromkeys(self.seeds[i].system for i in shown if self.seeds[i].system),
+            examples=[json.dumps(row, ensure_ascii=False) for row in rows],
+            task=WORDS[kind]["task"].format(n=len(batch)), slots=batch if kind == NEW else (),
+            manner={i: k for k, i in enumerate(shown, start=1)}, words=WORDS,
+        )  # fmt: skip
         system = {"role": "system", "content": WORDS["system"] + WORDS[kind]["form"]}
-        return [system, {"role": "user", "content": "\n".join(lines)}]
+        return [system, {"role": "user", "content": asked}]
 
     def _read(self, answer: Answer, n: int) -> Sequence[object]:
         """Return the rows of an answer to n slots, and count those that lack."""

@@ -41,14 +41,13 @@ POLICY = (
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("sheet", type=Path, metavar="SHEET", help="that `tunegate review sample` drew")
-    add("--port", type=int, default=0, metavar="N", help="of 127.0.0.1 (a free one)")
+    what = "that `tunegate review sample` drew"
+    parser.add_argument("sheet", type=Path, metavar="SHEET", help=what)
 
 
 def run(args: argparse.Namespace) -> None:
     """Serve the page until Ctrl-C; raises ValueError, OSError for what is no sheet."""
-    with ReviewServer(args.sheet, args.port) as server:
+    with ReviewServer(args.sheet) as server:
         # The token would be masked as the key that it is.
         print(f"open  {server.address}", file=unmasked(sys.stdout), flush=True)
         try:
@@ -62,12 +61,12 @@ class ReviewServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, path: Path, port: int = 0) -> None:
+    def __init__(self, path: Path) -> None:
         from jinja2 import Template
 
         self.path, self.token, self.lock = path, secrets.token_urlsafe(18), Lock()
         read_sheet(path)  # raises where it is none
-        super().__init__(("127.0.0.1", port), Handler)
+        super().__init__(("127.0.0.1", 0), Handler)
         self.hosts = [f"{name}:{self.server_port}" for name in ("127.0.0.1", "localhost")]
         self.address = f"http://{self.hosts[0]}/?token={self.token}"
         page = files(__package__).joinpath("page.html").read_text("utf-8")

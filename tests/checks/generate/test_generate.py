@@ -297,13 +297,28 @@ def test_a_seed_of_the_test_set_is_left_out(
     assert "after 11 seeds" in told
 
 
+def test_seeds_that_are_the_training_set_are_not_written_again(
+    project: Path, writer: Callable[[Writer], str], capsys: Out
+) -> None:
+    (project / "data").mkdir()
+    for name in ("train", "test"):
+        (project / "seeds.jsonl").rename(project / "data" / f"{name}.jsonl")
+        (project / "seeds.jsonl").symlink_to(f"data/{name}.jsonl")
+        assert generate("-n", "5", model=writer(written)) == (0 if name == "train" else 2)
+        if name == "train":
+            assert Path("all.jsonl").read_text().count("\n") == len(made()) == 5
+            (project / "seeds.jsonl").unlink()
+            (project / "data" / "train.jsonl").rename(project / "seeds.jsonl")
+            (project / "all.jsonl").unlink()
+    assert "against itself" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
         (["-n", "0"], "n is 0: a number from 1 on is valid"),
         (["-n", "1", "--like", "data/none.jsonl"], "data/none.jsonl"),
         (["-n", "1", "-o", "seeds.jsonl"], "is read here, and never written over"),
-        (["-n", "1", "-o", "data/train.jsonl"], "is read here, and never written over"),
         (["-n", "1", "--model", "gtp"], "no model 'gtp'"),
         (["-n", "1", "--max-cost", "1"], "needs the prices of openai:m"),
     ],
