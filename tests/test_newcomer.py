@@ -106,10 +106,8 @@ def test_the_wheel_alone_serves_an_empty_project(clone: Path, tmp_path: Path) ->
     for part in ("key_formats", "national_ids", "vocabulary"):
         assert f"tunegate_checks/detect/{part}.toml" in names
     assert "tunegate/config/former_suites.json" in names
-    demo = {name for name in names if name.startswith("tunegate_qlora/demo/")}
-    assert {"project.toml", "base/model.safetensors", "data/train.jsonl"} <= {
-        name.removeprefix("tunegate_qlora/demo/") for name in demo
-    }
+    for part in ("triage/base/model.safetensors", "triage/data/train.jsonl", "pt/project.toml"):
+        assert f"tunegate/examples/{part}" in names
     run(f"{sys.executable} -m venv env", tmp_path)
     constraints = clone / "constraints.txt"
     run(f"env/bin/python {PIP} install --no-compile -c {constraints} {wheel}", tmp_path)

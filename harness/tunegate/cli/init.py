@@ -4,13 +4,14 @@ On a terminal it asks for task and data. With --update, bring copied suites to t
 version: files that nobody edited are replaced, new ones added, of edited ones the difference shown.
 
 $ tunegate init --task extraction --data data/
-$ tunegate init --update
+$ tunegate init --example pt chamados
 """
 
 import argparse
 import difflib
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -29,6 +30,10 @@ from ..utils.text import did_you_mean, toml_string
 
 CONFIG_TEMPLATE = Path(__file__).with_name("template.toml")
 EXAMPLE_CHECK = Path(__file__).with_name("example_check.txt")
+# Whole projects, to copy: in the wheel, or in a checkout of the repository.
+_IN_WHEEL = Path(__file__).parents[1] / "examples"
+EXAMPLES = _IN_WHEEL if _IN_WHEEL.is_dir() else Path(__file__).parents[3] / "examples"
+EXAMPLE_NAMES = ("triage", "code", "pt")
 # What these files hold of rows, or list, may be personal data; `.tunegate` ignores itself.
 GIT_IGNORED = ("*.fix.csv", "failures.jsonl", "findings.html", "report.html")
 DATA_SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
@@ -63,6 +68,24 @@ def create_project(folder: Path) -> list[str]:
     elif not config.is_file():
         config = folder / "pyproject.toml"
     return [*lines, _file_line(folder, config, existed)]
+
+
+def copy_example(name: str, folder: Path) -> list[str]:
+    """Copy an example project into a folder, without suites; return a line for each entry.
+
+    Raises ConfigError where the folder holds a project, or something of the same name.
+    """
+    source = EXAMPLES / name
+    names = sorted({path.name for path in source.iterdir()} - {"project.toml", "__pycache__"})
+    names = ["tunegate.toml", *names]
+    if (there := [n for n in names if (folder / n).exists()]) or find_root(folder) == folder:
+        found = there[0] if there else "a configuration"
+        raise ConfigError(f"{folder} holds {found}: name a new folder for the example")
+    ignored = shutil.ignore_patterns("__pycache__", ".*")
+    shutil.copytree(source, folder, ignore=ignored, dirs_exist_ok=True)
+    (folder / "project.toml").rename(folder / "tunegate.toml")
+    append_missing(folder / ".gitignore", GIT_IGNORED)
+    return [_file_line(folder, folder / n, False) for n in names]
 
 
 def configure(folder: Path, task: str, data: Path | None) -> str:
@@ -113,7 +136,8 @@ def next_step(folder: Path) -> str:
     if named and not lacking:
         return "next   pytest suites/data"
     said = f" ({', '.join(lacking)}: not there)" if lacking else ""
-    return f"next   write the paths of your data into tunegate.toml{said}, then: pytest suites/data"
+    paths = f"write the paths of your data into tunegate.toml{said}"
+    return f"next   tunegate split FILE -o data, or {paths}; then: pytest suites/data"
 
 
 def _file_line(folder: Path, path: Path, existed: bool) -> str:
@@ -215,6 +239,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("folder", nargs="?", type=Path, default=Path(), metavar="FOLDER", help=here)
     add("--task", choices=get_args(Task), metavar="TASK", help="default: classification")
     add("--data", type=Path, metavar="PATH", help="a file of rows, or a folder of train, val, test")
+    whole = "a whole project with data: triage, code or pt"
+    add("--example", choices=EXAMPLE_NAMES, metavar="NAME", help=whole)
     add("--update", action="store_true", help="bring copied suites up to the installed version")
     clone = "let git join the registries of two branches"
     add("--git-merge-driver", action="store_true", help=clone)
@@ -232,6 +258,9 @@ def run(args: argparse.Namespace) -> None:
         print("\n".join(set_merge_driver(find_root(folder) or folder)))
         return
     folder.mkdir(parents=True, exist_ok=True)
+    if args.example and (args.task or args.data):
+        raise ConfigError("an example has its own task and data: leave out --task and --data")
+    copied = copy_example(args.example, folder) if args.example else []
     is_new = find_root(folder) != folder
     if not is_new and (args.task or args.data):
         raise ConfigError(f"{folder} has a configuration: write task and data there")
@@ -239,8 +268,10 @@ def run(args: argparse.Namespace) -> None:
         ask_task_and_data(args)
     if args.data and not args.data.exists():
         raise ConfigError(f"{args.data} is not there: --data takes a file of rows, or their folder")
+    made = create_project(folder)
+    made = [*copied, *made[:-1]] if copied else made  # the last is the configuration
     # The files of a suite are counted by folder.
-    counts = Counter(re.sub(r"(suites/\w+)/.*", r"\1", line) for line in create_project(folder))
+    counts = Counter(re.sub(r"(suites/\w+)/.*", r"\1", line) for line in made)
     lines = [line if n == 1 else f"{line}: {n} files" for line, n in counts.items()]
     if is_new:
         example = folder / "suites" / "data" / "test_my_checks.py"

@@ -11,14 +11,13 @@ import argparse
 import filecmp
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
 from collections import Counter
 from pathlib import Path
 
-from tunegate.cli.init import create_project
+from tunegate.cli.init import EXAMPLES, copy_example, create_project
 from tunegate.config.project import find_root
 from tunegate.config.schema import Config, load
 from tunegate.errors import ConfigError
@@ -30,9 +29,7 @@ from tunegate.utils.atomic import atomic_folder
 
 from .common import require_packages
 
-# The files of the project: in the wheel, or in a checkout of the repository.
-_IN_WHEEL = Path(__file__).parents[1] / "demo"
-FILES = _IN_WHEEL if _IN_WHEEL.is_dir() else Path(__file__).parents[3] / "examples" / "triage"
+FILES = EXAMPLES / "triage"
 WEIGHTS = "base/model.safetensors"
 
 
@@ -90,9 +87,7 @@ def make_project(root: Path) -> Config:
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise ConfigError(f"{root} is there and is not the demo's: name a new folder")
     with atomic_folder(root) as made:
-        for name in ("data", "base"):
-            shutil.copytree(FILES / name, made / name)
-        shutil.copyfile(FILES / "project.toml", made / "tunegate.toml")
+        copy_example("triage", made)
         create_project(made)
     print(f"made  {root}: tickets in data/, a model in base/, the suites, tunegate.toml")
     return load(root)
