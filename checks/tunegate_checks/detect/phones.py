@@ -77,7 +77,7 @@ RULES = (
         signs=("000-000-0000", "000.000.0000")),
     # 021-555-2671x99: no US area code begins with 0, but only telephones have extensions
     Rule("phone", _D + r"\d{3}([.\-])\d{3}\1\d{4} ?(?:x|ext\.?) ?\d{1,6}" + _R, is_phone_number,
-        silent_under_other_label=True, min_digits=11, signs=("000-000-0000", "000.000.0000")),
+        silent_under_other_label=True, min_digits=10, signs=("000-000-0000", "000.000.0000")),
     # 06 12 34 56 78
     Rule("phone", _D + r"0[1-9](?:([ .])\d\d)(?:\1\d\d){3}" + _R, is_phone_number,
         silent_under_other_label=True, min_digits=10, signs=("00 00 00 00 00", "00.00.00.00.00")),

@@ -7,13 +7,13 @@ from itertools import repeat
 
 from .rule import DIGIT, Rule
 
-# In a shape, where all digits are 0. A pattern that begins with a letter is searched for fastest.
+# For a shape, where all digits are 0: a pattern that begins with a character is searched for fast.
 _IN_WORDS = "".join(c for c in map(chr, range(256)) if c.isalnum()) + "_"
 _NUMBER = re.compile(rf"0(?:[^{_IN_WORDS}\n]{{0,4}}0)*")
 _FIRST_DIGIT = re.compile(r"0(?<![0.]0)(?<!0-0)")  # where a number can begin
 # In Latin-1, in lower case: all words of rules are Latin, and other letters become question marks.
 _LETTERS = bytes(b for b in range(256) if chr(b).islower() and chr(b) not in "ªº")
-_STEM = re.compile("0?[^0].?")
+_STEM = re.compile("0?[^0].?")  # of a sign: what has no stem of it has not the sign
 _ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
 _OUTLINE = bytes.maketrans(_LETTERS + b"123456789", b"A" * len(_LETTERS) + b"0" * 9)
 _WORDS = bytes(b if b in _LETTERS else 32 for b in range(256))
@@ -80,9 +80,9 @@ class Prefilter:
         most_digits = max(clues.numbers, default=(0,))[0]
         by_outline = self._by_outline[min(most_digits, len(self._by_outline) - 1)]
         signed = {i for sign, i in self._by_shape if sign in shape}
-        for stem, signs in by_outline.items():
+        for stem, of_stem in by_outline.items():
             if stem in outline:
-                signed.update([i for sign, i in signs if sign in outline])
+                signed.update([i for sign, i in of_stem if sign in outline])
         chosen = signed.copy()
         for word in words & self._words:
             chosen.update(self._by_word[word])
