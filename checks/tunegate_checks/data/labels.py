@@ -69,10 +69,8 @@ def contradictions(dataset: Dataset, *, similarity: float = 0.95) -> Iterator[Fi
     if is_hint:  # answers: to another question, another one is expected
         return
     # One row for each context: those that still share one have the same label.
-    first_of_each = (
-        next(k for k in indices if labelled[k].row not in reported) for indices in by_context
-    )
-    unique = [labelled[k] for k in sorted(first_of_each)]
+    rest = [[k for k in indices if labelled[k].row not in reported] for indices in by_context]
+    unique = [labelled[first] for first in sorted(indices[0] for indices in rest)]
     near_reported: set[int] = set()
     texts = comparison.comparison_texts(unique)[0]
     ask_alike = comparison.question_comparer(texts, similarity)

@@ -1,8 +1,8 @@
 """Rules for Brazilian documents: CPF, CNPJ, RG, CNH, PIS, voter ID, SUS card, CEP, Pix, plates.
 
-Sources of the check digits: IN RFB 2.229/2024 (CNPJ, with letters too; python-stdnum agrees, and
-takes ten times as long); python-stdnum lacks the others: Caixa (PIS/NIS), Resolução TSE 23.659/2021
-(voter ID), Denatran's rule for the CNH, and DATASUS (cartão nacional de saúde).
+Sources of the check digits: python-stdnum for the CNPJ (also the alphanumeric one of IN RFB
+2.229/2024); python-stdnum lacks the others: Caixa (PIS/NIS), Resolução TSE 23.659/2021 (voter
+ID), Denatran's rule for the CNH, and DATASUS (cartão nacional de saúde).
 """
 
 from collections.abc import Iterable
@@ -12,14 +12,11 @@ from operator import mul
 from .rule import DIGIT, DIGITS, NUMBER, Rule, only_digits
 
 _UF = r"(?:A[CLMP]|BA|CE|DF|ES|GO|M[AGST]|P[ABEIR]|R[JNORS]|S[CEP]|TO)"
+_VALUES = bytes.maketrans(b"0123456789", bytes(range(10)))
 
 
-_VALUES = bytes(max(0, code - 48) for code in range(256))  # of digits, and of letters in a CNPJ
-_CNPJ_WEIGHTS = (6, 5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2)
-
-
-def _weighted_sum(characters: str, weights: Iterable[int]) -> int:
-    return sum(map(mul, characters.encode().translate(_VALUES), weights))
+def _weighted_sum(digits: str, weights: Iterable[int]) -> int:
+    return sum(map(mul, digits.encode().translate(_VALUES), weights))
 
 
 def is_cpf(value: str) -> bool:
@@ -31,12 +28,9 @@ def is_cpf(value: str) -> bool:
 
 def is_cnpj(value: str) -> bool:
     """Check both digits of a numeric or alphanumeric CNPJ; refuse repeated characters."""
-    number = "".join(filter(str.isalnum, value)).upper()
-    first, second = (
-        -_weighted_sum(number, w) % 11 % 10 for w in (_CNPJ_WEIGHTS[1:], _CNPJ_WEIGHTS)
-    )
-    is_repeated = len(set(value[:8])) < 2 or number.startswith("000000000000")
-    return not is_repeated and number[12:] == f"{first}{second}"
+    from stdnum.br import cnpj
+
+    return len(set(value[:8])) > 1 and bool(cnpj.is_valid(value))
 
 
 def is_pis(value: str) -> bool:

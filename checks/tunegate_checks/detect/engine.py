@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from html import unescape
 from importlib import import_module
-from typing import Any
 
 from . import brazil, money, national_ids, online, people, phones
 from .context import REACH_BEFORE, Context
@@ -21,6 +20,7 @@ RULES: tuple[Rule, ...] = tuple(rule for module in _MODULES for rule in module.R
 
 KINDS = tuple(dict.fromkeys(rule.kind for rule in RULES))
 _PREFILTER = Prefilter(RULES)
+_module = cache(import_module)
 # Kinds so long that, with two characters known, millions of values remain possible.
 _LAST_TWO = frozenset(
     ("cpf", "cnpj", "card", "iban", "phone", "cns", "us_ssn", "eu_vat", "pis", "cnh", "voter_id")
@@ -38,9 +38,8 @@ _ODD = re.compile(rf"(?=[\xa0\u0130-\U0010ffff])(?:[{_DASHES}{_SPACES}{_CASE_TWI
 def plain(text: str) -> str:
     """Return a text of the same length with ASCII dashes and spaces; other digits as letters."""
     is_latin = text.isascii() or len(text.encode("latin-1", "ignore")) == len(text)
-    if is_latin and "\xa0" not in text:
-        return text
-    return _ODD.sub(lambda odd: _PLAIN.get(odd[0], "ª"), text)
+    is_plain = is_latin and "\xa0" not in text
+    return text if is_plain else _ODD.sub(lambda odd: _PLAIN.get(odd[0], "ª"), text)
 
 
 # Escapes of JSON (of JSON in JSON too) and of URLs, and entities of HTML.
@@ -157,12 +156,9 @@ def _candidates(text: str, context_text: str, bare: bool) -> Iterator[_Candidate
 
 def holds(rule: Rule, value: str) -> bool:
     """Tell whether a value that a rule matches has the right check digits."""
-    return rule.valid(value) and (not rule.stdnum or bool(_stdnum(rule.stdnum).is_valid(value)))
-
-
-@cache
-def _stdnum(name: str) -> Any:
-    return import_module(f"stdnum.{name}")
+    if not rule.valid(value):
+        return False
+    return not rule.stdnum or bool(_module(f"stdnum.{rule.stdnum}").is_valid(value))
 
 
 def mask_value(kind: str, value: str) -> str:

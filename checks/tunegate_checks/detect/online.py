@@ -38,10 +38,10 @@ def is_personal_ip(value: str) -> bool:
     except ValueError:
         return False
     address = getattr(address, "ipv4_mapped", None) or address
-    if address.is_loopback or address.is_unspecified or address.is_multicast:
-        return False
+    is_reserved = address.is_loopback or address.is_unspecified or address.is_multicast
     shown = str(address) if address.version == 4 else ""
-    return shown not in _PUBLIC_ADDRESSES and not shown.startswith(("255.", "0."))
+    is_public = shown in _PUBLIC_ADDRESSES or shown.startswith(("255.", "0."))
+    return not is_reserved and not is_public
 
 
 def is_personal_ipv6(value: str) -> bool:

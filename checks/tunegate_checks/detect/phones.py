@@ -92,8 +92,7 @@ RULES = (
         first_words=frozenset(("wa", "tel", "phone"))),
     # Any phone-like number beside a label of the family `phone`: in groups, or in one run
     Rule("phone", r"(?=[\d(])" + _L + rf"(?:00)?{_GROUPS}{{1,5}}\d{{1,12}}" + _EXTENSION + _R
-        + rf"(?!{_COUNTED})",
-        is_phone_number, _PHONE, needs_own_label=True, min_digits=6),
+        + rf"(?!{_COUNTED})", is_phone_number, _PHONE, needs_own_label=True, min_digits=6),
     Rule("phone", _D + r"\d{7,15}" + _EXTENSION + _R + rf"(?!{_COUNTED})", is_phone_number, _PHONE,
         needs_own_label=True, min_digits=7, signs=("0000000",)),
 )  # fmt: skip

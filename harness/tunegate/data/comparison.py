@@ -32,7 +32,7 @@ from ..similarity import ratio
 from ..similarity.beginnings import shared_beginnings
 from ..utils.text import count_words, without_accents, without_edge_punctuation, words_of
 from .canonical import canonical_turns, given_fields, to_json
-from .dataset import Dataset, Example
+from .dataset import Example
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -285,9 +285,21 @@ def rows_in_training(test: Sequence[Example], train: Sequence[Example]) -> dict[
     leakage check, split and promotion use it.
     """
     with_system = system_is_asked(test, train)
-    asked = [keys[-1] for keys in _keys_of_rows(test, with_system)]
-    rows = _rows_by_question(_keys_of_rows(train, with_system), {*asked})
+    asked = [question_key(example, with_system) for example in test]
+    rows = _rows_by_question((history_keys(e, with_system) for e in train), {*asked})
     return {i: rows[key] for i, key in enumerate(asked) if key in rows}
+
+
+def _rows_by_question(
+    keys_of_rows: Iterable[Iterable[bytes]], asked: Collection[bytes]
+) -> dict[bytes, list[int]]:
+    """Return the indices of the rows, by their `history_keys`, that have each of the keys asked."""
+    indices: dict[bytes, list[int]] = {}
+    for index, keys in enumerate(keys_of_rows):
+        for key in dict.fromkeys(keys):
+            if key in asked:
+                indices.setdefault(key, []).append(index)
+    return indices
 
 
 def rows_together(examples: Sequence[Example]) -> list[list[int]]:
@@ -295,36 +307,13 @@ def rows_together(examples: Sequence[Example]) -> list[list[int]]:
 
     They are rows of one group, and a row with those that ask, or begin with, what it asks: turns.
     """
-    keys = _keys_of_rows(examples, system_is_asked(examples))
+    with_system = system_is_asked(examples)
+    keys = [[*history_keys(example, with_system)] for example in examples]
     groups = group_indices(examples, lambda e: e.group)
     return [
         *_rows_by_question(keys, {of_row[-1] for of_row in keys}).values(),
         *(rows for name, rows in groups.items() if name),
     ]
-
-
-def _keys_of_rows(rows: Sequence[Example], with_system: bool) -> Sequence[tuple[bytes, ...]]:
-    """Return the `history_keys` of each row; those of a dataset are kept: leakage asks again."""
-    if isinstance(rows, Dataset):
-        return _keys_of_dataset(rows, with_system)
-    return [tuple(history_keys(example, with_system)) for example in rows]
-
-
-@lru_cache(maxsize=4)
-def _keys_of_dataset(dataset: Dataset, with_system: bool) -> Sequence[tuple[bytes, ...]]:
-    return _keys_of_rows([*dataset], with_system)
-
-
-def _rows_by_question(
-    keys_of_rows: Iterable[tuple[bytes, ...]], asked: Collection[bytes]
-) -> dict[bytes, list[int]]:
-    """Return the indices of the rows that ask, or begin with, what each of some keys asks."""
-    indices: dict[bytes, list[int]] = {}
-    for index, keys in enumerate(keys_of_rows):
-        for key in dict.fromkeys(keys):
-            if key in asked:
-                indices.setdefault(key, []).append(index)
-    return indices
 
 
 def group_indices(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[int]]:
