@@ -12,10 +12,11 @@ from operator import mul
 from .rule import DIGIT, DIGITS, NUMBER, Rule, only_digits
 
 _UF = r"(?:A[CLMP]|BA|CE|DF|ES|GO|M[AGST]|P[ABEIR]|R[JNORS]|S[CEP]|TO)"
+_VALUES = bytes.maketrans(b"0123456789", bytes(range(10)))
 
 
 def _weighted_sum(digits: str, weights: Iterable[int]) -> int:
-    return sum(map(mul, map(int, digits), weights))
+    return sum(map(mul, digits.encode().translate(_VALUES), weights))
 
 
 def is_cpf(value: str) -> bool:

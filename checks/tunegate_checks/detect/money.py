@@ -74,5 +74,5 @@ RULES = (
         first_words=frozenset(("bc",))),
     Rule("wallet", DIGIT + r"(?-i:(?<!\w)[13][1-9A-HJ-NP-Za-km-z]{25,34}(?!\w))", min_digits=1,
         signs=("0A",), stdnum="bitcoin"),
-    Rule("wallet", DIGIT + r"(?-i:(?<!\w)0x[\da-fA-F]{40}(?!\w))", min_digits=1, signs=("0A",)),
+    Rule("wallet", DIGIT + r"(?-i:(?<!\w)0x[\da-fA-F]{40}(?!\w))", signs=("0x",)),
 )  # fmt: skip

@@ -12,7 +12,7 @@ _V4 = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 _LINK_OR_DATE = re.compile(r"\w+://|\d\d/\d\d/\d{4}$")
 # At the start of a word, or of one of an identifier: DB_PASSWORD, dbPassword.
 PASSWORD_NAME = (
-    r"(?:(?<![^\W_])|(?-i:(?<=[a-z])(?=[PS])))"
+    r"(?=[pscmk])(?:(?<![^\W_])|(?-i:(?<=[a-z])(?=[PS])))"
     r"(?:pgpassword|senhas?|passwords?|passwd|passcode|pwd|palavra-passe|contraseña|passwort|kennwort"
     r"|mot de passe)(?:_?(?:atual|nova|antiga|current|new|old|admin|user|usuario|app|db))?\b"
 )
@@ -39,7 +39,8 @@ def is_personal_ip(value: str) -> bool:
         return False
     address = getattr(address, "ipv4_mapped", None) or address
     is_reserved = address.is_loopback or address.is_unspecified or address.is_multicast
-    is_public = str(address) in _PUBLIC_ADDRESSES or str(address).startswith(("255.", "0."))
+    shown = str(address) if address.version == 4 else ""
+    is_public = shown in _PUBLIC_ADDRESSES or shown.startswith(("255.", "0."))
     return not is_reserved and not is_public
 
 

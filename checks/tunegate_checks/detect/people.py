@@ -1,47 +1,18 @@
 """Rules for street addresses, and for names by the title, label or closing that stands before."""
 
 import re
+import tomllib
+from pathlib import Path
 
 from .rule import DIGIT, Rule
 
 _UPPER, _LOWER = "A-ZÀ-ÖØ-ÞŠŽŁ", "a-zß-öø-ÿšžł"
-_TITLES = """
-    sr,sra,srta,dr,dra,prof,profa,mr,mrs,ms,mme,mlle,sig,sig.ra,sig.na,dott,
-    dott.ssa,senhor,senhora,señor,señora,señorita,doña,don,dona,monsieur,madame,
-    mademoiselle,signor,signora,frau,herr,herrn,doutor,doutora,mister,miss"""
-_LABELS = """
-    assinado,nome,nome completo,nome social,nome e cognome,cognome,cognome e nome,
-    nombre,nombre completo,nom,nom complet,nom de famille,prénom,prenom,apellido,
-    apellidos,sobrenome,vorname,nachname,surname,cardholder,nome cliente,
-    nome do cliente,nome da mãe,nome do pai,nome mae,nome pai,nome do titular,
-    nome titular,nome do paciente,nome paciente,nombre cliente,cliente,customer,patient,
-    paciente,paziente,titular,titular da conta,titular do cartão,intestatario,
-    beneficiário,beneficiario,responsável,responsavel,kunde,comprador,destinatário,
-    destinatario,remetente,buyer,recipient"""
-# Their first words say nothing. `name:` alone is a word of programs: it needs a whole line.
-_COMPOUNDS = """full name,first name,last name,customer name,client name,patient name,
-    account holder,card holder"""
-_INTRODUCTIONS = """
-    meu nome é,meu nome completo é,meu nome e,me chamo,chamo-me,my name is,mi nombre es,
-    me llamo,je m'appelle,je m’appelle,mon nom est,mein name ist,ich heiße,ich heisse,
-    mi chiamo,il mio nome è,aqui é,aqui quem fala é,signed by,assinado por"""
-_CLOSINGS = """
-    thanks,thank you,obrigado,obrigada,gracias,merci,danke,grazie,regards,sincerely,
-    yours truly,cheers,atenciosamente,att,cordialmente,abraço,abraços,abraco,abracos,
-    saudações,saludos,saludos cordiales,atentamente,cordialement,bien à vous,
-    salutations,grüßen,grüße,grüssen,grüsse,cordiali saluti,distinti saluti"""
-# What is written where a name may stand, and is none.
-_NO_NAMES = """
-    equipe,time,team,the,support,suporte,service,setor,departamento,departement,
-    department,banco,loja,cliente,client,customer,kunde,kundin,doktor,professor,
-    präsident,minister,ihr,das,der,die,il,el,la,los,las,le,les,un,una,uma,
-    ufficio,your,our,not,não,no,none,null,nenhum,pessoa,persona,patient,paciente,
-    administrador,admin,string,str,int,optional,list,dict,any,true,false,name,
-    nome,nombre,nom,servizio,google,amazon,microsoft,central,atendimento,customers,
-    user,users,usuário,unknown,desconhecido,direção,gerência,coordenação,recursos,
-    sales,marketing,vertrieb,empresa,kundenservice,company,companhia,número,numero,
-    cpf,telefone,email,senha,password,endereço,pedido,obrigado,obrigada,presidente,president,
-    director,diretor,juiz,judge,chairman,und,oder,text,field,char,varchar"""
+_WORDS: dict[str, str] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+_TITLES, _LABELS, _COMPOUNDS = _WORDS["titles"], _WORDS["labels"], _WORDS["compounds"]
+_INTRODUCTIONS, _CLOSINGS = _WORDS["introductions"], _WORDS["closings"]
+_STREETS, _FRENCH, _ITALIAN = (_WORDS[f"{kind}streets"] for kind in ("", "french_", "italian_"))
+_GERMAN, _GERMAN_PLACES = _WORDS["german_streets"], _WORDS["german_places"]
+_ENGLISH = _WORDS["english_streets"]
 _NO_STREET = re.compile(r"\b(?:sem|com|tem|estava|cheia|foi|con|está|llena|cortada)\b", re.I)
 
 
@@ -60,7 +31,7 @@ def _first_words(text: str) -> frozenset[str]:
     return frozenset(firsts | {phrase.replace(" ", "") for phrase in _phrases(text)})
 
 
-_WORDS_OF_NO_NAME = frozenset(_phrases(_NO_NAMES))
+_WORDS_OF_NO_NAME = frozenset(_phrases(_WORDS["no_names"]))
 
 
 def is_name(value: str) -> bool:
@@ -84,16 +55,6 @@ _NAME = rf"(?P<v>(?-i:{_GIVEN}{_FURTHER}{{0,5}})(?![\w@(]|\.\w))"
 _LABELLED = rf"(?<![\w.])%s[\"'*]{{0,3}} ?[:=] ?[\"'*]{{0,3}}\s?{_NAME}"
 _LINE_END = r"(?=[ \t,.!]*(?:\n|$))"
 
-_STREETS = """
-    rua,r.,avenida,av.,av,travessa,alameda,al.,praça,praca,pça,estrada,rodovia,
-    rod.,largo,calle,c/,avda,avda.,paseo,plaza,carrera,cra,calzada,ronda"""
-_FRENCH = "rue,avenue,av.,boulevard,bd,place,chemin,allée,impasse,quai,route,cours,square"
-_GERMAN = "straße,strasse,str.,weg,platz,allee,gasse"
-_GERMAN_PLACES = "am,an der,an den,auf der,im,in der,zum,zur,unter den"
-_ITALIAN = "via,viale,v.le,piazza,piazzale,p.zza,corso,c.so,largo,vicolo,strada"
-_ENGLISH = """
-    St,Street,Ave,Avenue,Rd,Road,Blvd,Boulevard,Dr,Drive,Lane,Ln,Court,Ct,
-    Square,Terrace,Parkway,Pkwy,Highway,Hwy,Crescent,Close,Way"""
 _WORD = r"[^\W\d_][\w.'’\-]*"
 _NUMBER = r",? (?:n[º°.o]{0,2}\.? ?|km ?|num\.? ?)?\d{1,5}(?:[a-z]\b|-\d{1,4})?"
 _NOT_COUNTED = r"(?![\w/]|[.,:]\d| ?(?:%|€|[a-z]{2,}s\b|km|m²|graus|min\b|h\b))"

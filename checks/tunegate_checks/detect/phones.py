@@ -15,16 +15,16 @@ _D = DIGIT + _L
 _R = r"(?!\w|:\d|[.,/\-]?\d|[.,]\d| ?= ?[$€£]?\d)"  # 1000-200=800 is a sum
 _EXTENSION = r"(?: ?(?:x|ext\.?|ramal) ?\d{1,6})?"
 _DAY, _MONTH = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])"
-_DATE = re.compile(
+_DATE = (
     rf"(?:{_DAY}[./ \-]{_MONTH}|{_MONTH}[./ \-]{_DAY})[./ \-](?:19|20)?\d\d"
     rf"|(?:19|20)\d\d[./ \-]{_MONTH}[./ \-]{_DAY}"
 )
-_DATED = re.compile(
-    rf"{_DAY}([./\-]){_MONTH}\1(?:19|20)\d\d\b|(?:19|20)\d\d([./\-]){_MONTH}\2{_DAY}\b"
-)
-_THOUSANDS = re.compile(r"\d{1,2}(?:\.\d{3})+|\d\.\d{5,}")  # 3.1415926
+_DATED = rf"{_DAY}([./\-]){_MONTH}\1(?:19|20)\d\d\b|(?:19|20)\d\d([./\-]){_MONTH}\2{_DAY}\b"
+_THOUSANDS = r"\d{1,2}(?:\.\d{3})+|\d\.\d{5,}"  # 3.1415926
+_YEARS = r"(?:19|20)\d\d ?[\-/ ] ?(?:19|20)\d\d"
+_NO_PHONE = re.compile(rf"{_DATED}|(?:{_DATE}|{_THOUSANDS}|{_YEARS})\Z")
 _PAIRS = re.compile(r"\d\d([ .\-])\d\d\1\d\d")
-_YEARS = re.compile(r"(?:19|20)\d\d ?[\-/ ] ?(?:19|20)\d\d")
+_EXTENSION_SIGN = re.compile("[xer]", re.IGNORECASE)
 # What follows a number that counts something: "call 12345678 times".
 _COUNTED = (
     r" ?(?:times|users|people|calls|customers|clients|records|units|vezes|clientes|pessoas|reais"
@@ -36,19 +36,17 @@ _SERVICE = re.compile(r"0[3589]00\d*|[89]00\d{6}|(?:4004|4003|4020|3003|4062)\d{
 
 def is_phone_number(value: str) -> bool:
     """Check for 7 to 15 digits (ITU-T E.164); refuse dates, years, service lines and 12345678."""
-    number = only_digits(re.split(r"[xer]", value.lower())[0])
+    number = only_digits(_EXTENSION_SIGN.split(value, 1)[0])
     is_long = 7 <= len(number) <= 15 or _PAIRS.fullmatch(value) is not None
-    forms = (_DATE.fullmatch, _DATED.match, _THOUSANDS.fullmatch, _YEARS.fullmatch)
-    is_other = any(match(value) for match in forms) or _SERVICE.fullmatch(number) is not None
     is_example = len(set(number)) < 2 or "12345678901234".startswith(value)
-    return is_long and not is_example and not is_other
+    return is_long and not (is_example or _NO_PHONE.match(value) or _SERVICE.fullmatch(number))
 
 
 def is_international_number(value: str) -> bool:
     """Check the country code, and the length by its numbering plan (phonenumbers)."""
     import phonenumbers
 
-    number = "+" + only_digits(re.split(r"[xer]", value.lower())[0])
+    number = "+" + only_digits(_EXTENSION_SIGN.split(value, 1)[0])
     try:
         return bool(phonenumbers.is_possible_number(phonenumbers.parse(number)))
     except phonenumbers.NumberParseException:
@@ -64,7 +62,7 @@ RULES = (
     Rule("phone", rf"(?<![\w+])\+(?:{_GROUPS}|\d{{1,3}}(?=\()){{0,6}}\d{{2,15}}" + _EXTENSION + _R,
         is_international_number, min_digits=8, signs=("+0", "+ 0", "+(0")),
     # (11) 98765-4321, (011) 3456 7890, 55 (11) 9.8765-4321
-    Rule("phone", rf"(?<![\w(])(?:55 ?)?{_AREA_GIVEN} ?{_LOCAL}[ .\-]?\d{{4}}" + _R,
+    Rule("phone", rf"(?=[(5])(?<![\w(])(?:55 ?)?{_AREA_GIVEN} ?{_LOCAL}[ .\-]?\d{{4}}" + _R,
         is_phone_number, min_digits=10, signs=("(00",)),
     # 11 98765-4321
     Rule("phone", _D + rf"(?:55 )?0?{_AREA}[ \-]{_LOCAL}-\d{{4}}" + _R, is_phone_number,
@@ -79,7 +77,7 @@ RULES = (
         signs=("000-000-0000", "000.000.0000")),
     # 021-555-2671x99: no US area code begins with 0, but only telephones have extensions
     Rule("phone", _D + r"\d{3}([.\-])\d{3}\1\d{4} ?(?:x|ext\.?) ?\d{1,6}" + _R, is_phone_number,
-        silent_under_other_label=True, min_digits=11, signs=("000-000-0000", "000.000.0000")),
+        silent_under_other_label=True, min_digits=10, signs=("000-000-0000", "000.000.0000")),
     # 06 12 34 56 78
     Rule("phone", _D + r"0[1-9](?:([ .])\d\d)(?:\1\d\d){3}" + _R, is_phone_number,
         silent_under_other_label=True, min_digits=10, signs=("00 00 00 00 00", "00.00.00.00.00")),
@@ -93,8 +91,8 @@ RULES = (
     Rule("phone", r"(?<![^\W\d_])(?:wa\.me/|tel:|phone=)(?P<v>\+?\d{8,15})(?!\w)", is_phone_number,
         first_words=frozenset(("wa", "tel", "phone"))),
     # Any phone-like number beside a label of the family `phone`: in groups, or in one run
-    Rule("phone", _L + rf"(?:00)?{_GROUPS}{{1,5}}\d{{1,12}}" + _EXTENSION + _R + rf"(?!{_COUNTED})",
-        is_phone_number, _PHONE, needs_own_label=True, min_digits=6),
+    Rule("phone", r"(?=[\d(])" + _L + rf"(?:00)?{_GROUPS}{{1,5}}\d{{1,12}}" + _EXTENSION + _R
+        + rf"(?!{_COUNTED})", is_phone_number, _PHONE, needs_own_label=True, min_digits=6),
     Rule("phone", _D + r"\d{7,15}" + _EXTENSION + _R + rf"(?!{_COUNTED})", is_phone_number, _PHONE,
         needs_own_label=True, min_digits=7, signs=("0000000",)),
 )  # fmt: skip

@@ -21,7 +21,7 @@ import html
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import islice
@@ -278,16 +278,9 @@ def rows_in_training(test: Sequence[Example], train: Sequence[Example]) -> dict[
     """
     with_system = system_is_asked(test, train)
     asked = [question_key(example, with_system) for example in test]
-    rows = rows_by_question(train, set(asked), with_system)
+    begun = (dict.fromkeys(history_keys(e, with_system)) for e in train)
+    rows = indices_by_key(begun, only={*asked})
     return {i: rows[key] for i, key in enumerate(asked) if key in rows}
-
-
-def rows_by_question(
-    examples: Sequence[Example], keys: Collection[bytes], with_system: bool
-) -> dict[bytes, list[int]]:
-    """Return the indices of the examples that ask, or begin with, what each of these keys asks."""
-    histories = (dict.fromkeys(history_keys(example, with_system)) for example in examples)
-    return indices_by_key(histories, only=keys)
 
 
 def rows_together(examples: Sequence[Example]) -> list[list[int]]:
@@ -296,10 +289,10 @@ def rows_together(examples: Sequence[Example]) -> list[list[int]]:
     They are rows of one group, and a row with those that ask, or begin with, what it asks: turns.
     """
     with_system = system_is_asked(examples)
-    questions = {question_key(example, with_system) for example in examples}
+    keys = [[*history_keys(example, with_system)] for example in examples]
     groups = group_indices(examples, lambda e: e.group)
-    by_question = rows_by_question(examples, questions, with_system).values()
-    return [*by_question, *(rows for name, rows in groups.items() if name)]
+    by_question = indices_by_key(map(dict.fromkeys, keys), only={of_row[-1] for of_row in keys})
+    return [*by_question.values(), *(rows for name, rows in groups.items() if name)]
 
 
 def group_indices(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[int]]:

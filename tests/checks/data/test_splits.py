@@ -311,3 +311,14 @@ def test_what_tells_documents_apart_is_no_drift_where_their_questions_are_kept_t
     other = Dataset.of(asked_of_documents(76, "as she said to him in the evening")[64 * 4 :])
     found = splits.drift(train, other, auc_limit=0.65)
     assert "12 groups are held to 44 of train's" in found[-1].evidence
+
+
+@pytest.mark.parametrize(("n", "hints"), [(20, 1), (19, 0)])
+def test_a_classifier_needs_twenty_rows_of_each_split(n: int, hints: int) -> None:
+    train, test = dataset(40, extra="morning"), dataset(n, "test", extra="evening")
+    assert len(splits.drift(train, test).hints) == hints
+
+
+def test_the_standard_error_of_an_auc_is_that_of_hanley_and_mcneil() -> None:
+    assert splits.auc_standard_error(0.8, 10, 20) == pytest.approx(0.0935711, abs=1e-7)
+    assert splits.auc_standard_error(0.5, 30, 30) == pytest.approx(math.sqrt(61 / 12 / 900))

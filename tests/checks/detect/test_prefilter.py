@@ -83,3 +83,9 @@ def test_a_rule_is_tried_by_words_signs_digits_and_labels() -> None:
     assert tried("1$ or 2") == []
     assert tried("123") == tried("12", "phone") == tried("123", "card") == []
     assert tried("123", "phone") == ["label: 123"]
+
+
+def test_signs_are_written_as_the_texts_in_which_they_are_looked_for() -> None:
+    for rule in RULES:
+        letter = "[^a-z1-9]" if rule.min_digits else "[^A-Z1-9]"  # an outline; a shape
+        assert all(re.fullmatch(f"{letter}+", sign) for sign in rule.signs), rule.kind

@@ -140,3 +140,9 @@ def test_sets_of_labels_have_the_f1_of_scikit_learn() -> None:
         wanted = f1_score(*sides, average=average, zero_division=0)
         assert classification.f1(predictions, average, label=rule) == pytest.approx(wanted)  # type: ignore[arg-type]
     assert classification.accuracy(predictions, label=rule) == pytest.approx(1 / 6)
+
+
+def test_the_rows_that_lower_an_average_are_named() -> None:
+    misses = classification.f1(predicted([("a", "a"), ("a", "b"), ("b", "b")]), "macro").misses
+    assert misses is not None
+    assert misses.rows == [1]

@@ -85,7 +85,11 @@ def test_validity() -> None:
     rows = [("{}", "{}"), ("{}", "{"), ("{}", "```json\n{}\n```"), ("{}", '{"a": NaN}'), ("{}", "")]
     score = jsonmatch.valid(predicted(rows, errors=[4]))
     assert (score.hits, score.n, score.errors) == (1, 5, 1)
-    assert [m.kind for m in score.misses or ()] == ["not JSON"] * 3 + ["no answer"]
+    misses = score.misses
+    assert misses is not None
+    assert (misses.n, [m.kind for m in misses]) == (5, ["not JSON"] * 3 + ["no answer"])
+    assert [m.evidence.rpartition(": ")[2] for m in misses][:2] == ["'{'", "'```json {} ```'"]
+    assert not misses[0].evidence.startswith((" ", ":"))
 
 
 def test_errors_are_right_in_the_best_case() -> None:

@@ -222,7 +222,8 @@ def test_a_new_promotion_decides_too(tmp_path: Path) -> None:
 def test_a_decision_for_a_run_of_no_branch(tmp_path: Path, run: str, alias: str | None) -> None:
     registry = contested(tmp_path)
     before = registry.path.read_bytes()
-    with pytest.raises(ConfigError, match="no undecided alias has"):
+    undecided = "none" if alias else "production: run:a, production: run:b, production: run:c"
+    with pytest.raises(ConfigError, match=f"no undecided alias has .*; undecided: {undecided}"):
         registry.keep(run, "", alias)
     assert registry.path.read_bytes() == before
 
