@@ -30,7 +30,7 @@ from ..utils.text import did_you_mean, toml_string
 CONFIG_TEMPLATE = Path(__file__).with_name("template.toml")
 EXAMPLE_CHECK = Path(__file__).with_name("example_check.txt")
 # What these files hold of rows, or list, may be personal data; `.tunegate` ignores itself.
-GIT_IGNORED = ("*.fix.csv", "failures.jsonl", "findings.html", "report.html")
+GIT_IGNORED = ("*.fix.csv", "failures.jsonl", "findings.html", "report*.html")
 DATA_SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
 # By split, the words of a file's name that say which it is.
 SPLIT_WORDS = {"train": "train|training", "validation": "val|valid|validation|dev", "test": "test"}

@@ -49,7 +49,7 @@ def purge_snapshot(state: StateDir, digest_prefix: str) -> tuple[Path, int]:
     removed += delete_judge_answers(state)
     snapshot.unlink()
     (state.folder / LAST_FINDINGS_FILE).unlink(missing_ok=True)
-    for page in state.folder.glob("*/*/report.html"):
+    for page in state.folder.glob("*/*/report*.html"):
         page.unlink()
     return snapshot, removed
 

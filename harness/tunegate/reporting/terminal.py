@@ -5,6 +5,7 @@ import operator
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,15 @@ def _bullet(text: str) -> list[str]:
     """Wrap a text; all lines but the first are indented."""
     first, *rest = _wrap(text, WIDTH - 2)
     return [first, *(f"  {line}" for line in rest)]
+
+
+def behind_label(text: str, width: int) -> str:
+    """Return what stands behind a label of ten columns, each of its lines wrapped to the width."""
+    import textwrap
+
+    wrap = partial(textwrap.wrap, break_long_words=False, break_on_hyphens=False)
+    lines = (wrap(line, width - 10, subsequent_indent="  ") or [""] for line in text.split("\n"))
+    return ("\n" + " " * 10).join(chain.from_iterable(lines))
 
 
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {

@@ -172,10 +172,10 @@ def test_the_reasoning_of_a_wrong_answer_is_shown_masked(found: RunFiles, task: 
     assert reasoning.endswith("so \nmail *...")
     page = build_page(found, datetime.now(UTC))
     page.misses = made
-    html = render_html(page).decode()
+    html = render_html("page.html", page=page).decode()
     assert html.count("<details><summary>reasoning</summary><pre><bdi>so so") == 1
     made.rows = ((line, kind, "got", ""),)
-    assert "<details>" not in render_html(page).decode()
+    assert "<details>" not in render_html("page.html", page=page).decode()
 
 
 def test_answers_that_do_not_add_up_are_not_shown(trained: Project) -> None:
@@ -196,7 +196,7 @@ def test_accepted_findings_and_limits(found: RunFiles) -> None:
         replace(found, receipt=found.receipt | {"accepted": [one], "limits": limits})
     )
     assert isinstance(made, SimpleNamespace)
-    assert made.accepted == (("x",) * 7,)
+    assert made.accepted == [one]
     assert made.limits == (("accuracy", "0.9"), ("own: tone", "0.5"))
     assert made.unset == ("flips",)
     rows = {test: cells for _, test, cells in made.rows}
