@@ -16,7 +16,7 @@ from ..results.outcome import Outcome
 from ..results.score import Score, clopper_pearson, format_limit, format_value, rows_needed
 from ..results.scorecard import asked_in_words
 from ..utils.masking import masker
-from ..utils.text import cut
+from ..utils.text import counted, cut
 
 WIDTH = 80
 MAX_ROWS, MAX_ROWS_VERBOSE = 12, 50  # of one table; with -v; -vv shows all rows
@@ -57,6 +57,8 @@ ADVICE = {
     "splits.share": "`tunegate split` draws them; [limits] validation_low, validation_high",
     "tokens": "shorten the rows, or raise max_length of [train]",
 }
+# What pytest's introspection says of a call such as duplicates.find(): `+ where find = ...`.
+_NAME_OF_FUNCTION = re.compile(r"E +\+ +(?:where|and) +(\w+) = [\w.]+\.\1")
 _FUNCTION = re.compile(r"<function (?:[\w.<>]*\.)?(\w+) at 0x[0-9a-f]+>")
 
 
@@ -197,12 +199,20 @@ def session_summary(
         words = asked_in_words(asked)
         yield "scores", [*scores_table(scores), *(_wrap(words, WIDTH) if words else ())]
     max_hints, advice = (MAX_HINTS_VERBOSE, "") if verbose else (MAX_HINTS, "; -v shows more")
-    lines = []
+    lines, causes, alike = list[str](), set[str](), 0
     for heading, hints in collect_hints(outcomes, verbose).items():
-        for hint in hints[:max_hints]:
-            lines += _bullet(f"{heading}: {hint}")
+        # What was said of another split, with other numbers, is counted.
+        of_heading = {hint: _NAMED.sub("", hint) for hint in hints[:max_hints]}
+        for hint, cause in of_heading.items():
+            if verbose or cause not in causes:
+                lines += _bullet(f"{heading}: {hint}")
+            else:
+                alike += 1
+        causes |= {*of_heading.values()}
         if (hidden := len(hints) - max_hints) > 0:
             lines.append(f"{heading}: {hidden:,} more like this{advice}")
+    if alike:
+        lines.append(f"{counted(alike, 'hint')} like these of other splits{advice}")
     idle = [nodeid for nodeid, of_test in passed.items() if any(o.get("idle") for o in of_test)]
     if idle and not verbose:
         lines += _bullet(f"nothing to judge: {_count_by_file(idle)} (see -v)")
@@ -215,8 +225,7 @@ def session_summary(
 def _count_by_file(nodeids: Sequence[str]) -> str:
     """Return the number of tests and their files: suites/model/test_speed.py is "speed"."""
     files = (Path(nodeid.partition("::")[0]).stem.removeprefix("test_") for nodeid in nodeids)
-    noun = "tests" if len(nodeids) > 1 else "test"
-    return f"{len(nodeids):,} {noun} of {', '.join(dict.fromkeys(files))}"
+    return f"{counted(len(nodeids), 'test')} of {', '.join(dict.fromkeys(files))}"
 
 
 def collect_hints(
@@ -239,8 +248,9 @@ def accepted_lines(entries: Sequence[Mapping[str, str]], verbosity: int) -> list
     if not entries:
         return []
     if verbosity <= 0:
-        noun = "findings were" if len(entries) > 1 else "finding was"
-        return [f"{len(entries):,} {noun} accepted in accepted.toml; -v lists them"]
+        verb = "were" if len(entries) > 1 else "was"
+        found = f"{counted(len(entries), 'finding')} {verb} accepted in accepted.toml"
+        return [f"{found}; -v lists them"]
     lines = []
     for entry in entries:
         heading = _wrap(f"{entry['check']} {entry['kind']}, {entry['where']}", WIDTH - 14)
@@ -378,3 +388,9 @@ def advice_for(check: str, kinds: Iterable[str] = ()) -> str:
 def without_addresses(text: str) -> str:
     """Return a text of pytest's with the name of each function instead of its place in memory."""
     return _FUNCTION.sub(r"\1", text)
+
+
+def telling_lines(lines: Iterable[str]) -> list[str]:
+    """Return the lines of a failure without those that say which function was called."""
+    named = map(without_addresses, lines)
+    return [line for line in named if not _NAME_OF_FUNCTION.fullmatch(line)]

@@ -12,6 +12,7 @@ from ...models.spec import Candidate
 from ...results.scorecard import asked_in_words
 from ...storage.registry import RegistryEntry, promotions_in_force
 from ...storage.seal import SealBroken
+from ...utils.text import counted
 from ..terminal import score_cells
 from . import text
 from .gather import RunFiles
@@ -140,12 +141,12 @@ def promotion_refusal(files: RunFiles, card: Json) -> str:
 def key_facts(files: RunFiles, chain: Sequence[Link]) -> Iterator[tuple[str, str]]:
     """Yield name and text of the gates, the right answers, the chain and the training."""
     card = files.card
-    tests = text.value_text(len(files.receipt["tests"])) if files.receipt else ""
-    yield "data gate", f"open: {tests} tests passed" if files.receipt else "no receipt"
+    tests = counted(len(files.receipt["tests"]), "test") if files.receipt else ""
+    yield "data gate", f"open: {tests} passed" if files.receipt else "no receipt"
     if card is None:
         yield "model gate", "never judged"
     else:
-        passed = f"open: {text.value_text(len(card['inventory']))} tests passed"
+        passed = f"open: {counted(len(card['inventory']), 'test')} passed"
         yield "model gate", passed if card["gate"] == "open" else "closed"
     if card and (counts := card["predictions"]):
         baseline, beside = card["baseline"], ""
