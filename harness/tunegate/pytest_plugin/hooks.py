@@ -286,7 +286,7 @@ class GateSession:
             first = self.shown_tables.setdefault(str(error.value), report.nodeid)
             report.longrepr = report.longrepr if first == report.nodeid else f"as under {first}"
         for entry in getattr(getattr(report.longrepr, "reprtraceback", None), "reprentries", ()):
-            entry.lines[:] = terminal.telling_lines(getattr(entry, "lines", ()))
+            entry.lines[:] = map(terminal.without_addresses, getattr(entry, "lines", ()))
         if crash := getattr(report.longrepr, "reprcrash", None):  # of the summary, of JUnit
             crash.message = terminal.without_addresses(crash.message)
         # The tables are sections: they survive --show-capture=no and reach JUnit. A table that

@@ -57,8 +57,6 @@ ADVICE = {
     "splits.share": "`tunegate split` draws them; [limits] validation_low, validation_high",
     "tokens": "shorten the rows, or raise max_length of [train]",
 }
-# What pytest's introspection says of a call such as duplicates.find(): `+ where find = ...`.
-_NAME_OF_FUNCTION = re.compile(r"E +\+ +(?:where|and) +(\w+) = [\w.]+\.\1")
 _FUNCTION = re.compile(r"<function (?:[\w.<>]*\.)?(\w+) at 0x[0-9a-f]+>")
 
 
@@ -388,9 +386,3 @@ def advice_for(check: str, kinds: Iterable[str] = ()) -> str:
 def without_addresses(text: str) -> str:
     """Return a text of pytest's with the name of each function instead of its place in memory."""
     return _FUNCTION.sub(r"\1", text)
-
-
-def telling_lines(lines: Iterable[str]) -> list[str]:
-    """Return the lines of a failure without those that say which function was called."""
-    named = map(without_addresses, lines)
-    return [line for line in named if not _NAME_OF_FUNCTION.fullmatch(line)]

@@ -237,14 +237,7 @@ def misses_section(files: RunFiles) -> SimpleNamespace | str:
     if hidden > 0:
         more = f"{hidden:,} more; tunegate failures {files.run.id} writes them all."
     hide = masker(quotes=True)
-    reasoning: dict[int | None, str] = {p.row: p.reasoning for p in files.predictions}
-    rows = tuple(
-        (
-            "" if f.line is None else f"{f.line:,}", f.kind, hide(f.evidence),
-            cut(hide(reasoning.get(f.row, "")), MAX_REASONING),
-        )
-        for f in wrong[:MAX_HINTS_VERBOSE]
-    )  # fmt: skip
+    rows = tuple((f.line, f.kind, hide(f.evidence)) for f in wrong[:MAX_HINTS_VERBOSE])
     total = f"{len(wrong):,} of {counts['n']:,} answers were wrong."
     return SimpleNamespace(rows=rows, total=total, more=more)
 
