@@ -16,6 +16,7 @@ from ..session.context import SessionContext
 from ..storage.run import Run, find_finished
 from ..storage.seal import SealBroken
 from ..storage.state_dir import StateDir
+from ..utils.text import counted
 from .decision import Gate
 
 
@@ -63,7 +64,7 @@ class NewTestSetGate(Gate):
         if not is_known:  # the receipt of the first time stays
             run.write_test_receipt(self.receipt(run.id, decision, run.plan.config))
         n = len(session.splits.get("test"))
-        session.say("gate", f"open: {n} test rows may judge run:{run.id}", good=True)
+        session.say("gate", f"open: {counted(n, 'test row')} may judge run:{run.id}", good=True)
         if is_known:
             session.say("", "a data gate of this run saw them before; nothing to do")
         for note in self.notes(decision):

@@ -6,6 +6,7 @@ from threading import Lock
 from typing import Any, Protocol, runtime_checkable
 
 from ..errors import ConfigError
+from ..utils.text import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class Budget:
     def mark_exhausted(self) -> str:
         """Note that a request did not fit; return the error of its answer and of all later ones."""
         if not self.exceeded and self.requests is not None and self.sent >= self.requests:
-            self.exceeded = f"{self.requests:,} requests (--max-requests)"
+            self.exceeded = f"{counted(self.requests, 'request')} (--max-requests)"
         elif not self.exceeded:
             self.exceeded = f"${self.cost:g} (--max-cost)"
         return f"not asked: the budget of {self.exceeded} is spent"
@@ -102,10 +103,11 @@ class Budget:
         """Return what was spent, as the last lines of a session show; "" where nothing was sent."""
         if not self.sent and not self.exceeded:
             return ""
-        of_requests = f" of {self.requests:,}" if self.requests is not None else ""
+        text = counted(self.sent, "request")
+        if self.requests is not None:
+            text = f"{self.sent:,} of {counted(self.requests, 'request')}"
         of_cost = f" of ${self.cost:g}" if self.cost is not None else ""
         has_price = self.spent or of_cost  # of a server without prices nothing is known
-        text = f"{self.sent:,}{of_requests} requests"
         text += f", ${self.spent:.4f}{of_cost}" if has_price else ""
         return f"{text}; that is spent: what came is kept, run again" if self.exceeded else text
 

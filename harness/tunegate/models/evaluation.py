@@ -12,7 +12,7 @@ from ..interfaces.builtin_models import open_file
 from ..interfaces.model import ModelUnknown
 from ..results.prediction import Predictions
 from ..storage.run import Run, RunNotFound, find_finished
-from ..storage.seal import read_unverified
+from ..storage.seal import SealBroken, read_unverified
 from ..storage.state_dir import StateDir
 from ..utils.hashing import sha256_json
 from ..utils.masking import mask
@@ -85,6 +85,21 @@ def kept_predictions(run: Run, card: Mapping[str, Any], test: Dataset) -> Predic
     rows = test.drawn(part["rows"], part.get("seed", 0)) if part else test
     times = card["repeat"]["times"] if "repeat" in card else 1
     return cached_predictions(run.spec, digest, rows, state, times=times)
+
+
+def judged_answers(run: Run, test: Dataset) -> Predictions:
+    """Return the kept answers of a model to a test set, asking nothing; raises ConfigError."""
+    try:
+        about = {"model_digest": str(run.record["digest"])}
+    except SealBroken as error:
+        raise ConfigError(str(error)) from None
+    for card in read_scorecards(run).values():  # the newest one last
+        if (card["model_digest"], card["test"]["digest"]) == (about["model_digest"], test.digest):
+            about = card
+    if (predictions := kept_predictions(run, about, test)) is None:
+        asked = f"pytest suites/model --model {run.spec}"
+        raise ConfigError(f"{run} was never asked about {test.path}: {asked}")
+    return predictions
 
 
 def find_judged(state: StateDir, name: str) -> Run:

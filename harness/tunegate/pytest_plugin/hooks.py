@@ -25,6 +25,7 @@ from ..results.outcome import Outcome, collect_outcomes, record
 from ..results.score import Score, Unmeasurable
 from ..results.session_results import REPORT_PROPERTY, SessionResults, outcome_dicts
 from ..session.context import DEFAULT_ALIAS, SessionContext
+from ..storage.seal import SealBroken
 from ..utils.hashing import sha256_ascii_json
 from ..utils.masking import let_through, mask
 from ..utils.text import os_error_text
@@ -52,7 +53,8 @@ SPLIT_MARKER = "split(*names): run a test that asks for `dataset` on these split
 def asked_verbosity(config: pytest.Config) -> int:
     """Return pytest's verbosity; each -v of the command line counts, though `addopts` has a -q."""
     args = [str(arg) for arg in config.invocation_params.args]
-    asked = sum(len(arg) - 1 for arg in args if re.fullmatch("-v+", arg)) + args.count("--verbose")
+    flags = [arg for arg in args if re.fullmatch("-[hlqsvx]+", arg)]  # -sv is two of them
+    asked = sum(arg.count("v") for arg in flags) + args.count("--verbose")
     return max(config.get_verbosity(), asked)
 
 
@@ -421,7 +423,7 @@ class GateSession:
             self.print_line("cached", note)
         try:
             return self.gate.finish(status)
-        except (ConfigError, OSError, KeyboardInterrupt) as error:
+        except (ConfigError, OSError, SealBroken, KeyboardInterrupt) as error:
             label, text = ("stopped", "") if self.gate_is_told else ("gate", "closed: ")
             self.print_line(label, text + (os_error_text(error) or "interrupted"), good=False)
             return status or (INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1)
@@ -430,16 +432,16 @@ class GateSession:
         """Print a decision of tunegate, with a label before it."""
         self.gate_is_told |= label == "gate"
         reporter = self.pytest_config.pluginmanager.get_plugin("terminalreporter")
-        text = mask(text).replace("\n", "\n" + " " * 10)
         if reporter is None:  # -p no:terminal
-            print(f"{label:<10}{text}")
+            print(f"{label:<10}{terminal.behind_label(mask(text), terminal.WIDTH)}")
             return
+        writer = self.pytest_config.get_terminal_writer()
         colour = {} if good is None else {"green": good, "red": not good}
         reporter.ensure_newline()
-        if self.pytest_config.get_terminal_writer().width_of_current_line:  # xdist's progress
+        if writer.width_of_current_line:  # xdist's progress
             reporter.write_line("")
         reporter.write(f"{label:<10}", bold=True)
-        reporter.write_line(text, **colour)
+        reporter.write_line(terminal.behind_label(mask(text), writer.fullwidth), **colour)
         reporter.flush()
 
 

@@ -5,6 +5,7 @@ import operator
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from ..results.outcome import Outcome
 from ..results.score import Score, clopper_pearson, format_limit, format_value, rows_needed
 from ..results.scorecard import asked_in_words
 from ..utils.masking import masker
-from ..utils.text import cut
+from ..utils.text import counted, cut
 
 WIDTH = 80
 MAX_ROWS, MAX_ROWS_VERBOSE = 12, 50  # of one table; with -v; -vv shows all rows
@@ -154,6 +155,15 @@ def _bullet(text: str) -> list[str]:
     return [first, *(f"  {line}" for line in rest)]
 
 
+def behind_label(text: str, width: int) -> str:
+    """Return what stands behind a label of ten columns, each of its lines wrapped to the width."""
+    import textwrap
+
+    wrap = partial(textwrap.wrap, break_long_words=False, break_on_hyphens=False)
+    lines = (wrap(line, width - 10, subsequent_indent="  ") or [""] for line in text.split("\n"))
+    return ("\n" + " " * 10).join(chain.from_iterable(lines))
+
+
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt
 }  # fmt: skip
@@ -187,12 +197,20 @@ def session_summary(
         words = asked_in_words(asked)
         yield "scores", [*scores_table(scores), *(_wrap(words, WIDTH) if words else ())]
     max_hints, advice = (MAX_HINTS_VERBOSE, "") if verbose else (MAX_HINTS, "; -v shows more")
-    lines = []
+    lines, causes, alike = list[str](), set[str](), 0
     for heading, hints in collect_hints(outcomes, verbose).items():
-        for hint in hints[:max_hints]:
-            lines += _bullet(f"{heading}: {hint}")
+        # What was said of another split, with other numbers, is counted.
+        of_heading = {hint: _NAMED.sub("", hint) for hint in hints[:max_hints]}
+        for hint, cause in of_heading.items():
+            if verbose or cause not in causes:
+                lines += _bullet(f"{heading}: {hint}")
+            else:
+                alike += 1
+        causes |= {*of_heading.values()}
         if (hidden := len(hints) - max_hints) > 0:
             lines.append(f"{heading}: {hidden:,} more like this{advice}")
+    if alike:
+        lines.append(f"{counted(alike, 'hint')} like these of other splits{advice}")
     idle = [nodeid for nodeid, of_test in passed.items() if any(o.get("idle") for o in of_test)]
     if idle and not verbose:
         lines += _bullet(f"nothing to judge: {_count_by_file(idle)} (see -v)")
@@ -205,8 +223,7 @@ def session_summary(
 def _count_by_file(nodeids: Sequence[str]) -> str:
     """Return the number of tests and their files: suites/model/test_speed.py is "speed"."""
     files = (Path(nodeid.partition("::")[0]).stem.removeprefix("test_") for nodeid in nodeids)
-    noun = "tests" if len(nodeids) > 1 else "test"
-    return f"{len(nodeids):,} {noun} of {', '.join(dict.fromkeys(files))}"
+    return f"{counted(len(nodeids), 'test')} of {', '.join(dict.fromkeys(files))}"
 
 
 def collect_hints(
@@ -229,8 +246,9 @@ def accepted_lines(entries: Sequence[Mapping[str, str]], verbosity: int) -> list
     if not entries:
         return []
     if verbosity <= 0:
-        noun = "findings were" if len(entries) > 1 else "finding was"
-        return [f"{len(entries):,} {noun} accepted in accepted.toml; -v lists them"]
+        verb = "were" if len(entries) > 1 else "was"
+        found = f"{counted(len(entries), 'finding')} {verb} accepted in accepted.toml"
+        return [f"{found}; -v lists them"]
     lines = []
     for entry in entries:
         heading = _wrap(f"{entry['check']} {entry['kind']}, {entry['where']}", WIDTH - 14)
