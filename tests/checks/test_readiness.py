@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from asking import tickets
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from readmes import ROOT
 
@@ -240,6 +240,7 @@ def test_the_form_of_a_reply() -> None:
 amounts = st.floats(0, 1e4)
 
 
+@settings(max_examples=25)
 @given(
     st.floats(1, 1e7), st.floats(1, 5), amounts, amounts, amounts,
     st.lists(st.tuples(st.integers(1, 9_000), st.integers(1, 900)), min_size=20, max_size=40),

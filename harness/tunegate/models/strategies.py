@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from glob import glob
 from importlib.metadata import version
-from itertools import chain, zip_longest
+from itertools import chain, takewhile, zip_longest
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -84,9 +84,8 @@ class Strategy:
 
     def prompted(self, request: Request) -> Request:
         """Return what the model is asked instead."""
-        is_turn = [message["role"] not in SYSTEM_ROLES for message in request.messages]
-        start = is_turn.index(True) if any(is_turn) else 0
-        own, rest = [*request.messages[:start]], request.messages[start:]
+        own = [*takewhile(lambda m: m["role"] in SYSTEM_ROLES, request.messages)]
+        rest = request.messages[len(own) :]
         question = "\n".join(map(content_text, rest))
         best = [passage for passage, score in self.passages(question)[: self.top] if score > 0]
         passages = "\n\n".join(f"[{n}] {file}\n{x}" for n, (file, x) in enumerate(best, start=1))
@@ -131,10 +130,10 @@ def open_strategy(
         identity = {"rule": RULE, "of": inner.digest, "system": system, "bm25s": ""}
         shots, examples, identity["shots"] = _open_shots(table, root, config)
         texts = identity["documents"] = _read_documents(table, root)
-        if texts or table.pick == "nearest":
-            identity |= {"bm25s": version("bm25s"), "top": table.top, "words": PASSAGE_WORDS}
         passages = [(file, part) for file, text in texts.items() for part in passages_of(text)]
         rank = ranker(passages, "\n".join) if passages else no_items
+        if passages or (table.pick == "nearest" and isinstance(table.shots, int)):
+            identity |= {"bm25s": version("bm25s"), "top": table.top, "words": PASSAGE_WORDS}
         similarity, digest = float(config.limits.similarity), sha256_json(identity)
         return Strategy(name, inner, digest, system, shots, examples, table.top, rank, similarity)
     except (ValueError, ConfigError, ModelUnknown, MissingDependency, OSError) as error:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import endpoint_parts
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunegate.interfaces.model import Answer, Budget, Model, ModelUnknown, PricedModel, Request
@@ -246,6 +247,22 @@ def test_a_mistake_is_told_in_one_line(root: Path, settings: str, message: str) 
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    "settings", ['shots = 2\npick = "nearest"\n', 'documents = "train.jsonl"\n']
+)
+def test_what_needs_the_extra_says_so_and_nothing_else_does(
+    root: Path, settings: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "bm25s", None)
+    monkeypatch.setattr("tunegate.models.strategies.version", lambda name: 1 / 0)
+    message = r"^\[models.few\] bm25s is not installed: pip install 'tunegate\[retrieval\]'$"
+    with pytest.raises(ModelUnknown, match=message):
+        opened(root, settings)
+    written(root, "shots.jsonl", [("first thing", "billing", "")])
+    for without in ("shots = 2\n", 'shots = "shots.jsonl"\npick = "nearest"\n'):
+        assert shown(opened(root, without), "something")
+
+
 def test_the_budget_is_that_of_the_model_behind_it(root: Path) -> None:
     strategy, budget = opened(root, "shots = 1\n"), Budget(requests=1)
     assert isinstance(strategy, PricedModel)
@@ -259,6 +276,7 @@ def test_the_budget_is_that_of_the_model_behind_it(root: Path) -> None:
 words = st.text(st.sampled_from("abcdeçã 本日\n"), max_size=30)
 
 
+@settings(max_examples=30)
 @given(st.lists(words, max_size=8), words)
 def test_every_text_is_ranked_once_the_best_first(texts: list[str], question: str) -> None:
     ranked = ranker([*enumerate(texts)], lambda item: item[1])(question)
@@ -267,6 +285,7 @@ def test_every_text_is_ranked_once_the_best_first(texts: list[str], question: st
     assert scores == sorted(scores, reverse=True)
 
 
+@settings(max_examples=30)
 @given(st.integers(0, 1000))
 def test_passages_hold_every_word_and_are_bounded(seed: int) -> None:
     drawn = random.Random(seed)
