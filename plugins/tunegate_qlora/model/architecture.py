@@ -51,7 +51,7 @@ class Architecture:
 
 
 def new_token_ids(folder: Path, decoding: Decoding) -> Sequence[int]:
-    """Return the ids of the tokenizer's that the base has no embedding for, if it is to get one."""
+    """Return the ids of tokens that the base has no embedding for, where they are to get one."""
     if not decoding.new_tokens:
         return ()
     hf: Any = import_module("transformers")  # partly untyped

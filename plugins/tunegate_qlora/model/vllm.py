@@ -28,7 +28,7 @@ from .prompts import Prompt, PromptEncoder
 
 POLL_SECONDS = 0.2
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # that --max-lora-rank takes
-NAME = "tunegate"  # of the model, in the requests
+NAME = "tunegate"  # of the model in the requests
 INSTALL = (
     "python -m venv vllm-env && vllm-env/bin/pip install vllm; then set "
     '[models.vllm] command = ["vllm-env/bin/vllm"]'
@@ -62,16 +62,16 @@ class VLLMBatch(PromptEncoder):
         except (ValueError, ConfigError) as error:
             raise ModelUnknown(f"[models.vllm] {error}") from None
         self.root, self.log, self.program = root, StateDir(root).path("vllm.log"), table.command
-        self.options = ["--model", str(folder), "--served-model-name", f"{NAME}-base"]
+        self.options = ["--model", str(folder.resolve()), "--dtype", decoding.compute]
         if tuned:
             rank = json.loads((tuned / ADAPTER_CONFIG).read_bytes())["r"]
             most = next((n for n in LORA_RANKS if n >= rank), rank)
-            self.options += ["--enable-lora", "--lora-modules", f"{NAME}={tuned}"]
-            self.options += ["--max-lora-rank", str(most)]
-        self.options += ["--dtype", decoding.compute, "--generation-config", "vllm"]
+            self.options += ["--enable-lora", "--max-lora-rank", str(most)]
+            self.options += ["--lora-modules", f"{NAME}={tuned}"]
+        else:
+            self.options += ["--served-model-name", NAME]
         self.options += ["--quantization", "bitsandbytes"] * (decoding.quantisation == "nf4")
-        self.options += table.options
-        self.name = NAME if tuned else f"{NAME}-base"
+        self.options += ["--generation-config", "vllm", *table.options]
 
     def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
         """Yield the answers whose prompts cannot be read, then each answer as vLLM writes it.
@@ -123,7 +123,7 @@ class VLLMBatch(PromptEncoder):
     def _request(self, prompt: Prompt) -> dict[str, Any]:
         rest = self.context - len(prompt.ids)
         body = {
-            "model": self.name, "messages": [{"role": "user", "content": prompt.text}],
+            "model": NAME, "messages": [{"role": "user", "content": prompt.text}],
             "temperature": 0, "max_tokens": min(self.max_new_tokens, rest),
             "stop_token_ids": sorted(self.chat_template.stop_ids),
             "add_special_tokens": False, "return_token_ids": True,
