@@ -63,7 +63,8 @@ def fix_files(
         redactor.collect(row.fields for source in sources for row in source.rows)
     prompt = read_system_prompt(config, root) if config and root else None
     believing = limits.model_copy(update={"surrogates": surrogates or limits.surrogates})
-    said = corrections(root / REVIEWS_FOLDER) if root and "review" in steps else {}
+    reviews = (root or Path.cwd()) / REVIEWS_FOLDER
+    said = corrections(reviews) if "review" in steps else {}
     rules = FixRules(believing, redactor, steps, project.task if config else "", prompt, said)
 
     fixed: list[FileChanges] = []

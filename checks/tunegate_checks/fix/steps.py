@@ -1,9 +1,9 @@
 """The steps of a fix, in their order: each asks a check for faults and repairs what is certain.
 
 `review` comes first, since it knows rows by their content, then `format`, since the others read
-messages; `redact` before `duplicates`, since rows that
-differ in an e-mail address alone are duplicates after it; `leaks` last. The steps run until the
-checks that belong to them report nothing more.
+messages; `redact` before `duplicates`, since rows that differ in an e-mail address alone are
+duplicates after it; `leaks` last. The steps run until the checks that belong to them report nothing
+more.
 """
 
 from collections import Counter
@@ -208,7 +208,13 @@ def findings_of_others(
 def correct(file_changes: FileChanges, rules: FixRules) -> None:
     """Give rows the replies that their reviewers wrote."""
     for row, example in zip(file_changes.rows, file_changes.dataset(), strict=True):
-        if (said := rules.corrections.get(row_id(example))) and example.reply:
+        said = rules.corrections.get(row_id(example))
+        if said and not example.reply:
+            heading = "a correction of a reply that is no text, at"
+            file_changes.unresolved.append(
+                Unresolved(heading, [(example.row + 1, said.correction)])
+            )
+        elif said:
             reply = {**example.messages[-1], "content": said.correction}
             fields = {**row.fields, "messages": [*example.given, reply]}
             change = f"reply: {diff(example.reply, said.correction)}"

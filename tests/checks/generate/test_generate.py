@@ -270,6 +270,9 @@ def test_families_stay_on_one_side_and_people_must_read(
             Dataset.read(f"data/{name}.jsonl", name, reading=reading)
             for name in ("train", "validation", "test")
         ]
+        for part in parts:
+            parents = {e.fields["parent"] for e in part if "parent" in e.fields}
+            assert parents <= {e.fields["id"] for e in part if "id" in e.fields}
         families = [{e.group for e in part} for part in parts]
         assert all(families)
         assert not families[0] & families[1] | families[0] & families[2] | families[1] & families[2]

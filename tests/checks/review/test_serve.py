@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -20,7 +21,7 @@ from tunegate import Dataset
 from tunegate.cli.main import main
 from tunegate_checks.data import review
 from tunegate_checks.review.serve import ReviewServer
-from tunegate_checks.review.sheet import read_sheet
+from tunegate_checks.review.sheet import read_sheet, save_sheet
 
 Out = pytest.CaptureFixture[str]
 SHEET = Path("reviews/a.csv")
@@ -239,3 +240,17 @@ def test_a_review_by_keyboard_in_a_browser(page: Page) -> None:
         browser.until(saved)
     entries = read_sheet(sheets()[0]).entries[:2]
     assert [(e.verdict, e.correction) for e in entries] == [("ok", ""), ("wrong", "yes but no")]
+
+
+def test_a_correction_of_a_reply_without_text_is_left_for_a_person(
+    project: Path, capsys: Out
+) -> None:
+    call = {"type": "function", "function": {"name": "route", "arguments": "{}"}, "id": "c"}
+    turns = json.loads(row(0))["messages"][:1]
+    fields = {"messages": [*turns, {"role": "assistant", "tool_calls": [call]}]}
+    (project / "train.jsonl").write_text(json.dumps(fields) + "\n")
+    assert main(["review", "sample", "train.jsonl", "-o", "reviews/b.csv"]) == 0
+    sheet = read_sheet(Path("reviews/b.csv"))
+    save_sheet(replace(sheet, entries=(replace(sheet.entries[0], correction="no"),)))
+    assert fix() == 1
+    assert "a correction of a reply that is no text, at line 1" in capsys.readouterr().out
