@@ -23,18 +23,13 @@ from tunegate_qlora.data import training_data
 MANIFEST_FILE = "tunegate-run.json"  # not `tunegate.json`, the metadata beside a model's weights
 CONFIG_FILE = "axolotl.yaml"
 AXOLOTL_VERSION = "0.19"
-PAIRS_REFUSED = (
-    'objective = "dpo" is not exported: Axolotl tokenises prompt and reply apart, and would train '
-    "on other tokens than those that were checked. Train it here: --train-with qlora"
-)
-SHARDED_REFUSED = (
-    'sharding = "fsdp" is not exported: what is written is for one Axolotl process. Train it here, '
-    'or set sharding = "none"'
-)
-TOKENS_REFUSED = (
-    "new_tokens is not exported: Axolotl would begin them as other rows. Train it here: "
-    "--train-with qlora"
-)
+NOT_EXPORTED = {
+    'objective = "dpo"': "Axolotl tokenises prompt and reply apart, and would train on other "
+    "tokens than those that were checked. Train it here: --train-with qlora",
+    'sharding = "fsdp"': "what is written is for one Axolotl process. Train it here, or set "
+    'sharding = "none"',
+    "new_tokens": "Axolotl would begin them as other rows. Train it here: --train-with qlora",
+}
 CONFIG_HEADER = """\
 # Run {run}, for Axolotl {version}. The rows are those that a gate opened for: change none of them.
 # They are token ids: `tunegate data tokens` shows them as text.
@@ -77,12 +72,10 @@ def write_export(run: Run, folder: Path) -> ExportManifest:
     run.verify()
     job = training_data.make_job(run.plan, run.folder)
     settings, root = job.settings, job.base_folder
-    if settings.objective == "dpo":
-        raise ValueError(PAIRS_REFUSED)
-    if settings.sharding == "fsdp":
-        raise ValueError(SHARDED_REFUSED)
-    if settings.new_tokens:
-        raise ValueError(TOKENS_REFUSED)
+    asked = settings.objective == "dpo", settings.sharding == "fsdp", settings.new_tokens
+    for (setting, why), is_asked in zip(NOT_EXPORTED.items(), asked, strict=True):
+        if is_asked:
+            raise ValueError(f"{setting} is not exported: {why}")
 
     # One Axolotl process takes the steps of all processes here, on rows cut to the base's context.
     data = training_data.load_training_data(job)

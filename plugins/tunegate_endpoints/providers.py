@@ -101,6 +101,7 @@ class AnthropicProvider:
     """Messages. Source: https://docs.anthropic.com/en/api/messages"""
 
     name = "anthropic"
+    defaults = staticmethod(lambda base_url: dict[str, Any]())  # those of Settings, everywhere
     key_env = "ANTHROPIC_API_KEY"
     base_env = "ANTHROPIC_BASE_URL"
     official_url = "https://api.anthropic.com"
@@ -109,10 +110,6 @@ class AnthropicProvider:
     def address(self, base_url: str) -> str:
         """Return the address; `/v1` may stand in the base URL."""
         return base_url.removesuffix("/messages").removesuffix("/v1") + "/v1/messages"
-
-    def defaults(self, base_url: str) -> dict[str, Any]:
-        """Return none: Settings' own hold everywhere."""
-        return {}
 
     def headers(self, key: str, header: str | None) -> dict[str, str]:
         """Return the key's header, and the version of the protocol."""

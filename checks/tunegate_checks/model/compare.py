@@ -61,14 +61,13 @@ class Comparison:
 
     def to_data(self) -> dict[str, Any]:
         """Return the comparison as JSON values, for the score table and the scorecard."""
-        numbers = {"low": self.difference.low, "high": self.difference.high, "p": self.p}
-        value = float(self.difference)
+        score = self.difference
+        numbers = {"low": score.low, "high": score.high, "p": self.p, "value": float(score)}
         return {
             **{name: None if math.isnan(number) else number for name, number in numbers.items()},
-            "n": self.difference.n, "errors": self.difference.errors, "hits": None,
+            "n": score.n, "errors": score.errors, "hits": None, "alpha": self.alpha,
             "sign": ">", "limit": 0.0 if self.margin is None else -self.margin,
-            "signature": self.method, "alpha": self.alpha,
-            "value": None if math.isnan(value) else value,
+            "signature": self.method,
         }  # fmt: skip
 
     def __repr__(self) -> str:

@@ -14,12 +14,8 @@ from tunegate.results.labels import exact
 from .relations import Change, Relation
 
 # The neighbours of each letter on its row of a QWERTY keyboard, which are hit by mistake.
-_KEYBOARD_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
-_NEIGHBOUR_KEYS = {
-    letter: row[max(i - 1, 0) : i] + row[i + 1 : i + 2]
-    for row in _KEYBOARD_ROWS
-    for i, letter in enumerate(row)
-}
+_KEYS = " qwertyuiop asdfghjkl zxcvbnm "
+_NEIGHBOUR_KEYS = {k: _KEYS[i - 1 : i + 2 : 2].strip() for i, k in enumerate(_KEYS) if k != " "}
 _ACCENTED = re.compile("([A-Za-z])[\u0300-\u036f]+")  # Latin letters only: й is no accented и
 _GAP = re.compile(r"(?<=\S) (?=\S)")
 GREETINGS = ("Hi! ", "Hello, ", "Good morning, ", "Oi! ", "Olá, ", "Bom dia, ", "Boa tarde, ")
