@@ -1,8 +1,9 @@
-"""Write rows with a model after a few seed rows; what does not hold is refused, and counted.
+"""Write rows with a model, after a few seed rows.
 
-Answers are kept: the same command goes on. Exit status 1: rows lack.
+What does not hold is refused and counted. Answers are kept: the same command goes on. Exit status
+1: rows lack.
 
-$ tunegate data generate --like seeds.jsonl -n 500 --model openai:NAME -o all.jsonl
+$ tunegate data generate --like seeds.jsonl -n 99 --model openai:M -o n.jsonl
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Review a sheet in the browser, row by row; each key is saved in it as it is pressed.
+"""Review a sheet in the browser, row by row; each key is saved.
 
 Several people may review: who comes after the first gets a sheet beside it. Ctrl-C ends it.
 
