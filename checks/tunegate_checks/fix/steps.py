@@ -1,9 +1,8 @@
 """The steps of a fix, in their order: each asks a check for faults and repairs what is certain.
 
 `review` comes first, since it knows rows by their content, then `format`, since the others read
-messages; `redact` before `duplicates`, since rows that
-differ in an e-mail address alone are duplicates after it; `leaks` last. The steps run until the
-checks that belong to them report nothing more.
+messages; `redact` before `duplicates`, since rows that differ in an e-mail address alone are
+duplicates after it; `leaks` last. They run until their checks report nothing more.
 """
 
 from collections import Counter
