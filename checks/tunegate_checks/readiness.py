@@ -1,8 +1,6 @@
 """Should this be fine-tuned at all? Reasons for and against, measured or declared, and a verdict.
 
-A `Reason` holds where it speaks for fine-tuning, and does not where something else is to be done.
-It is open where nothing known decides, and then names the setting of `[readiness]` that is missing.
-`Advice` has all of them, and what they come to: prompt, retrieve, fine-tune, or not yet. Models are
+`Advice` has the reasons, and what they come to: prompt, retrieve, fine-tune, or not yet. Models are
 asked rows of the validation set, never of the test set.
 """
 
@@ -42,7 +40,7 @@ _ITEM = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s", re.MULTILINE)
 
 
 class NotKnown(Exception):
-    """A reason is open; the message says what would decide it."""
+    """A reason is open; the message says what would decide it, such as a setting."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 # What changes nothing in the model that comes out: no part of the run's identity.
 INCIDENTAL = ("key_env", "key_header", "price_per_million", "max_cost", "longest_poll")
 
-
 # The longest example, in tokens, that OpenAI trains on: gpt-4o, gpt-4o-mini and gpt-4.1, by the
 # "Token limits" of its fine-tuning guide.
 LONGEST = 65_536

@@ -37,10 +37,8 @@ SIZES = {
 def find(train: Dataset, *, task: str, per_class: int | None = None) -> Iterator[Finding]:
     """Yield a finding where the training set, or a class of it, has too few examples for its task.
 
-    The minimum is 100 for text (or style), 500 for qa, chat, extraction and tools, 1,000 for code,
-    and 200 per class for classification and multilabel. Below the good number (500, 2,000, 5,000,
-    and 1,000 per class) a hint says so. `per_class` is another minimum, per class or in all as the
-    task's is. A task that is not in SIZES raises ValueError.
+    SIZES has the minimum and the good number, below which a hint says so. `per_class` is another
+    minimum, per class or in all as the task's is. A task not in SIZES raises ValueError.
     """
     if task not in SIZES:
         raise ValueError(f"task is {task!r}; one of {', '.join(SIZES)} is valid")

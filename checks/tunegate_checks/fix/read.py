@@ -99,9 +99,8 @@ def read_json_source(path: Path, data: bytes, columns: Mapping[str, str] | None 
 def _layout_notes(data: bytes, source: Source) -> Iterator[str]:
     """Yield what JSON Lines do not keep of the file's layout: nothing that is part of a row."""
     body = data.removeprefix(json_lines.BOM)
-    first_pieces = [(row.line, row.raw) for row in source.rows[:1]]
-    first_pieces += [(rejected.line, rejected.raw) for rejected in source.rejected[:1]]
-    first_raw = min(first_pieces, default=(0, b""))[1]
+    first_rows = (*source.rows[:1], *source.rejected[:1])
+    first_raw = min(((row.line, row.raw) for row in first_rows), default=(0, b""))[1]
     is_array = body.lstrip()[:1] == b"[" and not first_raw.startswith(b"[")
     returns, lines = body.count(b"\r\n"), body.count(b"\n") + (body[-1:] not in (b"", b"\n"))
     blank = 0 if is_array else lines - len(source.rows) - len(source.rejected)

@@ -2,8 +2,7 @@
 
 `review` comes first, since it knows rows by their content, then `format`, since the others read
 messages; `redact` before `duplicates`, since rows that differ in an e-mail address alone are
-duplicates after it; `leaks` last. The steps run until the checks that belong to them report nothing
-more.
+duplicates after it; `leaks` last. They run until their checks report nothing more.
 """
 
 from collections import Counter
