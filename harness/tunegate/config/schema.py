@@ -41,8 +41,9 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-# One name, or several.
+# One name, or several; two numbers, or one that stands for both.
 Names = Annotated[tuple[str, ...], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)]
+Pair = BeforeValidator(lambda v: [v, v] if isinstance(v, int | float) else v)
 
 
 def _flat_columns(columns: Any) -> Any:
@@ -287,10 +288,6 @@ class Judge(Section):
     fewest_labels: int = Field(default=30, ge=10)
 
 
-def _pair(value: Any) -> Any:
-    return [value, value] if isinstance(value, int | float) else value
-
-
 class Readiness(Section):
     """What `pytest suites/readiness` is told, and the limits of its reasons.
 
@@ -309,7 +306,7 @@ class Readiness(Section):
     retraining_days: Positive | None = None  # from new examples to a promoted model
     stale: Share = 0.1  # the second as a share of the first, at most
     # How many, or the least and the most there may be: [80_000, 120_000].
-    requests_per_month: Annotated[tuple[Positive, Positive], BeforeValidator(_pair)] | None = None
+    requests_per_month: Annotated[tuple[Positive, Positive], Pair] | None = None
     price_in: NotNegative | None = None  # of the prompted model; unset: what its answers have cost
     price_out: NotNegative | None = None  # the same, of answers
     tuned_price_in: NotNegative | None = None  # of the tuned model

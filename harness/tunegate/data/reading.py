@@ -67,20 +67,16 @@ def open_questions(dataset: Dataset) -> Iterator[Finding]:
     bad = [e for e in dataset if e.desirable is False]
     if bad and not {*DESIRABLE_FIELDS} & {*reading.ignore}:
         name = next(name for name in DESIRABLE_FIELDS if bad[0].fields.get(name) is False)
-        evidence = (
-            f"{len(bad):,} of {n:,} rows (first: line {bad[0].line}) say by {name} = false that "
-            "their reply is bad, and would be trained on as good: take them out, or write under "
-            f'[data]: ignore = ["{name}"]'
-        )
-        yield Finding.of_dataset("meaning", evidence)
+        said = f"say by {name} = false that their reply is bad, and would be trained on as good"
+        rows = f"{len(bad):,} of {n:,} rows (first: line {bad[0].line})"
+        advice = f'take them out, or write under [data]: ignore = ["{name}"]'
+        yield Finding.of_dataset("meaning", f"{rows} {said}: {advice}")
     weighed = [e for e in dataset if e.weight != 1]
     if weighed and "weight" not in reading.ignore:
-        evidence = (
-            f"{len(weighed):,} of {n:,} rows (first: line {weighed[0].line}) have a `weight` other "
-            "than 1, and rows are trained on alike: take out what should count less, or write "
-            'under [data]: ignore = ["weight"]'
-        )
-        yield Finding.of_dataset("meaning", evidence)
+        said = "have a `weight` other than 1, and rows are trained on alike"
+        rows = f"{len(weighed):,} of {n:,} rows (first: line {weighed[0].line})"
+        advice = 'take out what should count less, or write under [data]: ignore = ["weight"]'
+        yield Finding.of_dataset("meaning", f"{rows} {said}: {advice}")
     for name in SCORE_FIELDS:
         numbers = [v for e in dataset if (v := number_of(e.fields.get(name))) is not None]
         if numbers and min(numbers) < max(numbers) and name not in reading.ignore:

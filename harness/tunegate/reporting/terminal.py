@@ -265,12 +265,14 @@ def comparison(score: Score, sign: str, limit: float) -> list[str]:
     if is_share and f"{value:.1%}" == f"{limit:.1%}":  # more digits, to tell the two apart
         digits = (n for n in range(1, 9) if f"{value:.{n}%}" != f"{limit:.{n}%}")
         value_text = next((f"{value:.{n}%}" for n in digits), value_text)
-    lines = [f"{score.name} {value_text} {sign} {format_limit(limit, is_share)}"]
+    lines, interval = [f"{score.name} {value_text} {sign} {format_limit(limit, is_share)}"], ""
+    if not math.isnan(score.low):
+        low, high = (format_value(v, is_share) for v in (score.low, score.high))
+        interval = f", 95 % interval {low} to {high}"
     if score.hits is not None:
-        count = f"{score.hits:,} of {score.n:,}"
-        lines.append(f"{count}{_interval_text(score)}{_needed_text(score, sign, limit)}")
+        lines.append(f"{score.hits:,} of {score.n:,}{interval}{_needed_text(score, sign, limit)}")
     elif score.n:
-        lines.append(f"n = {score.n:,}{_interval_text(score)}")
+        lines.append(f"n = {score.n:,}{interval}")
     if score.mode != "point":
         estimate = format_value(score.estimate, is_share)
         lines.append(f"95 % sure, one-sided, of the {estimate} measured")
@@ -289,31 +291,20 @@ def comparison(score: Score, sign: str, limit: float) -> list[str]:
     return lines
 
 
-def _interval_text(score: Score) -> str:
-    if math.isnan(score.low):
-        return ""
-    low, high = (format_value(v, score.hits is not None) for v in (score.low, score.high))
-    return f", 95 % interval {low} to {high}"
-
-
 def _needed_text(score: Score, sign: str, limit: float) -> str:
     """Return how many more right (or fewer wrong) answers would have held the limit."""
     hits, n = score.hits or 0, score.n
     if score.mode != "point" and score.lower is not None:  # not of the count alone
         return ""
-    if sign == ">=":
-        # In floats as the comparison itself is computed, so that the advice is never one short.
-        lower = score.mode == "lower"
-        for more in range(n - hits + 1):
-            right = hits + more
-            if (clopper_pearson(right, n) if lower else right / n) >= limit:
-                return f"; {more:,} more must be right" if more else ""
-    if sign == "<=":
-        upper = score.mode == "upper"
-        for fewer in range(hits + 1):
-            wrong = hits - fewer
-            if (1 - clopper_pearson(n - wrong, n) if upper else wrong / n) <= limit:
-                return f"; {fewer:,} too many" if fewer else ""
+    # In floats as the comparison itself is computed, so that the advice is never one short.
+    for more in range(n - hits + 1 if sign == ">=" else 0):
+        right = hits + more
+        if (clopper_pearson(right, n) if score.mode == "lower" else right / n) >= limit:
+            return f"; {more:,} more must be right" if more else ""
+    for fewer in range(hits + 1 if sign == "<=" else 0):
+        wrong = hits - fewer
+        if (1 - clopper_pearson(n - wrong, n) if score.mode == "upper" else wrong / n) <= limit:
+            return f"; {fewer:,} too many" if fewer else ""
     return ""
 
 

@@ -179,16 +179,12 @@ def joined_names(names: Sequence[str]) -> str:
 
 
 def _pair(prompt: str, reply: str, context: tuple[str, ...] = ()) -> RowFormat:
-    hint = f"{prompt} became the prompt, {reply} the reply"
+    hint, more = f"{prompt} became the prompt, {reply} the reply", ("system_prompt", *context)
     to_fields: Callable[[Mapping[str, Any]], Fields] = partial(from_pair, prompt, reply, context)
-    more = " ".join(("system", "system_prompt", *context))
-    return RowFormat(f"{prompt} and {reply}", f"{prompt} {reply}", more, to_fields, hint)
-
-
-def _label(prompt: str, name: str) -> RowFormat:
-    hint = f"{prompt} became the prompt, {name} the reply"
-    to_fields, more = partial(from_label, prompt, name), " ".join(("system", *_LABEL_TEXTS))
-    return RowFormat(f"{prompt} and {name}", f"{prompt} {name}", more, to_fields, hint)
+    if reply in ("label", "labels"):
+        to_fields, more = partial(from_label, prompt, reply), _LABEL_TEXTS
+    optional = " ".join(("system", *more))
+    return RowFormat(f"{prompt} and {reply}", f"{prompt} {reply}", optional, to_fields, hint)
 
 
 _PASSAGES = ("context", "passage")
@@ -226,7 +222,7 @@ PAIR_FORMATS = (
       for prompt in ("query", "prompt") for reply in ("response", "answer")),
     *(_pair(prompt, "output") for prompt in ("input", "text_input")),
     _pair("inputs", "targets"), _pair("source", "target"),
-    _label("text", "label"), _label("text", "labels"), _label("sentence", "label"),
+    _pair("text", "label"), _pair("text", "labels"), _pair("sentence", "label"),
     _pair("document", "summary"), _pair("article", "highlights"),
     *(_pair(prompt, "summary") for prompt in ("dialogue", "text")),
     RowFormat("several summaries", "summary1", " ".join((*_SUMMARISED, *_SUMMARIES)),

@@ -23,6 +23,7 @@ Message = dict[str, Any]
 REJECTED = "rejected"
 # The keys under which APIs write a function's arguments.
 _ARGUMENT_KEYS = ("arguments", "parameters", "input", "args")
+_FOREIGN_TYPES = (None, "tool_use", "tool_result", "thinking")  # of parts of the content
 _CALL_PARTS = ("toolUse", "functionCall", "function_call")
 _RESULT_PARTS = ("toolResult", "functionResponse", "function_response")
 # Parts that name no type, by the key that holds their data (Gemini, Bedrock).
@@ -109,13 +110,6 @@ def validate_messages(messages: Any, name: str = "messages") -> None:
             raise Unreadable("shape", f"{name}[{i}].content is {description}")
 
 
-def _is_openai_part(part: Any) -> bool:
-    is_foreign = isinstance(part, dict) and (
-        part.get("type") in (None, "tool_use", "tool_result", "thinking") or None in part.values()
-    )
-    return not is_foreign
-
-
 def openai_messages(turns: list[Any]) -> list[Any]:
     """Return messages in OpenAI's form; what is malformed stays, for the checks to report.
 
@@ -149,12 +143,11 @@ def _split_parts(turn: Message) -> Iterator[Message]:
     if type(weight) is float and weight in (0.0, 1.0):
         message["weight"] = int(weight)
     content = message.get("content")
-    if not isinstance(content, list) or all(map(_is_openai_part, content)):
+    objects = [p for p in content if isinstance(p, dict)] if isinstance(content, list) else []
+    if all(p.get("type") not in _FOREIGN_TYPES and None not in p.values() for p in objects):
         yield message
         return
-    parts: list[Any] = []
-    calls: list[Message] = []
-    results: list[Message] = []
+    parts, calls, results = list[Any](), list[Message](), list[Message]()
     for part in content:
         if not isinstance(part, dict):
             parts.append(part)
@@ -190,9 +183,8 @@ def _call_in(part: Mapping[str, Any]) -> Message | None:
 
 def _result_in(part: Mapping[str, Any]) -> Message | None:
     """Return the message from tool that a part of the content is; None if it is none."""
-    value = next((part[key] for key in _RESULT_PARTS if isinstance(part.get(key), dict)), None)
-    if part.get("type") == "tool_result":
-        value = part
+    values = (part[key] for key in _RESULT_PARTS if isinstance(part.get(key), dict))
+    value = part if part.get("type") == "tool_result" else next(values, None)
     if value is None:
         return None
     content = value.get("content", value.get("response"))
@@ -244,7 +236,7 @@ def openai_tools(value: Any) -> Any:
         value = value.get("tools", [value])
     if not isinstance(value, list):
         return value or None
-    tools: list[Any] = []
+    tools = list[Any]()
     for tool in value:
         declared = tool.get("functionDeclarations") if isinstance(tool, dict) else None
         tools += map(_openai_tool, declared if isinstance(declared, list) else [tool])
