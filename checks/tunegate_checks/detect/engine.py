@@ -7,16 +7,12 @@ from functools import cache
 from html import unescape
 from importlib import import_module
 
-from . import brazil, money, national_ids, online, people, phones
 from .context import REACH_BEFORE, Context
 from .names import recogniser
 from .prefilter import Clues, Prefilter
 from .rule import Rule, Span
+from .rules import RULES
 from .structure import parts_of
-
-# Of overlapping candidates with labels equally near, the one of the earlier rule is chosen.
-_MODULES = (online, brazil, money, national_ids, phones, people)
-RULES: tuple[Rule, ...] = tuple(rule for module in _MODULES for rule in module.RULES)
 
 KINDS = tuple(dict.fromkeys(rule.kind for rule in RULES))
 _PREFILTER = Prefilter(RULES)

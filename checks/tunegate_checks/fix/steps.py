@@ -210,9 +210,7 @@ def correct(file_changes: FileChanges, rules: FixRules) -> None:
         said = rules.corrections.get(row_id(example))
         if said and not example.reply:
             heading = "a correction of a reply that is no text, at"
-            file_changes.unresolved.append(
-                Unresolved(heading, [(example.row + 1, said.correction)])
-            )
+            file_changes.unresolved.append((heading, [(example.row + 1, said.correction)]))
         elif said:
             reply = {**example.messages[-1], "content": said.correction}
             fields = {**row.fields, "messages": [*example.given, reply]}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stdnum import luhn
 from stdnum.br import cnpj, cpf
 
-from tunegate_checks.detect import brazil
+from tunegate_checks.detect import validity
 from tunegate_checks.detect.engine import _ESCAPE, KINDS, decoded, mask_value, personal_spans, plain
 from tunegate_checks.detect.screen import find_private
 
@@ -260,7 +260,12 @@ def test_every_valid_visa_number_is_found_and_none_with_a_wrong_digit(body: str)
 
 @pytest.mark.parametrize(
     ("valid", "size"),
-    [(brazil.is_pis, 11), (brazil.is_cnh, 11), (brazil.is_voter_id, 12), (brazil.is_cns, 15)],
+    [
+        (validity.is_pis, 11),
+        (validity.is_cnh, 11),
+        (validity.is_voter_id, 12),
+        (validity.is_cns, 15),
+    ],
 )
 @given(data=st.data())
 def test_of_ten_last_digits_at_most_one_is_right(valid, size, data) -> None:  # type: ignore[no-untyped-def]
