@@ -21,7 +21,7 @@ from tunegate.models.predict import cached_predictions
 from tunegate.reporting.html.gather import RunFiles
 from tunegate.reporting.html.render import make_report, render_html
 from tunegate.reporting.html.sections import answer_rows
-from tunegate.results.outcome import collect_outcomes
+from tunegate.results import outcome
 from tunegate.utils.atomic import atomic_write
 from tunegate.utils.masking import masker
 
@@ -85,7 +85,7 @@ def compared_with(files: RunFiles, name: str) -> SimpleNamespace:
     metrics = [chrf(), rouge("L")] if task in TEXT_TASKS else [right(rule)]
     if task in ("classification", "multilabel"):
         metrics.append(averaged("F1", "macro", rule))
-    with collect_outcomes() as outcomes:
+    with outcome.collect_outcomes() as outcomes:
         flips = models(files.predictions, {name: answers}, *metrics)[name].flips
     hide = masker(quotes=True)
     return SimpleNamespace(
