@@ -69,7 +69,7 @@ def read_saved(path: Path, split: str) -> bytes:
         info = json.loads((folder / "dataset_info.json").read_bytes())
         files = json.loads((folder / "state.json").read_bytes())["_data_files"]
         names = class_names(info.get("features") or {})
-        return to_json_lines(_arrow_rows([folder / f["filename"] for f in files]), names)
+        return to_json_lines(_arrow_rows(folder / f["filename"] for f in files), names)
     except ImportError as error:
         raise ConfigError(f"{path} holds Arrow files: {error}") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -88,7 +88,7 @@ def _split_folder(path: Path, split: str) -> Path:
     raise ConfigError(f"{path} has the splits {', '.join(found)}; {asked}")
 
 
-def _arrow_rows(files: list[Path]) -> Iterator[Mapping[str, Any]]:
+def _arrow_rows(files: Iterable[Path]) -> Iterator[Mapping[str, Any]]:
     """Yield the rows of files in Arrow's streaming format."""
     arrow = require("pyarrow", "parquet")
     for file in files:

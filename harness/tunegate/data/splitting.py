@@ -14,7 +14,7 @@ from pathlib import Path
 from ..similarity import ngrams, search
 from ..utils.atomic import atomic_write
 from ..utils.strict_json import Unreadable, to_json_line
-from ..utils.text import without_edge_punctuation
+from ..utils.text import counted, without_edge_punctuation
 from . import SPLITS, comparison
 from .dataset import PLAIN_READING, Dataset, Example
 from .hf_datasets import read_saved
@@ -145,12 +145,11 @@ def _read_complete(
             )
     dataset = Dataset.parse(data, path=path, columns=columns, reading=reading)
     if bad := [problem for problem in dataset.problems if not problem.hint]:
-        count = f"{len(bad):,} row{'s' * (len(bad) > 1)}"
+        head = f"{path}: {counted(len(bad), 'row')} cannot be read, and nothing was written:"
         listed = [f"  line {problem.line}: {problem.evidence}" for problem in bad[:20]]
         listed += [f"  and {len(bad) - 20:,} more"] if len(bad) > 20 else []
-        listed += ["  put them right, or let `tunegate fix FILE -o NEW` set them aside"]
-        head = f"{path}: {count} cannot be read, and nothing was written:"
-        raise SplitError("\n".join([head, *listed]))
+        advice = "  put them right, or let `tunegate fix FILE -o NEW` set them aside"
+        raise SplitError("\n".join([head, *listed, advice]))
     if len(dataset) < len(SPLITS):
         raise SplitError(f"{path} has {len(dataset)} rows; at least 3 are needed")
     if reading.group_by and not any(e.group for e in dataset):
@@ -174,13 +173,10 @@ def _times_of(dataset: Dataset) -> list[float]:
     if not name:
         needed = "say which field has the time of a row: --by-time FIELD, or time_by under [data]"
         raise SplitError(f"{needed}; {_own_fields(dataset)}")
-    times = []
-    for example in dataset:
-        if (time := example.time) is None:
-            needed = "a number or a date such as 2026-01-31T09:30 is needed"
-            raise SplitError(f"line {example.line} has no time in {name!r}; {needed}")
-        times.append(time)
-    return times
+    if untimed := [example.line for example in dataset if example.time is None]:
+        needed = "a number or a date such as 2026-01-31T09:30 is needed"
+        raise SplitError(f"line {untimed[0]} has no time in {name!r}; {needed}")
+    return [time for example in dataset if (time := example.time) is not None]
 
 
 def strata_of(dataset: Dataset, by: str | None) -> list[str]:

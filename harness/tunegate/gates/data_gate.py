@@ -1,8 +1,4 @@
-"""The data gate, `pytest suites/data --train-with TRAINER`: from a passed suite to a trained model.
-
-Before the first test: `DataGate(...)` resolves suite, trainer and settings. After the last test:
-`DataGate.finish` decides, keeps the data, writes the receipt and trains in a child process.
-"""
+"""The data gate, `pytest suites/data --train-with NAME`: from a passed suite to a trained model."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,8 +1,4 @@
-"""The model gate, `pytest suites/model --model SPEC [--promote ALIAS]`: from scores to a promotion.
-
-Before the first test: `ModelGate(...)` opens the candidate. After the last test:
-`ModelGate.finish` decides, writes the scorecard and, where asked to, promotes the candidate.
-"""
+"""The model gate, `pytest suites/model --model SPEC --promote ALIAS`: from scores to promotion."""
 
 import json
 from collections.abc import Mapping

@@ -315,11 +315,10 @@ def judge_panel(pytestconfig: pytest.Config) -> JudgePanel | None:
 def trained_on(pytestconfig: pytest.Config) -> Dataset:
     """The training rows of the candidate's run; the configured split where it has no run."""
     session = pytestconfig.stash[SESSION]
-    run = session.candidate.run if session.candidate else None
-    if run is None:
-        with fail_in_one_line(ConfigError):
-            return session.splits.get("train")
-    return run.data("train")
+    if session.candidate and session.candidate.run:
+        return session.candidate.run.data("train")
+    with fail_in_one_line(ConfigError):
+        return session.splits.get("train")
 
 
 @pytest.fixture(scope="session")

@@ -197,13 +197,10 @@ def label_rule(spec: str | LabelRule) -> LabelRule:
     if isinstance(spec, LabelRule):
         return spec
     kind, colon, rest = spec.partition(":")
-    if spec == "exact":
-        return exact
-    if colon and kind == "json":
-        return json_field(rest)
-    if colon and kind == "regex":
-        return regex(rest)
-    raise ValueError(f"no such rule; {VALID_RULES}")
+    makers: dict[str, Callable[[str], LabelRule]] = {"json": json_field, "regex": regex}
+    if spec != "exact" and not (colon and kind in makers):
+        raise ValueError(f"no such rule; {VALID_RULES}")
+    return exact if spec == "exact" else makers[kind](rest)
 
 
 def label_rule_of_table(

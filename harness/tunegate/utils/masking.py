@@ -263,6 +263,12 @@ class KeyEchoes:
                 spans.append((start, stop))
         return spans
 
+    def hide(self, text: str) -> str:
+        """Return a text with `***` in place of each echo."""
+        for start, end in reversed(self.spans(text)):
+            text = f"{text[:start]}***{text[end:]}"
+        return text
+
 
 def _forms(key: str) -> Iterator[str]:
     """Yield a key as it stands, URL-encoded, in hex, and in base64 behind any other text."""

@@ -142,7 +142,7 @@ def _split_parts(turn: Message) -> Iterator[Message]:
     weight = message.get("weight")
     if type(weight) is float and weight in (0.0, 1.0):
         message["weight"] = int(weight)
-    content = message.get("content")
+    content: Any = message.get("content")
     objects = [p for p in content if isinstance(p, dict)] if isinstance(content, list) else []
     if all(p.get("type") not in _FOREIGN_TYPES and None not in p.values() for p in objects):
         yield message

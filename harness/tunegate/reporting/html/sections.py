@@ -21,6 +21,7 @@ from .charts import axis_ends, loss_chart, score_bar
 from .gather import RunFiles
 
 OutcomeDict = dict[str, Any]
+NO_LIMIT = ("plain", "no limit")
 MAX_NOT_PASSED = 10  # of the tests that closed the gate: with one per example there are thousands
 NO_SESSION = "Never judged: no session of the model suite has left a scorecard."
 
@@ -92,13 +93,8 @@ def score_row(outcome: OutcomeDict, ends: tuple[float, float]) -> SimpleNamespac
     name, value, interval, limit, n = score_cells(shown)
     if not has_value:  # NaN or infinite: only its line says which
         name, value = outcome["line"], "not a number"
-    tone: text.Tone
-    if outcome["limit"] is None:
-        tone, verdict = "plain", "no limit"
-    elif outcome["held"] is None:
-        tone, verdict = "bad", "unmeasurable"
-    else:
-        tone, verdict = ("good", "holds") if outcome["held"] else ("bad", "missed")
+    verdicts = {True: ("good", "holds"), False: ("bad", "missed"), None: ("bad", "unmeasurable")}
+    tone, verdict = verdicts[outcome["held"]] if outcome["limit"] is not None else NO_LIMIT
     interval_text = f", 95 % interval {interval}" if interval else ""
     description = f"{name}: {value}{interval_text}, limit {limit}: {verdict}"
     return SimpleNamespace(
