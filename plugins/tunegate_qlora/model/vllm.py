@@ -40,7 +40,7 @@ class VLLMTable(schema.Section):
     """The table `[models.vllm]`."""
 
     command: tuple[str, ...] = ("vllm",)  # the program, run without a shell in the project's root
-    options: tuple[str, ...] = ()  # of `vllm run-batch`, which win over those given here
+    options: tuple[str, ...] = ()  # of `vllm run-batch`; they win over all but the model
 
 
 class VLLMBatch(PromptEncoder):
@@ -62,15 +62,16 @@ class VLLMBatch(PromptEncoder):
         except (ValueError, ConfigError) as error:
             raise ModelUnknown(f"[models.vllm] {error}") from None
         self.root, self.log, self.program = root, StateDir(root).path("vllm.log"), table.command
-        self.options = ["--model", str(folder), "--served-model-name", f"{NAME}-base"]
+        self.options = ["--dtype", decoding.compute, "--generation-config", "vllm"]
+        self.options += ["--quantization", "bitsandbytes"] * (decoding.quantisation == "nf4")
+        # The last one of an option counts: none of the table's names another model.
+        self.options += [*table.options, "--model", str(folder)]
+        self.options += ["--served-model-name", f"{NAME}-base"]
         if tuned:
             rank = json.loads((tuned / ADAPTER_CONFIG).read_bytes())["r"]
             most = next((n for n in LORA_RANKS if n >= rank), rank)
-            self.options += ["--enable-lora", "--lora-modules", f"{NAME}={tuned}"]
-            self.options += ["--max-lora-rank", str(most)]
-        self.options += ["--dtype", decoding.compute, "--generation-config", "vllm"]
-        self.options += ["--quantization", "bitsandbytes"] * (decoding.quantisation == "nf4")
-        self.options += table.options
+            self.options += ["--enable-lora", "--max-lora-rank", str(most)]
+            self.options += ["--lora-modules", f"{NAME}={tuned}"]
         self.name = NAME if tuned else f"{NAME}-base"
 
     def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
