@@ -141,15 +141,18 @@ class Advice:
         shown = [format_value(v, metric.binary) for v in (score, upper, limit)]
         text = f"{answers.model}: {metric.name} {shown[0]} on {score.n:,} validation rows,"
         text += f" at most {shown[1]} (95 % sure); the limit is {shown[2]}"
-        cost, allowed = float(speed.cost_per_1000(answers)), self.settings.cost_per_1000
-        if allowed is not None and cost > allowed:
-            return False, f"{text}; ${cost:.2f} for 1,000, ${allowed:g} is allowed"
-        seconds, allowed = float(speed.latency(answers, 0.95)), self.settings.latency_p95
-        if allowed is not None and seconds > allowed:
-            return False, f"{text}; {seconds:.2f} s, {allowed:g} s is allowed"
+        cost, dearest = speed.cost_per_1000(answers), self.settings.cost_per_1000
+        if dearest is not None and float(cost) > dearest:
+            return False, f"{text}; ${float(cost):.2f} for 1,000, ${dearest:g} is allowed"
+        seconds, slowest = speed.latency(answers, 0.95), self.settings.latency_p95
+        if slowest is not None and float(seconds) > slowest:
+            return False, f"{text}; {float(seconds):.2f} s, {slowest:g} s is allowed"
         wanted = float(limit) - slack * (100 if is_text else 1)
         if float(score) < wanted <= upper:
             raise NotKnown(f"{text}: too few rows to tell")
+        held = [m for m, most in ((cost, dearest), (seconds, slowest)) if most is not None]
+        if float(score) >= wanted and (unknown := [m for m in held if math.isnan(m)]):
+            raise NotKnown(f"{text}; {', '.join(unknown[0].hints)}")
         return float(score) >= wanted, text
 
     # What each reason is, the tests of suites/readiness say.

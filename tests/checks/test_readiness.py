@@ -143,6 +143,13 @@ def test_prompting_is_enough_where_it_is_right_cheap_and_fast(
     assert (reason.holds, evidence in reason.evidence) == (holds, True), reason
 
 
+def test_a_cost_that_is_not_known_is_no_proof_that_prompting_is_enough() -> None:
+    free = {"answer": {"cost": 0.0}, "cost_per_1000": 5.0}
+    reason = advised({"few": 98}, **free).reason("prompting")
+    assert (reason.holds, "no cost was reported" in reason.evidence) == (None, True), reason
+    assert advised({"few": 60}, **free).reason("prompting").holds is True  # it is wrong too often
+
+
 def test_missing_answers_are_no_proof_against_prompting() -> None:
     advice = advised({"few": 100})
     answers = advice.ask(VALIDATION, "few")

@@ -80,6 +80,8 @@ def run(args: argparse.Namespace) -> int:
         for path, split in [(args.like, ""), *others]
     )
     seeds, notes = usable_seeds(seeds, splits)
+    absent = [f"data.{s} is not there" for s, path in paths.items() if there and not path.exists()]
+    notes += [f"{name}: no row was compared with it" for name in absent]
     away = args.out_of_scope
     budget = budget_from_options(args.max_requests, args.max_cost, args.model, False)
     rules = FixRules(config.limits, Redactor(), task=config.task if found else "")
@@ -165,13 +167,16 @@ def print_summary(made: Generation, wanted: int, out: Path, notes: Sequence[str]
         "; ".join(f"{name} {n:,}" for name, n in counts.most_common())
         for counts in (labels, refused)
     )
+    lacks_answers = any(reason.startswith("no answer") for reason in refused)
+    again = "the same command with --force goes on"
+    more = "each row was asked for four times: a larger N asks for others"
     about = f"{len(kept):,} of {wanted:,} rows after {len(made.seeds):,} seeds"
     lines = [
         ("wrote", f"{out if kept else 'nothing'}: {about}"),
         ("labels", said if any(made.labels) else ""),
         ("refused", f"{refused.total():,}: {why}" if why else ""),
         *(("note", note) for note in notes),
-        ("next", "the same command with --force goes on" if len(kept) < wanted else ""),
+        ("next", (again if lacks_answers else more) if len(kept) < wanted else ""),
         ("next", f"people read a sample: tunegate review sample {out}" if kept else ""),
     ]
     for heading, text in lines:

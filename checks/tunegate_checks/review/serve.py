@@ -7,6 +7,7 @@ $ tunegate review serve reviews/train-1f0c2d3e4a5b-0.csv
 
 import argparse
 import hmac
+import re
 import secrets
 import sys
 from collections.abc import Callable, Mapping
@@ -58,6 +59,7 @@ class ReviewServer(ThreadingHTTPServer):
         from jinja2 import Template
 
         self.path, self.token, self.lock = path, secrets.token_urlsafe(18), Lock()
+        self.saved_by: dict[tuple[Path, int], str] = {}  # the page that saved a row last
         read_sheet(path)  # raises where it is none
         super().__init__(("127.0.0.1", 0), Handler)
         self.hosts = [f"{name}:{self.server_port}" for name in ("127.0.0.1", "localhost")]
@@ -80,12 +82,14 @@ class ReviewServer(ThreadingHTTPServer):
     def page(self, query: Mapping[str, str], nonce: str) -> str:
         """Return a reviewer's row, by default the first that is open, or what asks for a name."""
         who = query.get("who", "").strip()
-        entries = self.sheet_of(who).entries
+        sheet = self.sheet_of(who)
+        entries = sheet.entries
         open_rows = [n for n, e in enumerate(entries) if not e.verdict]
         n = number_in(query.get("row") or str([*open_rows, len(entries) - 1][0] + 1), len(entries))
         return str(self.template.render(
             file=self.path.name, who=who, n=n + 1, total=len(entries), left=len(open_rows),
-            entry=entries[n], token=self.token, nonce=nonce,
+            entry=entries[n], token=self.token, nonce=nonce, page=secrets.token_hex(8),
+            after=self.saved_by.get((sheet.path, n), ""),
         ))  # fmt: skip
 
     def save(self, form: Mapping[str, str]) -> None:
@@ -93,8 +97,12 @@ class ReviewServer(ThreadingHTTPServer):
         who, verdict = form["who"].strip(), form.get("verdict", "")
         sheet = self.sheet_of(who)
         n = number_in(form["row"], len(sheet.entries))
-        reply = sheet.entries[n].reply.strip()
-        note, correction = (form[k].replace("\r\n", "\n").strip() for k in ("note", "correction"))
+        page, key = form.get("page", ""), (sheet.path, n)
+        if self.saved_by.get(key, page) not in (page, form.get("after")):
+            raise ValueError(f"row {n + 1} was changed in another tab: load this page again")
+        texts = sheet.entries[n].reply, form["note"], form["correction"]
+        # A browser sends \n or \r\n for each line end of a text.
+        reply, note, correction = (re.sub(r"\r\n?", "\n", text).strip() for text in texts)
         correction = "" if correction == reply else correction
         if not who or verdict not in ("", *VERDICTS):
             raise ValueError(f"a name is needed, and of {', '.join(VERDICTS)} one or none")
@@ -106,6 +114,7 @@ class ReviewServer(ThreadingHTTPServer):
             sheet.entries[n], correction=correction, verdict=verdict, reviewer=who, note=note
         )
         save_sheet(replace(sheet, entries=(*sheet.entries[:n], entry, *sheet.entries[n + 1 :])))
+        self.saved_by[key] = page
 
 
 def number_in(text: str, total: int) -> int:

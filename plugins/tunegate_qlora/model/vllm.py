@@ -40,7 +40,7 @@ class VLLMTable(schema.Section):
     """The table `[models.vllm]`."""
 
     command: tuple[str, ...] = ("vllm",)  # the program, run without a shell in the project's root
-    options: tuple[str, ...] = ()  # of `vllm run-batch`, which win over those given here
+    options: tuple[str, ...] = ()  # of `vllm run-batch`; they win over all but the model
 
 
 class VLLMBatch(PromptEncoder):
@@ -62,16 +62,16 @@ class VLLMBatch(PromptEncoder):
         except (ValueError, ConfigError) as error:
             raise ModelUnknown(f"[models.vllm] {error}") from None
         self.root, self.log, self.program = root, StateDir(root).path("vllm.log"), table.command
-        self.options = ["--model", str(folder.resolve()), "--dtype", decoding.compute]
+        self.options = ["--dtype", decoding.compute, "--generation-config", "vllm"]
+        self.options += ["--quantization", "bitsandbytes"] * (decoding.quantisation == "nf4")
+        # The last one of an option counts: none of the table's names another model.
+        self.options += [*table.options, "--model", str(folder.resolve())]
+        self.options += ["--served-model-name", f"{NAME}-base" if tuned else NAME]
         if tuned:
             rank = json.loads((tuned / ADAPTER_CONFIG).read_bytes())["r"]
             most = next((n for n in LORA_RANKS if n >= rank), rank)
             self.options += ["--enable-lora", "--max-lora-rank", str(most)]
             self.options += ["--lora-modules", f"{NAME}={tuned}"]
-        else:
-            self.options += ["--served-model-name", NAME]
-        self.options += ["--quantization", "bitsandbytes"] * (decoding.quantisation == "nf4")
-        self.options += ["--generation-config", "vllm", *table.options]
 
     def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
         """Yield the answers whose prompts cannot be read, then each answer as vLLM writes it.

@@ -90,7 +90,7 @@ def test_a_row_says_itself_that_it_was_generated(tmp_path: Path) -> None:
     assert finding.evidence.startswith("0 of 50 generated rows reviewed")
     filled(tmp_path, MIXED)
     assert list(find(tmp_path, MIXED, generated=False)) == []
-    assert len(sheet.read_sheet(tmp_path / "0.csv").rows) == 5
+    assert len(sheet.read_sheet(tmp_path / "0.csv").entries) == 5
 
 
 def test_of_other_data_nobody_has_to_review_anything(tmp_path: Path) -> None:

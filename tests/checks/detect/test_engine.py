@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from stdnum import luhn
 from stdnum.br import cnpj, cpf
 
-from tunegate_checks.detect import validity
 from tunegate_checks.detect.engine import _ESCAPE, KINDS, decoded, mask_value, personal_spans, plain
 from tunegate_checks.detect.screen import find_private
+from tunegate_checks.detect.validity import is_cnh, is_cns, is_pis, is_voter_id
 
 
 def found(text: str, before: str = "") -> list[tuple[str, str]]:
@@ -261,10 +261,10 @@ def test_every_valid_visa_number_is_found_and_none_with_a_wrong_digit(body: str)
 @pytest.mark.parametrize(
     ("valid", "size"),
     [
-        (validity.is_pis, 11),
-        (validity.is_cnh, 11),
-        (validity.is_voter_id, 12),
-        (validity.is_cns, 15),
+        (is_pis, 11),
+        (is_cnh, 11),
+        (is_voter_id, 12),
+        (is_cns, 15),
     ],
 )
 @given(data=st.data())

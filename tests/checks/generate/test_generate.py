@@ -213,6 +213,8 @@ def test_what_does_not_hold_is_refused_and_counted(
     assert "4 of 5 rows" in told
     assert re.search(rf"refused 4: {reason}.* 4 ", told), told
     assert "clinica" not in told
+    assert "data.train is not there: no row was compared with it" in told
+    assert "each row was asked for four times: a larger N asks for others" in told
 
 
 def test_new_rows_that_repeat_each_other_are_refused(

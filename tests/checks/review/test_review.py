@@ -92,7 +92,7 @@ def test_a_sheet_round_trips(tmp_path: Path, separator: str) -> None:
     read = sheet.read_sheet(tmp_path / "a.csv")
     assert (read.digest, read.seed, read.filled_count) == (data.digest, 3, 0)
     drawn = [(str(e.line), row_id(e)) for e in data]
-    assert [(cells["line"], cells["id"]) for _, cells in read.rows] == drawn
+    assert [(entry.line, entry.id) for entry in read.entries] == drawn
 
 
 def test_a_text_longer_than_a_cell_says_that_it_is_cut() -> None:
@@ -122,7 +122,7 @@ def test_the_same_command_draws_the_same_sheet(project: Path, capsys: Out) -> No
     tunegate("sample", "train.jsonl")
     assert path.read_bytes() == before
     tunegate("sample", "train.jsonl", "--seed", "1", "--share", "0.5", "-o", "b.csv")
-    assert len(sheet.read_sheet(project / "b.csv").rows) == 20
+    assert len(sheet.read_sheet(project / "b.csv").entries) == 20
 
 
 def test_a_sheet_that_is_being_filled_in_is_not_replaced(project: Path) -> None:

@@ -22,6 +22,7 @@ from tunegate.cli.main import main
 from tunegate_checks.data import review
 from tunegate_checks.review.serve import ReviewServer
 from tunegate_checks.review.sheet import read_sheet, save_sheet
+from tunegate_checks.review.status import review_status
 
 Out = pytest.CaptureFixture[str]
 SHEET = Path("reviews/a.csv")
@@ -122,6 +123,56 @@ def test_each_key_is_in_the_sheet_when_it_is_answered(page: Page) -> None:
     assert page.save(who="ana", verdict="ok", note="odd", go=2) == 303
     assert "Row 2 of 4" in page.show(who="ana")
     assert 'value="odd"' in page.show(who="ana", row=1)
+
+
+def test_a_page_that_is_older_than_the_sheet_saves_nothing(page: Page) -> None:
+    def opened() -> dict[str, str]:
+        text = page.show(who="ana", row=2)
+        return {k: re.findall(f'name="{k}" value="(.*?)"', text)[0] for k in ("page", "after")}
+
+    first, second = opened(), opened()
+    for verdict in ("ok", "wrong"):  # each key of one page
+        assert page.save(who="ana", row=2, verdict=verdict, note="odd", **first) == 303
+    status, told, _ = page.ask(
+        "POST", "/", urlencode({"token": page.token, "who": "ana", "row": 2, "note": "",
+                                "correction": "", **second})
+    )  # fmt: skip
+    assert (status, told) == (400, "row 2 was changed in another tab: load this page again")
+    entry = read_sheet(sheets()[0]).entries[1]
+    assert (entry.verdict, entry.note) == ("wrong", "odd")
+    assert page.save(who="ana", row=2, verdict="ok", **opened()) == 303
+    assert page.save(who="ana", row=2, verdict="ok", **first) == 400
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
+def test_a_reply_is_as_drawn_whatever_its_line_ends(project: Path, end: str) -> None:
+    (project / "train.jsonl").write_text("".join(row(i, f"a{end}b") for i in range(10)))
+    assert main(["review", "sample", "train.jsonl", "-o", "reviews/ends.csv"]) == 0
+    with ReviewServer(Path("reviews/ends.csv")) as server:
+        said = {"who": "ana", "row": "1", "note": "", "verdict": "ok"}
+        server.save({**said, "correction": "a\r\nb"})
+    (entry,) = read_sheet(Path("reviews/ends.csv")).entries
+    assert (entry.verdict, entry.correction) == ("ok", "")
+
+
+def test_a_row_that_was_corrected_is_wrong_whatever_its_verdict(project: Path) -> None:
+    with open(SHEET, newline="", encoding="utf-8-sig") as file:
+        names, *rows = [line.rstrip("\r\n").split(",") for line in file]
+    filled = [dict(zip(names, cells, strict=True)) for cells in rows]
+    for i, cells in enumerate(filled):
+        cells |= {"verdict": "ok", "reviewer": "Ana", "correction": "yes" if i else "no"}
+    with open(SHEET, "w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, names)
+        table.writeheader()
+        table.writerows(filled)
+    assert found(project) == {"errors": 1}  # 1 of 4; the same reply is no correction
+
+
+def test_all_wrong_is_100_per_cent(page: Page, project: Path) -> None:
+    for n in range(1, 5):
+        page.save(who="Ana", row=n, verdict="wrong")
+    status = review_status(Dataset.read("train.jsonl", "train"), Path("reviews"))
+    assert status.summary().endswith("by Ana: 100 % wrong (95 % interval 51 to 100 %)")
 
 
 def test_what_a_sheet_cannot_hold_is_refused(page: Page) -> None:

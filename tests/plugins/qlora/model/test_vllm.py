@@ -103,12 +103,22 @@ def test_it_is_asked_as_the_model_is(
     given = dict(pairwise(args))
     assert Path(given["--model"]).samefile(project / "base")
     assert (given["--dtype"], given["--quantization"]) == ("bfloat16", "bitsandbytes")
-    assert (given["--generation-config"], args[-2:]) == ("vllm", ["--max-model-len", "99"])
+    assert (given["--generation-config"], given["--max-model-len"]) == ("vllm", "99")
     body = lines[0]["body"]
     assert (body["temperature"], body["max_tokens"]) == (0, 12)
     assert body["stop_token_ids"] == sorted(template.stop_ids)
     vllm("cut")
     assert {a.finish for a in answers(project, asked).values()} == {"length"}
+
+
+def test_options_name_no_other_model(project: Path, vllm: Any, asked: list[Request]) -> None:
+    toml = (project / "tunegate.toml").read_text()
+    others = '["--model", "other", "--dtype", "float32", "--served-model-name", "x"]'
+    (project / "tunegate.toml").write_text(toml.replace('["--max-model-len", "99"]', others))
+    answers(project, asked)
+    given = dict(pairwise(json.loads((project / "seen.json").read_text())[0]))  # the last counts
+    assert Path(given["--model"]).samefile(project / "base")
+    assert (given["--dtype"], given["--served-model-name"]) == ("float32", "tunegate-base")
 
 
 def test_another_order_is_the_same(project: Path, vllm: Any, asked: list[Request]) -> None:
