@@ -280,12 +280,12 @@ def mutate(
     root: Path, files: Sequence[Path], tests: Sequence[str], number: int, seed: int
 ) -> Iterator[tuple[Fault, bool]]:
     """Yield each fault that was planted, and whether a test saw it."""
+    texts = {file: (root / file).read_text("utf-8") for file in files}
     with tempfile.TemporaryDirectory() as temporary:
         tree = Copy(root, Path(temporary).resolve(), tests)
         start = time.monotonic()
         ids, by_line = tree.executed(files)
         timeout = 30 + 2 * (time.monotonic() - start)
-        texts = {file: (root / file).read_text("utf-8") for file in files}
         found = [fault for file in files for fault in faults(file, texts[file])]
         found = [fault for fault in found if (fault.file, fault.start[0]) in by_line]
         for fault in random.Random(seed).sample(found, min(number, len(found))):
