@@ -241,6 +241,22 @@ def test_a_line_that_was_rewritten_joins_nothing(tmp_path: Path, name: str) -> N
     assert registry.path.read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ["registry.jsonl", "theirs"])
+@pytest.mark.parametrize("kept", [slice(1, None), slice(0, 1)])
+def test_each_version_must_be_a_chain_of_its_own(tmp_path: Path, name: str, kept: slice) -> None:
+    """What it lacks may stand in the other one, and what it forks may be joined by the merge."""
+    registry, other = branches(
+        tmp_path, [("production", "a")], [("production", "b")], [("production", "c")]
+    )
+    path = tmp_path / name
+    rest = lines(other if path == registry.path else registry.path) if kept.stop else []
+    path.write_bytes(b"\n".join([*lines(path)[kept], *rest[1:], *lines(path)[1:][: len(rest)]]))
+    before = registry.path.read_bytes()
+    with pytest.raises(RegistryBroken, match=f"{name}, line"):
+        registry.merge("", other)
+    assert registry.path.read_bytes() == before
+
+
 @pytest.mark.parametrize("number", range(1, 6))
 def test_a_joined_chain_shows_an_edited_a_removed_and_a_doubled_line(
     tmp_path: Path, number: int
