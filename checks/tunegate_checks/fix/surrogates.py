@@ -9,7 +9,8 @@ from functools import lru_cache
 from random import Random
 from string import ascii_lowercase, digits
 
-from ..detect.engine import RULES, holds, plain
+from ..detect.engine import holds, plain
+from ..detect.rules import RULES
 from ..text.text_fields import squeeze
 from .known_values import EXTENSION, WORD, date_parts, find_month, is_exact, value_key
 

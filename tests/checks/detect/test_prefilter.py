@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tunegate_checks.detect.engine import RULES, personal_spans
+from tunegate_checks.detect.engine import personal_spans
 from tunegate_checks.detect.prefilter import Clues, Prefilter
 from tunegate_checks.detect.rule import Rule
+from tunegate_checks.detect.rules import RULES
 
 TESTS = Path(__file__).parents[1]
 FILES = ["data/brazilian_sentences.jsonl", "detect/language_sentences.jsonl"]
