@@ -30,14 +30,14 @@ EVERYWHERE = {"utils", "errors", "exit_codes", "__init__"}
 ALLOWED: dict[str, dict[str, str]] = {
     "tunegate": {
         "__main__": "cli",
-        "cli": "checking config data gates models mutation reporting results storage",
+        "cli": "checking config data gates models mutation results storage",
         "pytest_plugin": "checking config data gates interfaces models reporting results session "
         "storage tokenization",
         "reporting": "checking config data gates interfaces models results storage tokenization",
-        "gates": "checking config data interfaces models results storage",
+        "gates": "checking config data interfaces models results session storage",
         "mutation": "config data gates storage",
-        "session": "checking config interfaces models results storage",
-        "models": "data interfaces results storage",
+        "session": "checking config data interfaces models results storage",
+        "models": "config data interfaces results similarity storage",
         "checking": "data results storage",
         "config": "data interfaces results",
         "testing": "data mutation",
@@ -49,11 +49,13 @@ ALLOWED: dict[str, dict[str, str]] = {
         "similarity": "",
     },
     "tunegate_checks": {
-        "fix": "data detect text",
+        "generate": "data fix review",
+        "fix": "data detect review text",
         "data": "detect power review text",
         "model": "detect power sequential stats text",
         "judge": "stats",
         "power": "stats",
+        "readiness": "data model stats",
         "detect": "",
         "review": "",
         "sequential": "",
@@ -77,8 +79,7 @@ ALLOWED: dict[str, dict[str, str]] = {
     "tunegate_axolotl": {
         "commands": "export import_model",
         "import_model": "export",
-        "export": "config",
-        "config": "",
+        "export": "",
     },
 }
 
@@ -92,7 +93,7 @@ HEAVY = {
     *("torch", "transformers", "peft", "bitsandbytes", "accelerate", "safetensors", "tokenizers"),
     *("sklearn", "scipy", "numpy", "numba", "pandas", "pandera", "rapidfuzz", "phonenumbers"),
     *("openai", "anthropic", "mlflow", "rich", "jinja2", "aiohttp", "yarl", "tiktoken", "stamina"),
-    *("sacrebleu", "rouge_score", "bert_score", "nltk", "statsmodels"),
+    *("sacrebleu", "rouge_score", "bert_score", "nltk", "statsmodels", "bm25s"),
 }
 PLUGINS = {path.name for path in (ROOT / "plugins").iterdir() if path.is_dir()}
 

@@ -30,9 +30,8 @@ TESTING = "datasets faults rows"
 
 FIXTURES = """
 ask_model baseline compared_models data_is_generated dataset general_set incumbent inference_prompt
-judge_panel
-label_rule limits loss_curves prediction predictions program_check project_root row_schema task test
-tokenization train trained_on validation
+judge_panel label_rule limits loss_curves prediction predictions program_check project_root
+readiness row_schema task test tokenization train trained_on validation
 """
 
 # The parameters of each function; those behind a star are given by keyword.

@@ -177,9 +177,9 @@ def _run_pytest(root: Path, path: list[str], arguments: list[str]) -> None:
     """Run pytest in this process, a fork of the server; the exit status is that of pytest."""
     os.setsid()
     os.chdir(root)
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(nowhere, stream)
+    with open(os.devnull, "rb") as nothing, open(Path(path[0]) / "output", "wb") as output:
+        for stream, file in enumerate((nothing, output, output)):
+            os.dup2(file.fileno(), stream)
     os.environ["PYTHONPATH"] = os.pathsep.join(path)
     sys.path[:0] = path
     traced = Path(path[0]) / "traced.json"
@@ -188,9 +188,15 @@ def _run_pytest(root: Path, path: list[str], arguments: list[str]) -> None:
         plugins = [Tracer(*json.loads(traced.read_text("utf-8")))]
         sys.settrace(plugins[0])
     import pytest
+    from hypothesis import HealthCheck, settings
 
+    # Neither examples that come slowly nor other ones than before may be taken for the fault.
+    settings.register_profile(
+        "mutate", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    )
+    options = ["-x", "-q", "-p", "no:cacheprovider", "--hypothesis-profile=mutate"]
     # Nothing is waited for at the end: neither threads that a fault left, nor exit handlers.
-    os._exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *arguments], plugins))
+    os._exit(pytest.main([*options, *arguments], plugins))
 
 
 class Copy:
@@ -238,7 +244,8 @@ class Copy:
         (self.hook / "sitecustomize.py").unlink()
         (self.hook / "traced.json").unlink()
         if status:
-            sys.exit(f"{' '.join(self.tests)}: fails without a fault")
+            output = (self.hook / "output").read_text("utf-8", "replace")
+            sys.exit(f"{output}\n{' '.join(self.tests)}: fails without a fault")
         seconds: dict[str, float] = {}
         by_line: dict[tuple[Path, int], list[str]] = defaultdict(list)
         for text in out.read_text("utf-8").splitlines():
@@ -273,12 +280,12 @@ def mutate(
     root: Path, files: Sequence[Path], tests: Sequence[str], number: int, seed: int
 ) -> Iterator[tuple[Fault, bool]]:
     """Yield each fault that was planted, and whether a test saw it."""
+    texts = {file: (root / file).read_text("utf-8") for file in files}
     with tempfile.TemporaryDirectory() as temporary:
         tree = Copy(root, Path(temporary).resolve(), tests)
         start = time.monotonic()
         ids, by_line = tree.executed(files)
         timeout = 30 + 2 * (time.monotonic() - start)
-        texts = {file: (root / file).read_text("utf-8") for file in files}
         found = [fault for file in files for fault in faults(file, texts[file])]
         found = [fault for fault in found if (fault.file, fault.start[0]) in by_line]
         for fault in random.Random(seed).sample(found, min(number, len(found))):

@@ -79,14 +79,16 @@ def plain(line: str) -> str:
 def shorten(printed: str) -> list[str]:
     """Return the lines that show a failure, its table or the scores, and the verdict."""
     kept: list[str] = []
-    inside = False
+    inside, is_verdict = False, False
     for line in printed.splitlines():
         text = plain(line)
         if text.startswith(">  ") or re.match(r"-{5,} .* -{5,}$", text):
             inside = True
         elif re.match(r"\S+\.py:\d+: |=+ ", text):
             inside = " scores " in text
-        is_verdict = re.match(r"(gate|promotion) +\S", text)
+        # A decision that takes several lines is indented from the second one on.
+        goes_on = is_verdict and re.match(r" {12}\S", text)
+        is_verdict = bool(goes_on or re.match(r"(gate|promotion) +\S", text))
         is_noise = bool(re.match(r"E +\+ |known, and right|.* none set |$", text))
         is_noise |= text.startswith(">") and len(text) > WIDTH
         if (inside or is_verdict) and not is_noise:

@@ -92,8 +92,7 @@ def pair_pass_rate(n: int, gained: float, lost: float, margin: float, mode: Mode
     changed = gained + lost
     low, high = (int(binom.ppf(end, n, changed)) for end in (1e-6, 1 - 1e-6))
     flips = range(low, high + 1)
-    share_lost = lost / changed if changed else 0.0
-    shown = binom.cdf([*map(most_losses, flips)], flips, share_lost)
+    shown = binom.cdf([*map(most_losses, flips)], flips, lost / changed if changed else 0.0)
     return float((binom.pmf(flips, n, changed) * shown).sum())
 
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Array = npt.NDArray[Any]
-    Chance = Callable[[Array, int], Array]  # of one more, by the count so far and the rows drawn
+    # Of one more, by the count so far and the rows drawn.
+    Chance = Callable[[Array, int], Array | float]
 
 VERSION = 1  # of the rules: a scorecard names it
 FALSE_PASS, FALSE_FAIL = 0.01, 0.05  # how often all rows would say otherwise, at most
@@ -56,10 +57,9 @@ def spending(
 
 def _population_passes(n: int, allowed: int, looks: Sequence[int], limit: float) -> list[int]:
     """Return the boundaries whose looks spend what Clopper & Pearson's bound leaves of ALPHA."""
-    import numpy as np
 
-    def chance(count: Array, drawn: int) -> Array:
-        return np.full(len(count), 1 - limit)
+    def chance(count: Array, drawn: int) -> float:
+        return 1 - limit
 
     low, high = 0.0, ALPHA
     for _ in range(16):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = "npt.NDArray[Any]"
 Combine: TypeAlias = "Callable[[Array, int], Array]"
+Ratings: TypeAlias = Sequence[Hashable]
 Z90 = 1.644854  # one-sided 95 %
 P_VALUE_RESAMPLES = 10_000  # enough to see a p of 0.001
 _RESAMPLES = (1_000, 4_000)  # of an interval: fewer where there are many examples
@@ -129,9 +130,8 @@ def estimate(
     """
     import numpy as np
 
-    worst, best = (
-        combine(resampled_sums(statistics, units=units, added=added), units.n) for added in extremes
-    )
+    sums = (resampled_sums(statistics, units=units, added=added) for added in extremes)
+    worst, best = (combine(resampled, units.n) for resampled in sums)
     low, lower, upper, high = *np.quantile(worst, [0.025, 0.05]), *np.quantile(best, [0.95, 0.975])
     value = combine(statistics.sum(axis=0), len(statistics))
     return Estimate(*map(float, (value, low, high, lower, upper)))
@@ -176,15 +176,13 @@ def share(
 ) -> Score:
     """Return `proportion` of the rows that are hits, with the bounds of their units.
 
-    `missing` marks the rows that could not be had, by default those with an error: no hits where
-    higher is better, else hits.
+    `missing` rows, by default those with an error, are no hits where higher is better, else hits.
     """
     missing = [bool(p.error) for p in rows] if missing is None else missing
     units, n = Units.of(rows), len(rows)
     if units.count == n:
-        return proportion(
-            name, sum(hits), n, errors=sum(missing), higher_is_better=higher_is_better, **facts
-        )
+        facts |= {"errors": sum(missing), "higher_is_better": higher_is_better}
+        return proportion(name, sum(hits), n, **facts)
     import numpy as np
 
     best = [higher_is_better if m else hit for hit, m in zip(hits, missing, strict=True)]
@@ -210,8 +208,7 @@ def mcnemar_p(gained: int, lost: int) -> float:
 def difference_interval(gained: int, lost: int, n: int, z: float = Z95) -> tuple[float, float]:
     """Return the interval of (gained - lost) / n; z = 1.96 gives 95 %, two-sided.
 
-    Its ends are the margins by which the p-value of `not_inferior_p`, of either model, is the tail
-    beyond z.
+    Its ends are the margins at which `not_inferior_p`, of either model, is the tail beyond z.
     """
     if n == 0:
         return math.nan, math.nan
@@ -249,11 +246,7 @@ def not_inferior_p(gained: int, lost: int, n: int, margin: float) -> float:
 
 
 def kappa(
-    people: Sequence[Hashable],
-    judge: Sequence[Hashable],
-    categories: Sequence[Hashable],
-    *,
-    quadratic: bool = False,
+    people: Ratings, judge: Ratings, categories: Ratings, *, quadratic: bool = False
 ) -> Score:
     """Return kappa of two raters over the same things, with its 95 % interval.
 

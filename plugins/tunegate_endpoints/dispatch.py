@@ -7,29 +7,78 @@ before each request; retry libraries (stamina, tenacity) know each request by it
 import asyncio
 import json
 import re
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, get_args
 
 from tunegate.interfaces.model import Answer, Budget, ModelUnknown, Request
-from tunegate.utils.key_echoes import KeyEchoes
-from tunegate.utils.masking import mask
+from tunegate.utils.masking import KeyEchoes, mask
 from tunegate.utils.text import cut, one_line
 
-from . import retry
-from .concurrency import AdaptiveLimit
 from .http import Connection
 from .reply import Failure, Reply, Usage, token_count
+from .retry import Clock, backoff
 from .settings import MaxTokensField
 
 # Answers that failed one after another, without a success between them: the server is gone.
 MAX_FAILED_IN_A_ROW = 20
+INITIAL_IN_FLIGHT = 20  # requests in flight at the start, where so many may be
 TEMPLATE_TOKENS = 64  # tokens that a chat template puts around a prompt, at most
 # Of the dearest, 8 tiles for gpt-4o-mini: https://platform.openai.com/docs/guides/images-vision
 PICTURE_TOKENS = 48_169
 _PICTURE_DATA = re.compile(r'(?<="data": ")[^"]+|(?<=")data:image[^"]+')
 MAX_ERROR_LETTERS = 300  # of a server's message in an error
+
+
+class AdaptiveLimit:
+    """A congestion window: a bound on the requests in flight.
+
+    It doubles each round trip until the server first reports overload; from then on it grows by
+    one a round trip and halves at each overload, once for requests that were in flight together.
+    Source: TCP's congestion control, RFC 5681, section 3.1, after D.-M. Chiu and R. Jain (1989),
+    Computer Networks and ISDN Systems 17:1-14.
+    """
+
+    def __init__(self, max_in_flight: int, clock: Clock) -> None:
+        self.max_in_flight, self.clock = max_in_flight, clock
+        self.window = float(min(INITIAL_IN_FLIGHT, max_in_flight))
+        self.in_flight = self.round = 0
+        self.is_doubling = True
+        self.paused_until = 0.0  # `Clock.now` before which no request starts
+        self._queue: deque[asyncio.Future[None]] = deque()
+
+    async def enter(self) -> int:
+        """Wait for room and for the end of a pause; return the round, which `leave` wants."""
+        while True:
+            if (pause := self.paused_until - self.clock.now()) > 0:
+                await self.clock.sleep(pause)
+            elif self.in_flight < int(self.window):
+                self.in_flight += 1
+                return self.round
+            else:
+                slot = asyncio.get_running_loop().create_future()
+                self._queue.append(slot)
+                await slot
+
+    def leave(self, round_entered: int, *, overloaded: bool = False, good: bool = False) -> None:
+        """Free the place of a request; `overloaded` shrinks the window, `good` lets it grow."""
+        self.in_flight -= 1
+        if overloaded and round_entered == self.round:
+            self.round += 1
+            self.window, self.is_doubling = max(1.0, self.window / 2), False
+        elif good:
+            grown = self.window + (1.0 if self.is_doubling else 1.0 / self.window)
+            self.window = min(float(self.max_in_flight), grown)
+        for _ in range(min(len(self._queue), int(self.window) - self.in_flight)):
+            slot = self._queue.popleft()
+            if not slot.done():  # a cancelled waiter is done
+                slot.set_result(None)
+
+    def pause(self, seconds: float) -> None:
+        """Let no request start for so many seconds."""
+        self.paused_until = max(self.paused_until, self.clock.now() + seconds)
 
 
 @dataclass
@@ -83,7 +132,7 @@ class Dispatcher:
             if result.retry_after:  # a server that asks one request to wait asks them all
                 self.limit.pause(result.retry_after)
             else:
-                await self.clock.sleep(retry.backoff(tries, self.clock.random()))
+                await self.clock.sleep(backoff(tries, self.clock.random()))
         raise AssertionError("count() never ends")
 
     async def _send(self, request: Request, body: dict[str, Any]) -> Answer | Failure:
@@ -105,10 +154,8 @@ class Dispatcher:
             self.budget.charge(estimate, cost)
             self.in_flight -= 1
             self.settled.set()
-            is_overloaded = isinstance(result, Failure) and result.overloaded
-            self.limit.leave(
-                round_entered, overloaded=is_overloaded, good=isinstance(result, Reply)
-            )
+            overloaded = isinstance(result, Failure) and result.overloaded
+            self.limit.leave(round_entered, overloaded=overloaded, good=isinstance(result, Reply))
         self.server_answered |= isinstance(result, Reply) or result.reached
         if isinstance(result, Reply):
             self.failed_in_a_row, self.got_answer, seconds = 0, True, self.clock.now() - start
@@ -153,24 +200,21 @@ class Dispatcher:
         return False
 
     def _give_up(self, request: Request, failure: Failure, tries: int) -> Answer:
-        """Return the answer that says why; raise ModelUnknown where no request can succeed."""
-        reason = self._reason_text(failure, tries)
+        """Return the answer that says why, on one line, cut, with the number of tries, keys masked.
+
+        Raises ModelUnknown where no request can succeed.
+        """
+        reason, tries_text = failure.reason, f" ({tries} tries)" if tries > 1 else ""
+        status, colon, server_text = reason.partition(": ")
+        if tries > 1 and status.isdigit():
+            reason, tries_text = f"{status} after {tries} tries{colon}{server_text}", ""
+        reason = cut(one_line(mask(reason, quotes=True)), MAX_ERROR_LETTERS, " ...") + tries_text
         if failure.fatal or not self.server_answered:
             url, via = self.connection.url.with_query(None), self.connection.via
             raise ModelUnknown(f"{url}{via}: {reason}")
         # A request that is refused for itself (too long, say) tells nothing about the server.
         self.failed_in_a_row += failure.retryable or not self.got_answer
         if self.failed_in_a_row >= MAX_FAILED_IN_A_ROW:
-            self.stop_reason = (
-                f"not asked: {self.failed_in_a_row} answers failed one after another: {reason}"
-            )
+            failures = f"{self.failed_in_a_row} answers failed one after another"
+            self.stop_reason = f"not asked: {failures}: {reason}"
         return Answer(request.row, error=reason)
-
-    def _reason_text(self, failure: Failure, tries: int) -> str:
-        """Return the reason in one line, cut, with the number of tries, and every key masked."""
-        reason, tries_text = failure.reason, f" ({tries} tries)" if tries > 1 else ""
-        status, colon, server_text = reason.partition(": ")
-        if tries > 1 and status.isdigit():
-            reason, tries_text = f"{status} after {tries} tries{colon}{server_text}", ""
-        line = one_line(mask(reason, quotes=True))
-        return cut(line, MAX_ERROR_LETTERS, " ...") + tries_text

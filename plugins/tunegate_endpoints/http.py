@@ -34,8 +34,7 @@ class Connection:
 
     def __post_init__(self) -> None:
         base, _, query = self.settings.base_url.partition("?")  # the path goes before the query
-        address = self.provider.address(base.rstrip("/"))
-        self.url = URL(address + (f"?{query}" if query else ""))
+        self.url = URL(self.provider.address(base.rstrip("/")) + (f"?{query}" if query else ""))
         self.proxy = proxy_for(self.url)
         self.via = f" through the proxy {self.proxy.with_user(None)}" if self.proxy else ""
 

@@ -1,11 +1,16 @@
 """Opens `openai:NAME` and `anthropic:NAME`: models behind an HTTP endpoint."""
 
+import asyncio
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from string import Template
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from tunegate.config import schema
@@ -15,10 +20,11 @@ from tunegate.utils.hashing import sha256_json
 from tunegate.utils.masking import hide_key
 from tunegate.utils.text import did_you_mean
 
-from .async_bridge import iterate_async
 from .providers import AnthropicProvider, OpenAIProvider, Provider
 from .retry import Clock
 from .settings import Settings, merge_settings
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -53,6 +59,13 @@ class Endpoint:
             )
         return replace(self, budget=budget)
 
+    def sampled(self, temperature: float, schema: Mapping[str, Any]) -> Model:
+        """Return the model at a temperature, unless another is set, in JSON of a schema."""
+        s = self.settings
+        extra = {**s.extra, **(self.provider.json_form(schema, s.extra) if schema else {})}
+        given = {"temperature": s.temperature or temperature, "extra": extra}
+        return replace(self, settings=s.model_copy(update=given))
+
     def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
         """Yield each answer as it comes; latency is of the last try; raises ModelUnknown."""
         if requests:
@@ -70,6 +83,38 @@ class Endpoint:
             await Dispatcher(connection, self.budget, emit, secrets).run(requests)
 
 
+def iterate_async(work: Callable[[Callable[[T], None]], Coroutine[Any, Any, None]]) -> Iterator[T]:
+    """Run `work(emit)` in a thread of its own and yield what it emits; raise what it raises.
+
+    A thread, because the caller's may hold an event loop already (a notebook does) and may take
+    its time with each value. Closing the iterator cancels the work and waits until it has ended.
+    """
+    values: SimpleQueue[Any] = SimpleQueue()
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(work(values.put))
+    task.add_done_callback(values.put)  # the task itself marks the end of the values
+
+    def run_loop() -> None:
+        asyncio.set_event_loop(loop)
+        try:
+            with suppress(BaseException):  # raised below, by `task.result()`
+                loop.run_until_complete(task)
+            loop.run_until_complete(loop.shutdown_asyncgens())
+        finally:
+            loop.close()
+
+    thread = threading.Thread(target=run_loop, name="endpoint", daemon=True)
+    thread.start()
+    try:
+        while (value := values.get()) is not task:
+            yield value
+        task.result()
+    finally:
+        with suppress(RuntimeError):  # the loop is closed when the work has ended
+            loop.call_soon_threadsafe(task.cancel)
+        thread.join()
+
+
 def open_endpoint(provider: Provider, rest: str, root: Path) -> Endpoint:
     """Open `PROVIDER:NAME`; raises ModelUnknown, ConfigError."""
     name = f"{provider.name}:{rest}"
@@ -78,12 +123,16 @@ def open_endpoint(provider: Provider, rest: str, root: Path) -> Endpoint:
     config = schema.load(root)
     base = os.environ.get(provider.base_env) or provider.official_url
     try:
-        settings, set_fields = merge_settings(
-            rest, provider.name, base, provider.defaults, config.models
-        )
+        known = provider.name, base, provider.defaults, config.models
+        settings, set_fields = merge_settings(rest, *known)
         if "base_url" not in set_fields:
             _check_known(provider, rest.partition("?")[0], config)
-        key = _key_of(provider, settings, set_fields)
+        official, asked = urlsplit(provider.official_url), urlsplit(settings.base_url)
+        is_elsewhere = "base_url" in set_fields and official[:2] != asked[:2]
+        # Another server gets a key by `key_env` alone, and none by "".
+        usual = "" if is_elsewhere else provider.key_env
+        variable = usual if settings.key_env is None else settings.key_env
+        key = _variable(variable, "key_env") if variable else ""
         templates = map(Template, settings.headers.values())
         variables = {v: _variable(v, "headers") for t in templates for v in t.get_identifiers()}
         return Endpoint(name, provider, settings, key, variables)
@@ -93,16 +142,6 @@ def open_endpoint(provider: Provider, rest: str, root: Path) -> Endpoint:
 
 open_openai = partial(open_endpoint, OpenAIProvider())
 open_anthropic = partial(open_endpoint, AnthropicProvider())
-
-
-def _key_of(provider: Provider, settings: Settings, set_fields: frozenset[str]) -> str:
-    """Return the API key, "" for none; other servers get one by `key_env` alone; ValueError."""
-    official, asked = urlsplit(provider.official_url), urlsplit(settings.base_url)
-    is_elsewhere = "base_url" in set_fields and official[:2] != asked[:2]
-    variable = settings.key_env
-    if variable is None:
-        variable = "" if is_elsewhere else provider.key_env
-    return _variable(variable, "key_env") if variable else ""
 
 
 def _variable(name: str, setting: str) -> str:
@@ -122,7 +161,8 @@ def _check_known(provider: Provider, name: str, config: schema.Config) -> None:
     It would go to the provider, who is paid. Two of three make it known: the configuration names
     it, it is named as the provider's own models are (`gpt-...`), and it is near no table's name.
     """
-    tables = [table for table in config.models if table not in ("openai", "anthropic")]
+    own = config.models.keys() - config.strategies - {"openai", "anthropic"}
+    tables = [table for table in config.models if table in own]
     near, spec = did_you_mean(name, tables), f"{provider.name}:{name}"
     # Baseline and judges are whole specs; the base of a training is a name.
     written = config.model_dump_json(exclude={"models", "limits"})

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tunegate.data.formats.messages import openai_messages
+from tunegate.data.formats.row_format import openai_messages
 from tunegate.utils.strict_json import parse_json_text
 from tunegate.utils.text import quote
 
@@ -11,6 +11,7 @@ from .reply import Failure, Reply, Usage, read_object, reply_of, text_in, token_
 from .settings import Settings
 
 Messages = Sequence[Mapping[str, Any]]
+Json = Mapping[str, Any]
 # Keys of a message that are sent; `weight` and others are for training alone.
 _SENT_KEYS = ("role", "content", "name", "refusal", "tool_calls", "tool_call_id", "function_call")
 
@@ -51,6 +52,11 @@ class OpenAIProvider:
         fields: dict[str, Any] = {settings.max_tokens_field: settings.max_tokens}
         fields |= {"tools": [*tools]} if tools else {}
         return {"model": settings.model, "messages": sent_messages, **fields, **_sampling(settings)}
+
+    def json_form(self, schema: Json, extra: Json) -> dict[str, Any]:
+        """Return the field of the request's body that asks for JSON of a schema."""
+        form = {"name": "answer", "strict": True, "schema": schema}
+        return {"response_format": {"type": "json_schema", "json_schema": form}}
 
     def read_reply(self, data: bytes) -> Reply | Failure:
         """Return the reply of a body with status 200; whatever it holds, nothing is raised."""
@@ -95,6 +101,7 @@ class AnthropicProvider:
     """Messages. Source: https://docs.anthropic.com/en/api/messages"""
 
     name = "anthropic"
+    defaults = staticmethod(lambda base_url: dict[str, Any]())  # those of Settings, everywhere
     key_env = "ANTHROPIC_API_KEY"
     base_env = "ANTHROPIC_BASE_URL"
     official_url = "https://api.anthropic.com"
@@ -103,10 +110,6 @@ class AnthropicProvider:
     def address(self, base_url: str) -> str:
         """Return the address; `/v1` may stand in the base URL."""
         return base_url.removesuffix("/messages").removesuffix("/v1") + "/v1/messages"
-
-    def defaults(self, base_url: str) -> dict[str, Any]:
-        """Return none: Settings' own hold everywhere."""
-        return {}
 
     def headers(self, key: str, header: str | None) -> dict[str, str]:
         """Return the key's header, and the version of the protocol."""
@@ -132,6 +135,11 @@ class AnthropicProvider:
         body |= {"system": system} if (system := "\n\n".join(filter(None, systems))) else {}
         body |= {"tools": [*map(_anthropic_tool, tools)]} if tools else {}
         return body | _sampling(settings)
+
+    def json_form(self, schema: Json, extra: Json) -> dict[str, Any]:
+        """Return the field that asks for JSON of a schema, beside what `extra` sets in it."""
+        form = {"format": {"type": "json_schema", "schema": schema}}
+        return {"output_config": {**extra.get("output_config", {}), **form}}
 
     def read_reply(self, data: bytes) -> Reply | Failure:
         """Return the reply of a body with status 200; whatever it holds, nothing is raised."""

@@ -56,9 +56,7 @@ FINISH_REASONS = {
 FILTERED_REASONS = {"content_filter", "refusal", "safety"}  # the server's filter cut the answer off
 
 
-def reply_of(
-    message: Mapping[str, Any], reason: Any, served_by: Any, usage: Usage
-) -> Reply | Failure:
+def reply_of(message: dict[str, Any], reason: Any, served_by: Any, usage: Usage) -> Reply | Failure:
     """Return the reply where it ended as an answer does, else a Failure with the tokens it took.
 
     The message is in the form of chat completions; what decides nothing in it is passed over. It
@@ -104,7 +102,7 @@ def read_object(data: bytes, name: str, find_answer: Callable[[Any], object]) ->
     except (ValueError, RecursionError):
         why = f"{'an HTML page' if b'<html' in data[:1000].lower() else 'no JSON'}: {start}"
     except (LookupError, TypeError, AttributeError):
-        if message := error_message_of(data):
+        if message := error_of(data)[0]:
             why = f"an error: {message}"
     return Failure(f"the reply is {why}", retryable=True, billed=True)
 
@@ -125,23 +123,19 @@ def token_count(value: Any) -> int | None:
     return math.ceil(value) if is_number and 0 <= value <= 1e12 else None
 
 
-def error_message_of(data: bytes) -> str:
-    """Return what an error object says: `{"error": {"message": ...}}` and its cousins, or ""."""
+def error_of(data: bytes) -> tuple[str, str]:
+    """Return the message and the code, or the type, of an error object; "" for none.
+
+    Messages stand in `{"error": {"message": ...}}` and its cousins.
+    """
     try:
-        content: Any = json.loads(data)
+        value: Any = json.loads(data)
     except (ValueError, RecursionError):
-        return ""
-    message_found: Any = ""
+        return "", ""
+    error = value.get("error") if isinstance(value, dict) else None
+    code = (error.get("code") or error.get("type")) if isinstance(error, dict) else None
+    message: Any = ""
     for key in ("error", "message", "detail"):
-        if isinstance(content, dict) and content.get(key):
-            content = message_found = content[key]
-    return message_found if isinstance(message_found, str) else json.dumps(message_found)
-
-
-def error_code_of(data: bytes) -> str:
-    """Return the code or type of an error object, or ""."""
-    try:
-        error: Any = json.loads(data)["error"]
-        return str(error.get("code") or error.get("type") or "")
-    except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
-        return ""
+        if isinstance(value, dict) and value.get(key):
+            value = message = value[key]
+    return message if isinstance(message, str) else json.dumps(message), str(code or "")

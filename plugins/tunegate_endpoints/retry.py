@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 
 from tunegate.utils.text import cut
 
-from .reply import Failure, error_code_of, error_message_of
+from .reply import Failure, error_of
 
 RETRYABLE_STATUSES = {408, 409, 425, 429, *range(500, 600)}
 OVERLOADED_STATUSES = {429, 503, 529}  # 529: Anthropic's "overloaded"
@@ -36,7 +36,7 @@ def failure_of_status(
     status: int, headers: Mapping[str, str], data: bytes, clock: Clock
 ) -> Failure:
     """Return the failure that a reply with a status other than 2xx means."""
-    server_text = error_message_of(data)
+    server_text, code = error_of(data)
     if not server_text and (address := headers.get("location")):
         server_text = f"it has moved to {address}: set base_url"
     elif not server_text:
@@ -44,20 +44,19 @@ def failure_of_status(
         server_text = "an HTML page" if is_page else cut(data.decode("utf-8", "replace"), 200)
     reason = f"{status}: {server_text}" if server_text else str(status)
     wait = retry_after_seconds(headers, clock.wall_time())
-    if status in FATAL_STATUSES or error_code_of(data) in NO_CREDIT_CODES:
+    if status in FATAL_STATUSES or code in NO_CREDIT_CODES:
         return Failure(reason, fatal=True)
     if status not in RETRYABLE_STATUSES:
         return Failure(reason)
     if wait is not None and wait > MAX_RETRY_AFTER_SECONDS:
         return Failure(f"{reason}; the server asks to wait for {wait:,.0f} s", fatal=True)
-    return Failure(
-        reason, retryable=True, overloaded=status in OVERLOADED_STATUSES, retry_after=wait
-    )
+    is_overloaded = status in OVERLOADED_STATUSES
+    return Failure(reason, retryable=True, overloaded=is_overloaded, retry_after=wait)
 
 
 def status_in(data: bytes) -> int:
     """Return the status that a gateway passes on as the code of an error; 0 for none."""
-    code = error_code_of(data)
+    code = error_of(data)[1]
     return int(code) if re.fullmatch("[45][0-9][0-9]", code) else 0
 
 
@@ -82,5 +81,4 @@ def backoff(tries: int, chance: float) -> float:
 
     Source: M. Brooker, "Exponential Backoff And Jitter" (AWS, 2015), "equal jitter".
     """
-    longest = min(MAX_BACKOFF_SECONDS, 2.0 ** (tries - 1))
-    return longest * (1 + chance) / 2
+    return min(MAX_BACKOFF_SECONDS, 2.0 ** (tries - 1)) * (1 + chance) / 2

@@ -3,10 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-Register = Callable[..., Any]
 
-
-def pytest_tunegate_trainers(register: Register) -> None:
+def pytest_tunegate_trainers(register: Callable[..., Any]) -> None:
     """Offer the trainer `openai`, for OpenAI, Azure, and every provider of the same protocol."""
     from .trainer import OpenAITrainer
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from tunegate.interfaces.trainer import TrainingFailed
-from tunegate.utils import optional_deps
 from tunegate.utils.masking import hide_key, mask
 
 from .settings import Settings
@@ -103,8 +102,3 @@ def retry_delay(error: Exception) -> float | bool:
         return max(float(headers["retry-after"]), 0.0) or True
     except (KeyError, ValueError):  # without one, or with a date, which OpenAI does not send
         return True
-
-
-def missing_requirements() -> str:
-    """Return one line saying how to install what is missing, "" where nothing is."""
-    return optional_deps.missing_packages("train.openai", "openai", "openai", "stamina")

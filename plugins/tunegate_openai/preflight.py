@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from tunegate.tokenization.counters import OpenAITokenCounter
 
 from .client import connect, readable_errors
 from .settings import Settings
-from .uploads import missing_rejected_message
+from .submit import missing_rejected_message
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -34,41 +33,28 @@ def find_problems(plan: Plan, settings: Settings, today: date | None = None) -> 
     except TrainingFailed as error:
         return [Problem(str(error))]
     train = Dataset.read(plan.train, columns=plan.columns or None)
-    cost = estimate_cost(train, settings)
+    tokens, is_estimate = count_tokens(train, settings)
+    epochs, price, most = settings.epoch_count, settings.price_per_million, settings.max_cost
+    usd = None if price is None else tokens * epochs * price / 1e6
+    price_text = "no price is configured" if usd is None else f"about ${usd:,.2f}"
+    cost = f"{'about ' * is_estimate}{tokens:,} tokens an epoch, {epochs} epochs: {price_text}"
     print(f"openai    {cost}", flush=True)
     problems = [*model_problems, *_preference_problems(plan, train, settings)]
-    if (most := settings.max_cost) is not None and cost.usd is None:
+    if most is not None and usd is None:
         problems.append(Problem(NO_PRICE))
-    elif most is not None and cost.usd is not None and cost.usd > most:
+    elif most is not None and usd is not None and usd > most:
         problems.append(Problem(f"{cost}; max_cost is ${most:,.2f}"))
     return problems
 
 
-@dataclass(frozen=True, slots=True)
-class CostEstimate:
-    """Tokens of one epoch, epochs, and USD (None where no price is configured)."""
-
-    tokens: int
-    epochs: int
-    usd: float | None
-    estimate_reason: str  # why it is an estimate; "" where every token was counted
-
-    def __str__(self) -> str:
-        prefix = "about " if self.estimate_reason else ""
-        price = "no price is configured" if self.usd is None else f"about ${self.usd:,.2f}"
-        return f"{prefix}{self.tokens:,} tokens an epoch, {self.epochs} epochs: {price}"
-
-
-def estimate_cost(train: Dataset, settings: Settings) -> CostEstimate:
-    """Estimate the cost of a job on this dataset, without a request to the provider."""
+def count_tokens(train: Dataset, settings: Settings) -> tuple[int, bool]:
+    """Return the tokens of one epoch, and whether they are an estimate; asks no provider."""
     count, tokens = OpenAITokenCounter(settings.base), 0
     for example in train:
         # The loss of DPO reads the prompt with each of the two replies.
         sides = preference_sides(example) if settings.method == "dpo" else [example]
         tokens += sum(count(side).length for side in sides)
-    price = settings.price_per_million
-    usd = None if price is None else tokens * settings.epoch_count * price / 1e6
-    return CostEstimate(tokens, settings.epoch_count, usd, count.estimate)
+    return tokens, bool(count.estimate)
 
 
 def _preference_problems(plan: Plan, train: Dataset, settings: Settings) -> Iterator[Problem]:
@@ -83,11 +69,8 @@ def _preference_problems(plan: Plan, train: Dataset, settings: Settings) -> Iter
                     f'{missing_rejected}; add them, or set method = "supervised"'
                 )
     elif preference_rows := len(train) - len(train.without_rejected()):
-        print(
-            f"openai    warning: {preference_rows:,} rows have a rejected reply, which is not "
-            'learnt from: method is "supervised"',
-            flush=True,
-        )
+        unused = f"{preference_rows:,} rows have a rejected reply, which is not learnt from"
+        print(f'openai    warning: {unused}: method is "supervised"', flush=True)
 
 
 def _model_problems(client: OpenAI, settings: Settings, today: date) -> Iterator[Problem]:
@@ -99,10 +82,9 @@ def _model_problems(client: OpenAI, settings: Settings, today: date) -> Iterator
             try:
                 model = client.models.retrieve(settings.base)
             except NotFoundError:
+                missing = f"{settings.base_url} has no model {settings.base!r}"
                 available = ", ".join(sorted(m.id for m in client.models.list())[:20])
-                yield Problem(
-                    f"{settings.base_url} has no model {settings.base!r}; it has: {available}"
-                )
+                yield Problem(f"{missing}; it has: {available}")
                 return
     except TrainingFailed as error:
         yield Problem(str(error))
@@ -115,8 +97,5 @@ def _model_problems(client: OpenAI, settings: Settings, today: date) -> Iterator
     if end <= today:
         yield Problem(f"{name} was shut down on {end}: choose another base")
     elif (end - today).days <= SHUTDOWN_WARNING_DAYS:
-        print(
-            f"openai    warning: {name} is shut down on {end}, in {(end - today).days} days, and "
-            f"what is fine-tuned from it too",
-            flush=True,
-        )
+        shut_down = f"{name} is shut down on {end}, in {(end - today).days} days"
+        print(f"openai    warning: {shut_down}, and what is fine-tuned from it too", flush=True)

@@ -8,9 +8,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from tunegate.utils.masking import find_private
 
 Auto = Literal["auto"]
-Epochs = Annotated[int, Field(ge=1, le=50)]
-Batch = Annotated[int, Field(ge=1, le=256)]
-Multiplier = Annotated[float, Field(gt=0)]
 Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 # Epochs, batch and learning-rate multiplier for the common cases, to start from.
@@ -22,7 +19,6 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 
 # What changes nothing in the model that comes out: no part of the run's identity.
 INCIDENTAL = ("key_env", "key_header", "price_per_million", "max_cost", "longest_poll")
-
 
 # The longest example, in tokens, that OpenAI trains on: gpt-4o, gpt-4o-mini and gpt-4.1, by the
 # "Token limits" of its fine-tuning guide.
@@ -57,10 +53,10 @@ class Settings(BaseModel):
     preset: Literal["classification", "style", "few"] | None = None
     # `dpo` learns from pairs of a preferred and a non-preferred answer.
     method: Literal["supervised", "dpo"] = "supervised"
-    epochs: Epochs | Auto = "auto"  # how often every row is seen
-    batch: Batch | Auto = "auto"  # rows in one step
+    epochs: Annotated[int, Field(ge=1, le=50)] | Auto = "auto"  # how often every row is seen
+    batch: Annotated[int, Field(ge=1, le=256)] | Auto = "auto"  # rows in one step
     # Scales the learning rate that the provider would choose.
-    learning_rate_multiplier: Multiplier | Auto = "auto"
+    learning_rate_multiplier: Annotated[float, Field(gt=0)] | Auto = "auto"
     # DPO only: how dear it is to leave the base model's answers.
     beta: Annotated[float, Field(gt=0, le=2)] | Auto = "auto"
     # Becomes part of the new model's name.

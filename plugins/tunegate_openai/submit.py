@@ -8,24 +8,33 @@ decides whether there is a job; where it cannot be listed, the user is asked.
 from __future__ import annotations
 
 import json
+import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tunegate import Dataset, Example
+from tunegate.data.formats.preferences import OPENAI_TOOL_KEYS
+from tunegate.data.formats.row_format import REJECTED
 from tunegate.interfaces.trainer import Plan, TrainingFailed
 from tunegate.utils.atomic import atomic_write
+from tunegate.utils.hashing import sha256_bytes
 
-from .client import readable_errors
+from .client import attempts, readable_errors
 from .settings import Settings
-from .uploads import upload_content, upload_once
 
 if TYPE_CHECKING:
     from openai import OpenAI
     from openai.types.fine_tuning import FineTuningJob
 
+# What a line of a chat fine-tuning file may hold; anything else is refused after the upload.
+CHAT_KEYS = ("messages", "tools", "parallel_tool_calls", "functions")
+MAX_TRIES = 4
 
+# A line number in a provider's message.
+_LINE_NUMBER = re.compile(r"\b(?:line|row|example)s?\s+#?(\d+)", re.IGNORECASE)
 LOOKUP_DELAYS = (0.0, 2.0, 5.0, 15.0)  # seconds, before each look for a job whose request broke off
 REFUSED_STATUSES = {*range(400, 500)} - {408, 409, 425}  # no job was made
 MAX_CLOCK_SKEW = 600.0  # seconds that our clock and the provider's may differ
@@ -72,7 +81,15 @@ class Submitter:
         if submission.job:
             with readable_errors(self.settings, f"looking at job {submission.job}"):
                 return self.client.fine_tuning.jobs.retrieve(submission.job)
-        submission = self._upload_files(submission)
+        if not submission.training_file:
+            paths = {"training_file": self.plan.train, "validation_file": self.plan.validation}
+            file_ids = {}
+            with readable_errors(self.settings, "uploading the data"):
+                for name, path in paths.items():
+                    if path is not None:
+                        data = upload_content(path, self.plan.columns, self.settings.method)
+                        file_ids[name] = upload_once(self.client, data)
+            submission = submission.with_saved(self.folder, **file_ids)
         job = self._find_job(submission)
         if job is None:
             submission = submission.with_saved(self.folder, asked=self.clock())
@@ -85,18 +102,6 @@ class Submitter:
         """The metadata that the job carries and is found again by."""
         return {"run": self.folder.name, "dataset_sha256": self.plan.train.stem}
 
-    def _upload_files(self, submission: Submission) -> Submission:
-        if submission.training_file:
-            return submission
-        paths = {"training_file": self.plan.train, "validation_file": self.plan.validation}
-        file_ids = {}
-        with readable_errors(self.settings, "uploading the data"):
-            for name, path in paths.items():
-                if path is not None:
-                    data = upload_content(path, self.plan.columns, self.settings.method)
-                    file_ids[name] = upload_once(self.client, data)
-        return submission.with_saved(self.folder, **file_ids)
-
     def _find_job(self, submission: Submission) -> FineTuningJob | None:
         """Return the run's job, None for none; TrainingFailed where only the user can tell."""
         from openai import OpenAIError
@@ -106,9 +111,8 @@ class Submitter:
         except OpenAIError as error:
             if not submission.asked:
                 return None  # no job was ever requested from here
-            raise TrainingFailed(
-                self._unclear_message(f"its jobs cannot be listed ({error})")
-            ) from None
+            reason = f"its jobs cannot be listed ({error})"
+            raise TrainingFailed(self._unclear_message(reason)) from None
         listed = [job for job in listed if job.id not in submission.forgotten]
         wanted = self.metadata.items()
         if own_jobs := [job for job in listed if wanted <= (job.metadata or {}).items()]:
@@ -184,3 +188,73 @@ class Submitter:
             "metadata": self.metadata,
         }
         return {key: value for key, value in body.items() if value is not None}
+
+
+def upload_content(path: Path, columns: Mapping[str, str], method: str = "supervised") -> bytes:
+    """Return the bytes to upload for a snapshot: one JSON object a line for each example, in order.
+
+    A file that is in this form already is returned as it is. `supervised` learns the preferred
+    reply of a preference; `dpo` needs both: raises TrainingFailed for a row without a rejected one.
+    """
+    dataset = Dataset.read(path, columns=columns or None)
+    if method == "dpo":
+        if missing := missing_rejected_message(dataset):
+            raise TrainingFailed(f'{path.name}: {missing}; method = "dpo" needs one in each row')
+        rows = [_preference_row(example) for example in dataset]
+    else:
+        rows = [{k: e.fields[k] for k in CHAT_KEYS if k in e.fields} for e in dataset]
+    data = path.read_bytes()
+    lines = data.decode("utf-8", "replace").splitlines()
+    try:
+        if [json.loads(line) for line in lines] == rows:
+            return data
+    except ValueError:
+        pass  # some line is not JSON: the rows are written anew
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+
+
+def missing_rejected_message(dataset: Dataset) -> str:
+    """Return one line that says where rows have no rejected reply, "" where all have one."""
+    lacking = dataset.without_rejected()
+    if not lacking:
+        return ""
+    count = f"{len(lacking):,} of {len(dataset):,} rows have none"
+    return f"line {lacking[0].line} has no rejected reply ({count})"
+
+
+def _preference_row(example: Example) -> dict[str, Any]:
+    """Return a row with both replies, by OpenAI's API reference, fine-tuning/preference-input."""
+    *prompt_messages, preferred = example.messages
+    tool_fields = {key: example.fields[key] for key in OPENAI_TOOL_KEYS if key in example.fields}
+    outputs = {"preferred_output": [preferred], "non_preferred_output": example.fields[REJECTED]}
+    return {"input": {"messages": prompt_messages, **tool_fields}, **outputs}
+
+
+def upload_once(client: OpenAI, data: bytes) -> str:
+    """Return the id of the provider's file with these bytes, uploading it where there is none.
+
+    The file is named after the sha256 of its bytes and found again by that name, also after an
+    upload that broke off. Raises what the client raises at the last of MAX_TRIES tries.
+    """
+    name, size = f"{sha256_bytes(data)}.jsonl", len(data)
+    for attempt in attempts(MAX_TRIES, first_wait=1.0, longest_wait=60.0):
+        with attempt:
+            for listed in client.files.list(purpose="fine-tune"):
+                if (listed.filename, listed.bytes) == (name, size) and listed.status != "error":
+                    return listed.id
+            file = client.files.create(file=(name, data), purpose="fine-tune")
+            if file.bytes != size:
+                broken = f"{file.id} holds {file.bytes:,} of {size:,} bytes: the upload broke off"
+                advice = "delete it at the provider, then run the same command"
+                raise TrainingFailed(f"{broken}; {advice}")
+            return str(file.id)
+    raise AssertionError("unreachable")
+
+
+def row_of_line(message: str, dataset: Dataset) -> str:
+    """Return ` (line 3 there is line 5 of the training data)` for what a message names, or ""."""
+    match = _LINE_NUMBER.search(message)
+    number = int(match.group(1)) if match else 0
+    if not 1 <= number <= len(dataset):
+        return ""
+    return f" (line {number} there is line {dataset[number - 1].line} of the training data)"

@@ -5,15 +5,17 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
-from tunegate import Dataset
+from tunegate import Dataset, TokenizationSpec
 from tunegate.config.settings import parse_settings
 from tunegate.interfaces.trainer import Plan, Problem, Trained, TrainingFailed
-from tunegate.tokenization.spec import TokenizationSpec
 from tunegate.utils.hashing import sha256_json
+from tunegate.utils.optional_deps import missing_packages
 
-from . import client
 from .settings import INCIDENTAL, LONGEST, Settings, with_preset
+
+REQUIREMENTS = ("train.openai", "openai", "openai", "stamina")  # who needs the extra, its packages
 
 
 class OpenAITrainer:
@@ -44,7 +46,7 @@ class OpenAITrainer:
 
     def preflight(self, plan: Plan) -> list[Problem]:
         """Say what would make this job fail or cost too much; costs nothing."""
-        if missing := client.missing_requirements():
+        if missing := missing_packages(*REQUIREMENTS):
             return [Problem(missing)]
         from .preflight import find_problems
 
@@ -52,18 +54,18 @@ class OpenAITrainer:
 
     def train(self, plan: Plan, folder: Path) -> Trained:
         """Upload, ask for the job (once, though started again), wait, keep what it leaves."""
-        if missing := client.missing_requirements():
+        if missing := missing_packages(*REQUIREMENTS):
             raise TrainingFailed(missing)
-        from . import uploads, watch
+        from . import watch
         from .client import connect, readable_errors
-        from .submit import Submitter
+        from .submit import Submitter, row_of_line
 
         settings = parse_settings(Settings, plan.config)
         api = connect(settings)
         job = Submitter(api, settings, plan, folder).find_or_create_job()
         train = Dataset.read(plan.train, columns=plan.columns or None)
         with closing(watch.JobProgress("training")) as progress:
-            locate_row = partial(uploads.row_of_line, dataset=train)
+            locate_row = partial(row_of_line, dataset=train)
             job = watch.JobWatcher(api, settings, job, folder, progress, locate_row).until_done()
         if not job.fine_tuned_model:
             raise TrainingFailed(f"job {job.id} succeeded, and names no model")
@@ -78,8 +80,6 @@ class OpenAITrainer:
 
 def model_spec(model: str, settings: Settings) -> str:
     """Return the model spec of a name at this provider."""
-    from urllib.parse import urlencode
-
     if settings.base_url == Settings(base="-").base_url:
         return f"openai:{model}"
     # Another provider is sent no key unless its variable is named.

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +39,7 @@ class JobProgress(ProgressBar):
         loss, held_out = metrics.get("train_loss"), metrics.get("valid_loss")
         losses = [f"loss {loss:.4f}"] if isinstance(loss, int | float) else []
         losses += [f"validation {held_out:.4f}"] if isinstance(held_out, int | float) else []
-        total = metrics.get("total_steps")
-        self.update(metrics.get("step") or 0, total, ", ".join(losses))
+        self.update(metrics.get("step") or 0, metrics.get("total_steps"), ", ".join(losses))
 
 
 MIN_POLL_SECONDS = 2.0  # between two polls while new events come
@@ -59,12 +59,8 @@ class JobWatcher:
     sleep: Callable[[float], None] = time.sleep
 
     def __post_init__(self) -> None:
-        self.pause, self.last_status = self._min_pause, ""
-        self.seen_events: set[str] = set()
-
-    @property
-    def _min_pause(self) -> float:
-        return min(MIN_POLL_SECONDS, self.settings.longest_poll)
+        self.pause = self._min_pause = min(MIN_POLL_SECONDS, self.settings.longest_poll)
+        self.last_status, self.seen_events = "", set[str]()
 
     def until_done(self) -> FineTuningJob:
         """Return the job when it has succeeded, else raise; Ctrl-C leaves it as it is."""
@@ -91,9 +87,9 @@ class JobWatcher:
             error, reason = self.job.error, ""
             if error and error.code:  # a healthy job may carry an empty error without a code
                 reason = f": {error.message} ({error.code}){self.row_of_line(error.message)}"
+            again = f"tunegate run job {self.folder.name} --forget, then the same command"
             raise TrainingFailed(
-                f"job {self.job.id} {status}{reason}; to ask for another one: "
-                f"tunegate run job {self.folder.name} --forget, then the same command"
+                f"job {self.job.id} {status}{reason}; to ask for another one: {again}"
             )
         return status == "succeeded"
 
@@ -113,11 +109,9 @@ class JobWatcher:
 
     def _show_events(self) -> int:
         """Show the new events, the oldest first; return their number."""
-        new_events = []
-        for event in self.client.fine_tuning.jobs.list_events(self.job.id, limit=100):
-            if event.id in self.seen_events:
-                break  # the newest come first
-            new_events.append(event)
+        listed = self.client.fine_tuning.jobs.list_events(self.job.id, limit=100)
+        # The newest come first.
+        new_events = [*takewhile(lambda event: event.id not in self.seen_events, listed)]
         for event in reversed(new_events):
             self.seen_events.add(event.id)
             if event.type == "metrics" and isinstance(event.data, dict):

@@ -29,9 +29,7 @@ class ProgramModel:
         Where the program fails, that is the error of each request that it has not answered.
         """
         missing = {r.row: f"{self.program} did not answer this row" for r in requests}
-        lines = (
-            {"row": r.row, "messages": list(r.messages), "tools": list(r.tools)} for r in requests
-        )
+        lines = ({"row": r.row, "messages": [*r.messages], "tools": [*r.tools]} for r in requests)
         try:
             for line in self.program.exchange(lines):
                 row = line.get("row")
@@ -61,7 +59,6 @@ def open_program(rest: str, root: Path) -> ProgramModel:
         hint = did_you_mean(rest, [name for name in tables if "command" in tables[name]])
         raise ModelUnknown(f"program:{rest}: no table [models.{rest}] with a `command`{hint}")
     try:
-        table = parse_settings(schema.ProgramTable, tables[rest])
-        return ProgramModel(table.program(rest, root))
+        return ProgramModel(parse_settings(schema.ProgramTable, tables[rest]).program(rest, root))
     except (ValueError, ProgramFailed) as error:
         raise ModelUnknown(f"[models.{rest}] {error}") from None

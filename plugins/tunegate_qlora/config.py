@@ -31,6 +31,7 @@ BETA = 0.1  # arXiv:2305.18290, appendix B
 LATER_SETTINGS = (
     *("objective", "beta", "packing", "processes", "machines", "sharding"),
     *("attention", "chat_template", "template_args", "system_role", "optimiser"),
+    *("new_tokens", "engine"),
 )
 
 # Settings without a meaning for the method `full`.
@@ -69,6 +70,12 @@ class Decoding(BaseModel):
     system_role: Literal["own", "fold"] = "own"
     """`fold` puts the system message before the first text of the user, for templates that refuse
     it."""
+
+    new_tokens: bool = False
+    """Give tokens of the tokenizer that the base has no embedding for one, and train it."""
+
+    engine: Literal["transformers", "vllm"] = "transformers"
+    """What computes the answers: `vllm` is a child process in an environment of its own."""
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -319,5 +326,7 @@ def find_conflicts(settings: Settings, set_fields: set[str]) -> Iterator[str]:
             f"{subject} asks the whole model before it is shared out, which takes "
             "method = 'qlora', or sharding = 'none'"
         )
+    if settings.sharding == "fsdp" and settings.new_tokens:
+        yield "new_tokens cannot be shared out: set sharding = 'none'"
     if settings.patience and settings.keep == "last":
         yield "patience stops after the best epoch: keep = 'last' would keep a worse one"

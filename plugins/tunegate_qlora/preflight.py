@@ -56,15 +56,15 @@ def find_problems(plan: Plan) -> tuple[list[Problem], bool]:
         gpus = torch.cuda.device_count()
         messages += world_size_problems(len(train), settings, architecture, gpus)
         if train:
-            rows, config = training_data.conversations_of(train), base.read_config(folder)
-            needed = estimate_memory(architecture, settings, rows, config)
+            rows = training_data.conversations_of(train)
+            needed = estimate_memory(architecture, settings, rows)
             checkpointing = needs_checkpointing(needed, settings, architecture.model)
             settings = settings.model_copy(update={"gradient_checkpointing": checkpointing})
-            needed = estimate_memory(architecture, settings, rows, config)
+            needed = estimate_memory(architecture, settings, rows)
             messages += memory_problems(needed.per_process(settings), settings)
             note_cut_replies(train, settings)
         messages += base_problems(plan, settings, architecture)
-        messages += token_problems(template, architecture)
+        messages += token_problems(template, architecture, settings)
         if note := date_note(template):
             print(note, flush=True)
     except (ValueError, OSError) as error:
@@ -156,15 +156,19 @@ def note_cut_replies(train: Sequence[EncodedItem], settings: Settings) -> None:
         print_line(f"max_new_tokens = {settings.max_new_tokens:,}, when the model is judged")
 
 
-def token_problems(template: ChatTemplate, architecture: Architecture) -> Iterator[str]:
-    """Yield the names of tokens in the tokenizer that the base has no embedding for."""
+def token_problems(
+    template: ChatTemplate, architecture: Architecture, settings: Settings
+) -> Iterator[str]:
+    """Yield the tokens without an embedding, or that there are none where `new_tokens` is set."""
     rows = architecture.model.get_input_embeddings().num_embeddings
     names = sorted(name for name, i in template.tokenizer.get_vocab().items() if i >= rows)
     if names:
         more = ", ..." if len(names) > MAX_SHOWN_ROWS else ""
         what = f"the tokenizer has {len(names):,} tokens that the base has no embedding for"
         shown = ", ".join(names[:MAX_SHOWN_ROWS])
-        yield f"{what}: {shown}{more}; take the base's own tokenizer"
+        yield f"{what}: {shown}{more}; set new_tokens = true, or take the base's own tokenizer"
+    elif settings.new_tokens and not architecture.new_tokens:
+        yield "new_tokens: the base has an embedding of every token already: leave it out"
 
 
 def memory_problems(needed: MemoryEstimate, settings: Settings) -> Iterator[str]:
@@ -268,13 +272,9 @@ class MemoryEstimate:
 
 
 def estimate_memory(
-    architecture: Architecture,
-    settings: Settings,
-    rows: Sequence[EncodedRow],
-    config: Mapping[str, Any],
-    *,
-    gpu: bool | None = None,
-) -> MemoryEstimate:
+    architecture: Architecture, settings: Settings, rows: Sequence[EncodedRow],
+    *, gpu: bool | None = None,
+) -> MemoryEstimate:  # fmt: skip
     """Estimate the memory of a training on these rows.
 
     - weights: with `qlora` 0.516 bytes a quantised weight and 4 any other (peft makes those
@@ -284,8 +284,8 @@ def estimate_memory(
     - activations: 34 x tokens x width bytes a layer in 16 bits (2 with checkpointing, and 34 once),
       and the logits of the answers with their gradient in float32.
 
-    `rows` are all that are trained on, for `dpo` both sides of each pair, `config` is the base's
-    `config.json`. `gpu` says whether to estimate for a GPU; None: for what this machine trains on.
+    `rows` are all that are trained on, for `dpo` both sides of each pair. `gpu` says whether to
+    estimate for a GPU; None: for what this machine trains on.
     """
     linear = sum(i * o for i, o in architecture.linear_layers.values())
     size = 2 if settings.compute != "float32" else 4
@@ -298,8 +298,8 @@ def estimate_memory(
     bytes_per_parameter -= 6 * (settings.optimiser != "adamw")
     trained = bytes_per_parameter * architecture.trainable_parameters(settings)
 
-    text = config.get("text_config") or config
-    width, layers = text.get("hidden_size") or 0, text.get("num_hidden_layers") or 0
+    text = architecture.model.config.get_text_config()
+    width, layers = text.hidden_size, text.num_hidden_layers
     batch = settings.batch * settings.conversations_per_row
     longest_row = max((len(row.ids) for row in rows), default=0)
     is_gpu = local_device() != "cpu" if gpu is None else gpu
@@ -309,7 +309,7 @@ def estimate_memory(
         layer_bytes = CHECKPOINTED_LAYER_BYTES * layers + LAYER_BYTES
     activations = batch * longest_row * width * (2 if is_float32 else 1) * layer_bytes
     answer = min(longest_row, batch * max((row.trained_tokens for row in rows), default=0))
-    logits = 2 * 4 * batch * answer * (text.get("vocab_size") or 0)
+    logits = 2 * 4 * batch * answer * text.vocab_size
     return MemoryEstimate(weights, trained, float(activations + logits))
 
 

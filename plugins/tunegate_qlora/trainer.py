@@ -25,9 +25,13 @@ class QLoRATrainer:
 
     name = "qlora"
     # Settings that change no weight, and so no run's id. (What a preset sets is in the settings.)
-    incidental = ("preset", "checkpoint_seconds", "address", "report_to", "generation_batch")
+    incidental = (
+        *("preset", "checkpoint_seconds", "address", "report_to", "generation_batch", "engine"),
+    )
     # Settings that decide how the model answers, not what it learns, with their values in the id.
-    decoding: Mapping[str, Any] = {"max_new_tokens": Decoding().max_new_tokens}
+    decoding: Mapping[str, Any] = {
+        key: Decoding.model_fields[key].default for key in ("max_new_tokens", "engine")
+    }
 
     # Settings that came later: a run whose values are the defaults keeps the id that it had before.
     neutral: Mapping[str, Any] = {key: Settings.model_fields[key].default for key in LATER_SETTINGS}
@@ -53,7 +57,7 @@ class QLoRATrainer:
         """Return the model spec of the base alone, loaded and decoded as the trained model is."""
         settings, defaults = parse_settings(Settings, config), Decoding().model_dump()
         changed = {k: v for k, v in settings.decoding.model_dump().items() if v != defaults[k]}
-        texts = {k: json.dumps(v) if isinstance(v, dict) else str(v) for k, v in changed.items()}
+        texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in changed.items()}
         query = "&".join(f"{key}={quote(text, safe=QUERY_SAFE)}" for key, text in texts.items())
         return f"folder:{settings.base}{'?' if query else ''}{query}"
 

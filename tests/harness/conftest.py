@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -137,17 +138,20 @@ class Project:
         self.write(name, before + text)
 
     def python(
-        self, *args: str, env: Mapping[str, str] | None = None, fresh: bool = False
-    ) -> Result:
+        self, *args: str, env: Mapping[str, str] | None = None, fresh: bool = False,
+        unwrapped: bool = True,
+    ) -> Result:  # fmt: skip
         """Run Python in the project, as a newcomer's shell would: 80 columns, no pytest around.
 
         `fresh` is for what a fork would hide: what is imported, and who is whose parent.
+        `unwrapped`: a decision that took several lines is one in what is returned.
         """
         # pytest shortens nothing where CI is set: what is printed would depend on who asks.
         outside = ("PYTEST", "PY_COLORS", "CI", "BUILD_NUMBER")
         clean = {k: v for k, v in os.environ.items() if not k.startswith(outside)}
         clean |= {"COLUMNS": "80", "PYTHONDONTWRITEBYTECODE": "1", **(env or {})}
-        return Result(*forking.run_python(args, self.root, clean, fresh))
+        code, out = forking.run_python(args, self.root, clean, fresh)
+        return Result(code, re.sub(r"\n {12}(?=\S)", " ", out) if unwrapped else out)
 
     def pytest(
         self,

@@ -109,6 +109,15 @@ def test_locals(predictions):
 def test_raises(predictions):
     raise ValueError("\\n".join(p.got for p in predictions))
 """
+# A model that writes what stands in the data.
+ECHO = """\
+import json
+
+def write(messages):
+    lines = open("train.jsonl").read().splitlines()
+    prompts = [json.loads(line)["messages"][0]["content"] for line in lines[::9]]
+    return json.dumps({"rows": [{"prompt": p + " in other words", "reply": "a"} for p in prompts]})
+"""
 CONFTEST_CHANGE = (
     'yield Answer(r.row, "ab"[r.row % 2] if self.known else "?")',
     "yield Answer(r.row, LEAKS[r.row % len(LEAKS)] + chr(27) + '[2J' if self.known else '?')",
@@ -315,7 +324,12 @@ def test_no_private_value_is_shown(
     run("data", "schema")
     run("mutate", "--kinds", "leak", "--minutes", "0", code=75)
     run("review", "sample", "test.jsonl", "-o", "sheets/s.csv")
+    run("review", "serve", "sheets/none.csv", code=2)
     run("review", "status", code=None)
+    (planted.root / "echo.py").write_text(ECHO)
+    options = ("--like", "train.jsonl", "-n", "3", "--model", "python:echo:write")
+    made = run("data", "generate", *options, "-o", "parts/made.jsonl", code=1)
+    assert "pii: " in made
     run_plugins_commands(planted.root, all_shown, echoing_address)
     run("run", "purge", next(planted.root.glob(".tunegate/snapshots/*")).stem)
     (planted.root / "tunegate.toml").write_text(

@@ -11,7 +11,7 @@ from typing import Any
 
 from tunegate.data.canonical import content_text
 from tunegate.data.dataset import Example
-from tunegate.tokenization.turns import is_trained_on
+from tunegate.tokenization.encode import is_trained_on
 
 from ..text.display import quote_line
 from ._tool_calls import Fault
@@ -30,9 +30,8 @@ _SUSPECT = re.compile(rf"[&{{<\[]|{_SUSPECT_LETTER.pattern}")
 _MISSING = {"nan", "NaN", "NAN", "<NA>", "NaT", "[object Object]", "#N/A", "#REF!", "#VALUE!"}
 _NULL = {"None", "null", "NULL", "undefined"}
 _MISSING_LINE = re.compile(r"^[^:\n]{1,40}: ?(nan|NaN|<NA>|NaT)\s*$", re.MULTILINE)
-_ABOUT_CODE = re.compile(
-    r"`|\w\(|==|=>|\b(?:python|javascript|pandas|sql|json|code|function|program)\b", re.I
-)
+_CODE_WORDS = "python|javascript|pandas|sql|json|code|function|program"
+_ABOUT_CODE = re.compile(rf"`|\w\(|==|=>|\b(?:{_CODE_WORDS})\b", re.IGNORECASE)
 
 _PLACEHOLDER = re.compile(r"(?<![\w\\}{^_$])\{\{\s*[^\W\d][\w.\- ]{0,40}\}\}")
 # {order_id}, [NAME], [Your name], <NOME>, with a word that forms ask for; no index, link or path.
@@ -96,9 +95,7 @@ def junk_faults(example: Example) -> Iterator[Fault]:
         if _SUSPECT_LETTER.search(prose):
             yield from _encoding_faults(path, prose, texts)
         if message["role"] not in ("tool", "function"):  # what a tool returns is data: pages, code
-            yield from _markup_faults(
-                path, prose, texts, texts[:i], is_learnt=is_trained_on(message)
-            )
+            yield from _markup_faults(path, prose, texts, texts[:i], is_trained_on(message))
 
 
 def _missing_faults(path: str, word: str, before: Sequence[str]) -> Iterator[Fault]:
@@ -113,7 +110,7 @@ def _missing_faults(path: str, word: str, before: Sequence[str]) -> Iterator[Fau
 
 
 def _markup_faults(
-    path: str, prose: str, texts: Sequence[str], before: Sequence[str], *, is_learnt: bool
+    path: str, prose: str, texts: Sequence[str], before: Sequence[str], is_learnt: bool
 ) -> Iterator[Fault]:
     """Yield a fault for a placeholder, an HTML entity and a control token in a text."""
     found, field = _PLACEHOLDER.search(prose), _FIELD.search(prose)

@@ -8,9 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from statistics import median, quantiles
 
-from tunegate.checking.decorator import check
-from tunegate.data.dataset import Dataset
-from tunegate.results.finding import Finding
+from tunegate import Dataset, Finding, check
 
 from ..text.display import quote_repr
 from ..text.label_typos import typo_notes
@@ -41,10 +39,9 @@ def find(dataset: Dataset, *, rarest: float = 0.1) -> Iterator[Finding]:
         needed_count = math.ceil(rarest / len(counts) * counts.total() - 1e-9)
         if count < needed_count:
             first = first_examples[label]
-            evidence = (
-                f"class {quote_repr(label)}{label_notes[label]}: {count:,} of {n:,} examples, "
-                f"{100 * count / n:.2g} %; at least {needed_count:,} wanted"
-            )
+            name = f"class {quote_repr(label)}{label_notes[label]}"
+            share = f"{count:,} of {n:,} examples, {100 * count / n:.2g} %"
+            evidence = f"{name}: {share}; at least {needed_count:,} wanted"
             fingerprint = f"{dataset.split} {evidence}"  # two splits may have the same counts
             yield first.finding("rare class", evidence, fingerprint=fingerprint)
 
@@ -61,10 +58,8 @@ def makeup(dataset: Dataset, *, least: float = 0.1) -> Iterator[Finding]:
     if len(lengths) >= 20:
         middle, high = median(lengths), quantiles(lengths, n=20)[-1]
         if high > 5 * max(middle, 20):
-            evidence = (
-                f"half have at most {middle:,.0f} characters, but 5 % more than {high:,.0f} "
-                f"(the longest {max(lengths):,}): they weigh most in the loss"
-            )
+            half = f"half have at most {middle:,.0f} characters, but 5 % more than {high:,.0f}"
+            evidence = f"{half} (the longest {max(lengths):,}): they weigh most in the loss"
             yield Finding.dataset_hint("reply length", evidence)
     refused = sum(bool(REFUSAL_START.match(example.target.text)) for example in dataset)
     if refused:
@@ -90,9 +85,7 @@ def _language_hints(dataset: Dataset, min_share: float) -> Iterator[Finding]:
     for (language, label), count in sorted(Counter(pairs).items()):
         share_in_class, share_overall = count / labels[label], counts[language] / n
         if labels[label] >= 10 and share_in_class > min(share_overall + 0.3, 0.999):
-            evidence = (
-                f"{100 * share_in_class:.0f} % of class {quote_repr(label)} is "
-                f"{quote_repr(language)}; of all examples it is {100 * share_overall:.0f} %: "
-                "the language gives the class away"
-            )
-            yield Finding.dataset_hint("language", evidence)
+            of_class = f"{100 * share_in_class:.0f} % of class {quote_repr(label)}"
+            of_all = f"of all examples it is {100 * share_overall:.0f} %"
+            evidence = f"{of_class} is {quote_repr(language)}; {of_all}"
+            yield Finding.dataset_hint("language", f"{evidence}: the language gives the class away")

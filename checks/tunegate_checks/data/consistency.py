@@ -1,8 +1,7 @@
 """Consistency: one system prompt, one format of reply, one spelling of each label.
 
 A model learns accidental differences as if they meant something. OpenAI's fine-tuning guide
-("Crafting prompts") asks for the instructions that worked best, the same in every example and in
-use.
+("Crafting prompts") asks for the instructions that worked best, in every example and in use.
 """
 
 import re
@@ -10,11 +9,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from statistics import median
 
-from tunegate.checking.decorator import check
+from tunegate import Dataset, Example, Finding, check
 from tunegate.checking.fingerprint import rows_fingerprint
 from tunegate.data import comparison
-from tunegate.data.dataset import Dataset, Example
-from tunegate.results.finding import Finding
 from tunegate.results.labels import exact
 from tunegate.utils.strict_json import parse_json_text
 from tunegate.utils.text import count_words
@@ -79,16 +76,11 @@ def across(train: Dataset, other: Dataset) -> Iterator[Finding]:
 
     Nothing is found where the system messages are what rows ask about, such as documents.
     """
-    if not len(train) or not len(other):
+    fewest = min(len(train), len(other))
+    if not fewest or (fewest >= comparison.MIN_ROWS and comparison.system_is_asked(train, other)):
         return
-    if min(len(train), len(other)) >= comparison.MIN_ROWS and comparison.system_is_asked(
-        train, other
-    ):
-        return
-    train_prompt, other_prompt = (
-        Counter(example.system for example in split).most_common(1)[0][0]
-        for split in (train, other)
-    )
+    prompts = (Counter(example.system for example in split) for split in (train, other))
+    train_prompt, other_prompt = (counts.most_common(1)[0][0] for counts in prompts)
     if train_prompt != other_prompt:
         name = other.split or "the other split"
         evidence = f"{name} has another than train: {first_difference(other_prompt, train_prompt)}"
@@ -101,11 +93,11 @@ def output_format(dataset: Dataset, *, task: str = "") -> Iterator[Finding]:
 
     Where at least half of the replies are JSON objects, each reply must be one, with the keys that
     nearly all have and values of the type that most have (null fits any type). Keys that some have,
-    three or more, are optional, and a hint names them. For classification each
-    reply must be a label: spelled like the others of its class, without white space around it.
-    Where the project says how a label is read, each reply must have one. For extraction at least
-    half of the replies must be JSON objects, for tools one must call a tool. For tasks whose
-    replies are texts, a hint says where most are tool calls, JSON objects or a few labels.
+    three or more, are optional, and a hint names them. For classification each reply must be a
+    label: spelled like the others of its class, without white space around it. Where the project
+    says how a label is read, each reply must have one. For extraction at least half of the replies
+    must be JSON objects, for tools one must call a tool. For tasks whose replies are texts, a hint
+    says where most are tool calls, JSON objects or a few labels.
     """
     rule, reported = dataset.reading.label, set[int]()
     n, is_json = len(dataset), is_mostly_json(dataset)
@@ -141,8 +133,18 @@ def output_format(dataset: Dataset, *, task: str = "") -> Iterator[Finding]:
         for example in dataset:
             if example.target and not example.label and example.row not in reported:
                 yield example.finding("no label", f"{quote_line(example.reply)} ({rule.name})")
-    if has_classes:
-        yield from _label_spellings(dataset)
+    if not has_classes:
+        return
+    if evidence := no_classes(dataset):
+        yield Finding.of_dataset("labels", evidence)
+        return
+    spelled = [(e, label) for e in dataset for label in spelled_labels(e)]
+    typos = find_typos(counts := Counter(label for _, label in spelled))
+    for example, label in spelled:
+        if (intended := typos.get(label)) is not None:
+            spelling = f"{quote_repr(label)} for {quote_repr(intended)}"
+            evidence = f"{spelling} ({counts[intended]:,} rows): spell each label one way"
+            yield example.finding("near miss", evidence)
 
 
 def likely_task(dataset: Dataset, is_json: bool) -> str:
@@ -162,9 +164,8 @@ def likely_task(dataset: Dataset, is_json: bool) -> str:
 def lacks_labels(dataset: Dataset) -> str:
     """Return that most replies have no label by the project's rule; "" where they have one."""
     lacking = sum(not e.label for e in dataset)
-    if lacking * 2 <= len(dataset):
-        return ""
-    if (likely := likely_task(dataset, is_mostly_json(dataset))) not in FORMS:
+    is_most = lacking * 2 > len(dataset)
+    if not is_most or (likely := likely_task(dataset, is_mostly_json(dataset))) not in FORMS:
         return ""
     count = f"{lacking:,} of {len(dataset):,} replies have no label ({dataset.reading.label.name})"
     return f'{count} but are {FORMS[likely]}: is the task "{likely}"?'
@@ -205,22 +206,6 @@ def _label_field(dataset: Dataset) -> str:
     return max(usable, key=lambda name: len(values[name]), default="")
 
 
-def _label_spellings(dataset: Dataset) -> Iterator[Finding]:
-    """Yield each label that is a likely misspelling of another."""
-    spelled = [(e, label) for e in dataset for label in spelled_labels(e)]
-    counts = Counter(label for _, label in spelled)
-    if evidence := no_classes(dataset):
-        yield Finding.of_dataset("labels", evidence)
-        return
-    typos = find_typos(counts)
-    for example, label in spelled:
-        if label in typos:
-            intended = typos[label]
-            spelling = f"{quote_repr(label)} for {quote_repr(intended)}"
-            evidence = f"{spelling} ({counts[intended]:,} rows): spell each label one way"
-            yield example.finding("near miss", evidence)
-
-
 def spelled_labels(example: Example) -> list[str]:
     """Return the labels of a row as they are written: of a whole reply with the space around it."""
     return [example.reply] if example.reading.label == exact else example.labels
@@ -230,15 +215,13 @@ def spelled_labels(example: Example) -> list[str]:
 def labels(train: Dataset, other: Dataset) -> Iterator[Finding]:
     """Yield each label of a split that training does not have. For classification.
 
-    A label that only training has is a hint. Where the replies of training are no labels, one
-    finding says so.
+    A label that only training has is a hint. One finding says that training has no labels.
     """
     if evidence := no_classes(train):
         yield Finding.of_dataset("labels", f"training has no classes: {evidence}")
         return
-    train_counts, other_counts = (
-        Counter(label for e in split for label in e.labels) for split in (train, other)
-    )
+    train_counts = Counter(label for example in train for label in example.labels)
+    other_counts = Counter(label for example in other for label in example.labels)
     first_examples = {label: e for e in reversed(other) for label in e.labels}
     for label, count in other_counts.items():
         if label not in train_counts:
@@ -247,8 +230,7 @@ def labels(train: Dataset, other: Dataset) -> Iterator[Finding]:
             advice = f"; is it {quote_repr(similar_label)}?" if similar_label else ""
             evidence = f"{quote_repr(label)} ({count:,} rows) is never seen in training{advice}"
             # Two splits may have the same label and count.
-            fingerprint = f"{other.split} {evidence}"
-            yield first.finding("unseen label", evidence, fingerprint=fingerprint)
+            yield first.finding("unseen label", evidence, fingerprint=f"{other.split} {evidence}")
     for label in sorted(train_counts.keys() - other_counts.keys()):
         evidence = f"no row has {quote_repr(label)}: nothing will be known about this class"
         yield Finding.dataset_hint("missing label", evidence)

@@ -7,9 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from tunegate.checking.decorator import check
-from tunegate.data.dataset import Dataset
-from tunegate.results.finding import Finding
+from tunegate import Dataset, Finding, check
 from tunegate.utils.text import words_of
 
 from ..text.refusals import REFUSAL_START
@@ -17,7 +15,7 @@ from ..text.refusals import REFUSAL_START
 MAX_WORDS = 20_000  # distinct-n falls as a text grows, so it is measured on one length
 # A label for inputs that fit no class.
 OTHER_LABEL = re.compile(
-    r"\W*(other|others|none|unknown|unclear|misc\w*|outros?|outras?|nenhum\w*)\b", re.I
+    r"\W*(others?|none|unknown|unclear|misc\w*|outr[oa]s?|nenhum\w*)\b", re.IGNORECASE
 )
 # A number, or a capitalised word inside a sentence.
 FACT_PATTERN = re.compile(r"\d[\d.,/:-]*\d|\d|(?<=[a-zà-ÿ,;] )[A-ZÀ-Þ][a-zà-ÿ]{2,}")
@@ -51,10 +49,8 @@ def find(
     # A model that has seen no example of "none" or "I do not know" answers everything.
     labels = {example.label for example in dataset}
     if task == "classification" and labels and not any(map(OTHER_LABEL.match, labels)):
-        evidence = (
-            "no class for what fits none of them (such as `other`): each input gets one of these"
-        )
-        yield Finding.dataset_hint("no way out", evidence)
+        missing = "no class for what fits none of them (such as `other`)"
+        yield Finding.dataset_hint("no way out", f"{missing}: each input gets one of these")
     if task != "qa":
         return
     if n and not any(REFUSAL_START.match(e.target.text) for e in dataset):
@@ -63,8 +59,7 @@ def find(
     count = 0  # replies with a fact that their prompt lacks
     for example in dataset:
         prompt = f"{example.system} {example.prompt}".lower()
-        facts = FACT_PATTERN.findall(example.reply)
-        count += any(fact.lower() not in prompt for fact in facts)
+        count += any(fact.lower() not in prompt for fact in FACT_PATTERN.findall(example.reply))
     if n >= 20 and count > 0.3 * n:
         share = f"{count:,} of {n:,} replies state numbers or names that"
         evidence = f"{share} their prompts do not hold: for facts, retrieval serves better"
@@ -87,8 +82,6 @@ def distinct_n(texts: Iterable[str], n: int = 2) -> float:
 def _repetition_findings(name: str, texts: list[str], limit: float | None) -> Iterator[Finding]:
     value = distinct_n(texts)
     if value < (0.1 if limit is None else limit):
-        limit_text = "" if limit is None else f"; at least {limit:g} is wanted"
-        evidence = (
-            f"distinct-2 of the {name} is {value:.2f}: the same words again and again{limit_text}"
-        )
+        evidence = f"distinct-2 of the {name} is {value:.2f}: the same words again and again"
+        evidence += "" if limit is None else f"; at least {limit:g} is wanted"
         yield Finding.of_dataset("repetition", evidence, hint=limit is None)

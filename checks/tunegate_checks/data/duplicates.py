@@ -11,19 +11,9 @@ from functools import lru_cache
 
 from tunegate.checking.decorator import check
 from tunegate.checking.fingerprint import rows_fingerprint
+from tunegate.data import comparison
 from tunegate.data.canonical import content_text, identical, target_of
-from tunegate.data.comparison import (
-    accents_differ,
-    comparison_texts,
-    folded_text,
-    group_indices,
-    is_label,
-    meaning_signs,
-    question_comparer,
-    question_key,
-    subjects_differ,
-    system_is_asked,
-)
+from tunegate.data.comparison import folded_text, group_indices, is_label, system_is_asked
 from tunegate.data.dataset import Dataset, Example, rejected_reply
 from tunegate.results.finding import Finding
 from tunegate.similarity import deduplicate, ratio
@@ -90,7 +80,7 @@ def _row_key(
     example: Example, with_system: bool, form: Callable[[str], str]
 ) -> tuple[Hashable, ...]:
     """Return what equal rows share: what they ask, and what their replies say, texts in a form."""
-    return question_key(example, with_system, form), *_replies_key(example, form)
+    return comparison.question_key(example, with_system, form), *_replies_key(example, form)
 
 
 def _replies_key(example: Example, form: Callable[[str], str]) -> tuple[Hashable, ...]:
@@ -136,15 +126,15 @@ def near(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
     unique = [e for e in dataset if same_normalised[e.row] == e.row]
     # Sorted, so that which of equally long rows is kept does not depend on their order.
     unique.sort(key=lambda e: (e.text, _reply_texts(e)))
-    prompts = comparison_texts(unique)[0]
+    prompts = comparison.comparison_texts(unique)[0]
     sides = [(p, *_reply_texts(e)) for p, e in zip(prompts, unique, strict=True)]
     if note := screening_note(prompts):
         yield Finding.dataset_hint("long texts", note)
 
-    ask_alike = question_comparer(prompts, similarity)
+    ask_alike = comparison.question_comparer(prompts, similarity)
 
     def reply_form(text: str) -> str:
-        return folded_text(text) if is_label(text) else meaning_signs(text)
+        return folded_text(text) if is_label(text) else comparison.meaning_signs(text)
 
     # Compared are rows with the same label, or the same signs, and the same setting and tool calls.
     for indices in group_indices(unique, lambda e: _replies_key(e, reply_form)).values():
@@ -154,7 +144,8 @@ def near(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
         def are_near(i: int, j: int, indices: list[int] = indices) -> bool:
             pairs = [*zip(sides[indices[i]], sides[indices[j]], strict=True)]
             are_alike = all(ratio(a, b) >= similarity for a, b in pairs)
-            others = subjects_differ(*pairs[:2]) or any(accents_differ(a, b) for a, b in pairs)
+            accents = any(comparison.accents_differ(a, b) for a, b in pairs)
+            others = accents or comparison.subjects_differ(*pairs[:2])
             return are_alike and not others and ask_alike(indices[i], indices[j])
 
         # If prompt and replies all reach the similarity, their joined text reaches it too.

@@ -7,16 +7,15 @@ ends on the user, `weight: 0.5`, and a row whose every weight is 0.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from tunegate import Finding, check
 from tunegate.checking import parallel
-from tunegate.checking.decorator import check
 from tunegate.data.canonical import content_text
 from tunegate.data.dataset import Dataset, Example, rejected_messages
 from tunegate.data.reading import open_questions
-from tunegate.results.finding import Finding
 
 from ._junk import JUNK_HINTS, junk_faults
 from ._tool_calls import UNNAMED_RESULT, Fault, format_json, tool_call_faults
@@ -60,7 +59,7 @@ def find(
     `fewest` is the least number of examples, `largest` the largest file, in megabytes (10^6 bytes);
     `allow` has kinds that are meant in this data set, such as "placeholder".
     """
-    yield from _once_a_shape(dataset.problems)
+    yield from _once(dataset.problems, lambda row: row.kind == "shape" and not row.hint)
     yield from open_questions(dataset)
     n = len(dataset)
     if n < fewest:
@@ -71,40 +70,25 @@ def find(
         evidence = f"the file has {size:,.0f} MB; at most {largest:,.0f} MB are taken"
         yield Finding.of_dataset("too large", evidence)
     found = parallel.run_in_chunks(_row_findings, dataset)
-    yield from _hints_once(f for f in found if f.kind not in allow)
+    yield from _once((f for f in found if f.kind not in allow), lambda finding: finding.hint)
 
 
-def _once_a_shape(problems: Sequence[Finding]) -> Iterator[Finding]:
-    """Yield the rows that could not be read; those of one shape once, with their number."""
-    shapes: defaultdict[str, list[Finding]] = defaultdict(list)
-    for problem in problems:
-        if problem.kind == "shape" and not problem.hint:
-            shapes[problem.evidence].append(problem)
-        else:
-            yield problem
-    for evidence, (first, *others) in shapes.items():
-        count = f" ({_listed([p.line for p in (first, *others)])})" if others else ""
-        yield replace(first, evidence=evidence + count)
-
-
-def _hints_once(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Yield findings as they are, and hints that say the same of several rows once."""
-    hints: defaultdict[tuple[str, str], list[Finding]] = defaultdict(list)
+def _once(findings: Iterable[Finding], shared: Callable[[Finding], bool]) -> Iterator[Finding]:
+    """Yield findings, at their end once those that are `shared`, by evidence, with their rows."""
+    groups: defaultdict[tuple[str, str], list[Finding]] = defaultdict(list)
     for finding in findings:
-        if finding.hint:
-            hints[finding.kind, finding.evidence].append(finding)
+        if shared(finding):
+            groups[finding.kind, finding.evidence].append(finding)
         else:
             yield finding
-    for (kind, evidence), same in hints.items():
-        several = f"{_listed([hint.line for hint in same])}: {evidence}"
-        yield same[0] if len(same) == 1 else Finding.dataset_hint(kind, several)
-
-
-def _listed(lines: Sequence[int | None]) -> str:
-    """Return the number of rows and the first three lines: `700 rows: line 1, 2, 3, ...`."""
-    different = list(dict.fromkeys(lines))  # a file of one line has all its rows there
-    numbers = ", ".join(map(str, different[:3])) + ", ..." * (len(different) > 3)
-    return f"{len(lines):,} rows: line {numbers}"
+    for (kind, evidence), (first, *others) in groups.items():
+        lines = list(dict.fromkeys(f.line for f in (first, *others)))  # a file can be one line
+        numbers = ", ".join(map(str, lines[:3])) + ", ..." * (len(lines) > 3)
+        rows = f"{len(others) + 1:,} rows: line {numbers}"
+        if others and first.hint:
+            yield Finding.dataset_hint(kind, f"{rows}: {evidence}")
+        else:
+            yield replace(first, evidence=f"{evidence} ({rows})") if others else first
 
 
 def _row_findings(dataset: Dataset) -> Iterator[Finding]:
@@ -112,8 +96,7 @@ def _row_findings(dataset: Dataset) -> Iterator[Finding]:
         faults = [*_faults(example)]
         if messages := rejected_messages(example):
             last = f"messages[{len(messages) - 1}]"
-            rejected_example = Example(0, 0, {**example.fields, "messages": messages})
-            for kind, evidence in _faults(rejected_example):
+            for kind, evidence in _faults(Example(0, 0, {**example.fields, "messages": messages})):
                 if evidence.startswith(last):
                     faults.append((kind, f"rejected[0]{evidence.removeprefix(last)}"))
         for kind, evidence in faults:

@@ -63,8 +63,7 @@ def run(args: argparse.Namespace) -> None:
     else:
         given, floor = f"--accuracy {accuracy:g}", limit
         rows = power.rows_for_limit(limit, accuracy, mode, args.power)
-        wrong = power.errors_in_all(rows, limit, mode)
-        claim = f"accuracy >= {limit:g}: {wrong:,} may be wrong"
+        claim = f"accuracy >= {limit:g}: {power.errors_in_all(rows, limit, mode):,} may be wrong"
         good, bad = f"{accuracy:.1%} right", max(limit - worse, 0.0)
         weak = f"{bad:.1%} right: {power.pass_rate(rows, limit, bad, mode):.1%}"
     if rows == power.MOST_ROWS:

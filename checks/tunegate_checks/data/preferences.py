@@ -6,14 +6,13 @@ effect, and the effects of two rows that prefer the opposite cancel out.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator
 
-from tunegate.checking.decorator import check
+from tunegate import Finding, check
 from tunegate.checking.fingerprint import rows_fingerprint
 from tunegate.data.canonical import content_text, target_of
 from tunegate.data.comparison import equal_text
 from tunegate.data.dataset import Dataset, Example, rejected_reply
-from tunegate.results.finding import Finding
 from tunegate.similarity import ratio
 
 from ..text.display import quote_line
@@ -64,28 +63,22 @@ def find(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
         if a and b and ratio(a, b) >= similarity:
             near_lines.append(str(example.line))
     for votes in choices.values():
-        if len(votes) > 1:
-            yield from _contradictions(votes)
+        winner = Counter(choice for _, choice in votes).most_common(1)[0][0]
+        first = next(example for example, choice in votes if choice == winner)
+        fingerprint = rows_fingerprint([example for example, _ in votes])
+        for example, choice in votes:
+            if choice != winner:
+                quoted = quote_line(example.prompt)
+                evidence = f"line {first.line} prefers what is rejected here: {quoted}"
+                yield example.finding("contradiction", evidence, fingerprint=fingerprint)
     if near_lines:
         lines_text = ", ".join(near_lines[:5]) + (", ..." if len(near_lines) > 5 else "")
-        evidence = (
-            f"{len(near_lines):,} of {n:,} pairs (line {lines_text}) are alike to {similarity:g} "
-            "or more: DPO may make the preferred reply less likely too"
+        pairs_text = f"{len(near_lines):,} of {n:,} pairs (line {lines_text})"
+        evidence = f"{pairs_text} are alike to {similarity:g} or more: DPO may make"
+        yield Finding.dataset_hint(
+            "nearly equal", f"{evidence} the preferred reply less likely too"
         )
-        yield Finding.dataset_hint("nearly equal", evidence)
     evidence = f"the preferred reply is the longer one in {longer:,} of {n:,} pairs"
     if n >= MIN_PAIRS and longer > MAX_LONGER_SHARE * n:
         evidence += ": the model may learn to be long, not to be good"
     yield Finding.dataset_hint("length", evidence)
-
-
-def _contradictions(votes: Sequence[tuple[Example, Hashable]]) -> Iterator[Finding]:
-    """Yield the rows of the minority; `votes`: rows that choose between the same two replies."""
-    winner = Counter(preferred for _, preferred in votes).most_common(1)[0][0]
-    first = next(example for example, preferred in votes if preferred == winner)
-    fingerprint = rows_fingerprint([example for example, _ in votes])
-    for example, preferred in votes:
-        if preferred != winner:
-            quoted = quote_line(example.prompt)
-            evidence = f"line {first.line} prefers what is rejected here: {quoted}"
-            yield example.finding("contradiction", evidence, fingerprint=fingerprint)

@@ -3,10 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tunegate.checking.decorator import check
-from tunegate.data.dataset import Dataset, Example
+from tunegate import Dataset, Finding, Findings, check
 from tunegate.interfaces.programs import Program, ProgramFailed
-from tunegate.results.finding import Finding, Findings
 
 
 def find(dataset: Dataset, *, program: Program) -> Findings:
@@ -19,18 +17,15 @@ def find(dataset: Dataset, *, program: Program) -> Findings:
 
     @check(name=program.name)
     def run(dataset: Dataset) -> Iterator[Finding]:
-        rows = (row_for_program(row, e, dataset.split) for row, e in enumerate(dataset))
+        names = ("messages", "prompt", "reply", "label", "fields")
+        rows = (
+            {"row": i, "line": e.line, "split": dataset.split, **{n: getattr(e, n) for n in names}}
+            for i, e in enumerate(dataset)
+        )
         for line in program.exchange(rows):
             yield finding_of(line, dataset, program)
 
     return run(dataset)
-
-
-def row_for_program(row: int, example: Example, split: str) -> Mapping[str, Any]:
-    """Return a row as a program gets it."""
-    given = {"row": row, "line": example.line, "split": split}
-    names = ("messages", "prompt", "reply", "label", "fields")
-    return given | {name: getattr(example, name) for name in names}
 
 
 def finding_of(line: Mapping[str, Any], dataset: Dataset, program: Program) -> Finding:
@@ -44,7 +39,5 @@ def finding_of(line: Mapping[str, Any], dataset: Dataset, program: Program) -> F
             f'{program} writes no finding: {dict(line)}; valid: {{"row": 0 to {len(dataset) - 1}, '
             '"kind": "...", "evidence": "...", "hint": false}, where row and hint may be left out'
         )
-    if row is None:
-        return Finding.of_dataset(str(kind), str(evidence), hint=hint)
-    example: Example = dataset[int(row)]
-    return example.finding(str(kind), str(evidence), hint=hint)
+    make = Finding.of_dataset if row is None else dataset[row].finding
+    return make(str(kind), str(evidence), hint=hint)

@@ -7,12 +7,10 @@ A random sample of n rows estimates an error rate to within about 1 / sqrt(n): t
 from collections.abc import Iterator
 from pathlib import Path
 
-from tunegate.checking.decorator import check
-from tunegate.data.dataset import Dataset
-from tunegate.results.finding import Finding
+from tunegate import Dataset, Finding, check
 
 from ..review.sample import is_generated
-from ..review.status import REVIEWS_FOLDER, ReviewStatus, review_status
+from ..review.status import REVIEWS_FOLDER, review_status
 
 
 @check(name="review")
@@ -39,29 +37,22 @@ def find(
         yield Finding.of_dataset("sheet", fault)
     for uncounted in [*status.pending, *status.other_sheets]:
         yield Finding.dataset_hint("sheet", uncounted)
-    if is_required and len(dataset):
-        for kind, evidence in _shortfalls(dataset, Path(folder), status, share, errors):
-            # With the digest an accepted finding is accepted for these bytes alone.
-            fingerprint = f"{dataset.digest} {evidence}"
-            yield Finding.of_dataset(kind, evidence, fingerprint=fingerprint)
-    if status.verdicts or not is_required:
-        yield Finding.dataset_hint("reviewed", status.summary())
-
-
-def _shortfalls(
-    dataset: Dataset, folder: Path, status: ReviewStatus, share: float, errors: float
-) -> Iterator[tuple[str, str]]:
-    """Yield kind and evidence of what the reviews lack, with the command that draws more rows."""
-    if status.share < share:
+    shortfalls: list[tuple[str, str]] = []
+    if is_required and len(dataset) and status.share < share:
         # The command names the file relative to the project, which is the folder's parent.
-        file, root = dataset.path, folder.resolve().parent
-        if root in file.parents:
-            file = file.relative_to(root)
+        file, root = dataset.path, Path(folder).resolve().parent
+        file = file.relative_to(root) if root in file.parents else file
         option = "" if share <= 0.1 else f" --share {share:g}"  # 0.1 is the command's default
         draw = f"tunegate review sample {file if file.name else 'FILE'}{option}"
         unfinished = [f"finish {sheet.partition(': ')[0]}" for sheet in status.pending]
         unfinished += ["put the sheet right"] if status.faults else []
         reviewed = f"{len(status.verdicts):,} of {status.n:,} generated rows reviewed"
-        yield "too few", f"{reviewed}, {100 * share:g} % needed: {[*unfinished, draw][0]}"
-    if status.errors > errors:
-        yield "errors", f"{status.summary()}; at most {100 * errors:g} % may be"
+        needed = f"{100 * share:g} % needed: {[*unfinished, draw][0]}"
+        shortfalls.append(("too few", f"{reviewed}, {needed}"))
+    if is_required and len(dataset) and status.errors > errors:
+        shortfalls.append(("errors", f"{status.summary()}; at most {100 * errors:g} % may be"))
+    for kind, evidence in shortfalls:
+        # With the digest an accepted finding is accepted for these bytes alone.
+        yield Finding.of_dataset(kind, evidence, fingerprint=f"{dataset.digest} {evidence}")
+    if status.verdicts or not is_required:
+        yield Finding.dataset_hint("reviewed", status.summary())

@@ -11,9 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from tunegate.checking.decorator import check
-from tunegate.data.dataset import Dataset
-from tunegate.results.finding import Finding
+from tunegate import Dataset, Finding, check
 
 from ..power import RISK, errors_allowed, examples_needed
 from ..power import pass_rate as wrong_pass_rate
@@ -39,10 +37,8 @@ SIZES = {
 def find(train: Dataset, *, task: str, per_class: int | None = None) -> Iterator[Finding]:
     """Yield a finding where the training set, or a class of it, has too few examples for its task.
 
-    The minimum is 100 for text (or style), 500 for qa, chat, extraction and tools, 1,000 for code,
-    and 200 per class for classification and multilabel. Below the good number (500, 2,000, 5,000,
-    and 1,000 per class) a hint says so. `per_class` is another minimum, per class or in all as the
-    task's is. A task that is not in SIZES raises ValueError.
+    SIZES has the minimum and the good number, below which a hint says so. `per_class` is another
+    minimum, per class or in all as the task's is. A task not in SIZES raises ValueError.
     """
     if task not in SIZES:
         raise ValueError(f"task is {task!r}; one of {', '.join(SIZES)} is valid")
@@ -69,10 +65,8 @@ def find(train: Dataset, *, task: str, per_class: int | None = None) -> Iterator
         subject, n = min(below_good.items(), key=lambda item: item[1])
         others = len(below_good) - 1
         more = f" ({others} other classes are short too)" if others else ""
-        evidence = (
-            f"{subject} has {n:,} examples{more}: enough to start; {good:,} is good for {task}"
-        )
-        yield Finding.dataset_hint("too few", evidence)
+        enough = f"enough to start; {good:,} is good for {task}"
+        yield Finding.dataset_hint("too few", f"{subject} has {n:,} examples{more}: {enough}")
 
 
 @check(name="size.test_size")
@@ -111,10 +105,8 @@ def resolution(test: Dataset, limit: float, *, worse: float = 0.03) -> Iterator[
     errors, claim = errors_allowed(n, limit), f"accuracy >= {limit:g}"
     if errors < 0:
         needed = math.ceil(math.log(0.05) / math.log(limit))
-        proof = (
-            f"{claim} cannot be proved (95 %, one-sided) on {n:,} examples; "
-            f"with none of {needed:,} wrong, it is"
-        )
+        proof = f"{claim} cannot be proved (95 %, one-sided) on {n:,} examples"
+        proof += f"; with none of {needed:,} wrong, it is"
     else:
         wrong = f"{errors} or fewer" if errors else "none"
         proof = f"with {wrong} of {n:,} wrong, {claim} is proved (95 %, one-sided)"

@@ -6,11 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tunegate.checking.decorator import check
+from tunegate import Dataset, Example, Finding, check
 from tunegate.data.comparison import comparison_texts, connected
-from tunegate.data.dataset import Dataset, Example
 from tunegate.data.splitting import rows_of_one_source
-from tunegate.results.finding import Finding
 from tunegate.utils.text import word_pattern
 
 MAX_CLASSES = 50  # more different labels are no classes
@@ -51,9 +49,8 @@ def drift(
     area under the ROC curve (AUC) of a classifier that tells the splits apart (0.5: it cannot) by
     the first 1,000 letters of their prompts.
 
-    A PSI above `psi_limit` is a finding, above 0.1 a hint (N. Siddiqi, Credit Risk Scorecards,
-    2006), if it also exceeds what chance explains. A 95 % interval of the AUC above `auc_limit` is
-    a finding, above 0.6 a hint.
+    A PSI that chance does not explain is a finding above `psi_limit`, a hint above 0.1 (N. Siddiqi,
+    Credit Risk Scorecards, 2006); a 95 % interval of the AUC above `auc_limit`, a hint above 0.6.
     """
     if not len(train) or not len(other):
         return
@@ -70,49 +67,39 @@ def drift(
         min(len({*side}) * len(split) // len(side), len({e.group or e.row for e in split}))
         for side, split in zip(sides, (train, other), strict=True)
     ]
-    expected, observed = (
-        Counter(label for e in split for label in e.labels or [""]) for split in (train, other)
-    )
+    expected = Counter(label for example in train for label in example.labels or [""])
+    observed = Counter(label for example in other for label in example.labels or [""])
     if len(expected | observed) <= MAX_CLASSES:
         yield from _shift_findings("labels", expected, observed, psi_limit, sizes)
     # Lengths are binned by the deciles of the training set's.
     ordered = sorted(len(e.prompt) for e in train)
     edges = sorted({ordered[len(ordered) * i // 10] for i in range(1, 10)})
     bins = [f"up to {edge} characters" for edge in edges] + [f"over {edges[-1]} characters"]
-    train_lengths, other_lengths = (
-        Counter(bins[bisect_left(edges, len(e.prompt))] for e in split) for split in (train, other)
-    )
-    yield from _shift_findings("prompt lengths", train_lengths, other_lengths, psi_limit, sizes)
+    lengths = ([bins[bisect_left(edges, len(e.prompt))] for e in s] for s in (train, other))
+    expected, observed = map(Counter, lengths)
+    yield from _shift_findings("prompt lengths", expected, observed, psi_limit, sizes)
     sampled = f"on {len(other_rows):,} of {len(other):,} rows, and {len(train_rows):,} of train's"
     part = f", {sampled}" if max(len(train), len(other)) > MAX_SAMPLE else ""
-    yield from _word_findings(train_rows, other_rows, sides, auc_limit, part)
+    if min(len(train_rows), len(other_rows)) >= 20:
+        yield from _word_findings(rows, sides, auc_limit, part)
 
 
 def _word_findings(
-    train_rows: Sequence[Example],
-    other_rows: Sequence[Example],
-    sides: Sequence[Sequence[int]],
-    auc_limit: float | None,
-    part: str,
+    rows: Sequence[Example], sides: Sequence[Sequence[int]], auc_limit: float | None, part: str
 ) -> Iterator[Finding]:
     """Yield what a classifier of words says: see `drift`.
 
     `sides` has the group of each row of both, and `part` says which rows these are, "" for all.
     """
-    if min(len(train_rows), len(other_rows)) < 20:
-        return
     train_groups, other_groups = (len({*groups}) for groups in sides)
-    if min(train_groups, other_groups) < FOLDS:
-        few = min(train_groups, other_groups)
+    if (few := min(train_groups, other_groups)) < FOLDS:
         evidence = f"words were not compared: a split has {few} groups, and {FOLDS} are needed"
         yield Finding.dataset_hint("drift", evidence)
         return
-    train_texts, other_texts = (
-        [e.prompt[:READ_LETTERS] for e in rows] for rows in (train_rows, other_rows)
-    )
-    is_grouped = train_groups + other_groups < len(train_rows) + len(other_rows)
+    texts, n = [e.prompt[:READ_LETTERS] for e in rows], len(sides[0])
+    is_grouped = train_groups + other_groups < len(rows)
     names = [*sides[0], *sides[1]] if is_grouped else None
-    auc = classifier_auc(train_texts, other_texts, groups=names)
+    auc = classifier_auc(texts[:n], texts[n:], groups=names)
     half = 1.96 * auc_standard_error(auc, train_groups, other_groups)
     low, high = max(auc - half, 0.0), min(auc + half, 1.0)
     evidence = f"a classifier tells it from train: AUC {auc:.2f} ({low:.2f} to {high:.2f}{part})"

@@ -7,15 +7,13 @@ Tokens are counted by the tokenizer and chat template of the model that will be 
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
-from tunegate.checking.decorator import check
+from tunegate import Finding, TokenizationSpec, check
 from tunegate.data.dataset import Dataset, Example, preference_sides, rejected_reply
-from tunegate.results.finding import Finding
 from tunegate.tokenization.chat_template import TemplateError, TemplateOptions, load_template
 from tunegate.tokenization.counters import OpenAITokenCounter, TokenCount
-from tunegate.tokenization.encode import IGNORE_INDEX, NotTrainable, encode_example
-from tunegate.tokenization.spec import TokenizationSpec
-from tunegate.tokenization.turns import is_trained_on
+from tunegate.tokenization.encode import IGNORE_INDEX, NotTrainable, encode_example, is_trained_on
 from tunegate.utils.optional_deps import install_command
 
 # What the trainer does with a row that is too long, by `on_overflow`; "raise" ends the training.
@@ -101,10 +99,8 @@ class ChatTemplateCounter:
         labels = encode_example(example, self.chat_template).labels
         trained = [i for i, label in enumerate(labels) if label != IGNORE_INDEX]
         # The last answer is the last unbroken run of trained tokens.
-        answer_start = trained[-1]
-        while answer_start > 0 and labels[answer_start - 1] != IGNORE_INDEX:
-            answer_start -= 1
-        return TokenCount(len(labels), len(trained), answer_start)
+        starts = [trained[0], *(b for a, b in pairwise(trained) if b - a > 1)]
+        return TokenCount(len(labels), len(trained), starts[-1])
 
 
 def make_token_counter(
@@ -115,9 +111,9 @@ def make_token_counter(
     Raises ValueError where the tokenizer cannot be read, ImportError without transformers.
     """
     scheme, _, name = tokenizer.partition(":")
-    return (
-        OpenAITokenCounter(name) if scheme == "openai" else ChatTemplateCounter(tokenizer, options)
-    )
+    if scheme == "openai":
+        return OpenAITokenCounter(name)
+    return ChatTemplateCounter(tokenizer, options)
 
 
 def _overflow_text(token_count: TokenCount, limit: int, tokenization: TokenizationSpec) -> str:
@@ -146,10 +142,8 @@ def _summary_texts(
     rows = "rows, read with each reply," if tokenization.rejected else "rows"
     fit = f"; {limit:,} fit" if limit < 10**9 else ""
     min_trained = min(c.trained for c in token_counts)
-    yield (
-        f"half the {rows} have at most {middle:,} tokens, 99 % at most {high:,}, "
-        f"all {lengths[-1]:,}{fit}; at least {min_trained:,} a row are learnt"
-    )
+    most = f"at most {middle:,} tokens, 99 % at most {high:,}, all {lengths[-1]:,}{fit}"
+    yield f"half the {rows} have {most}; at least {min_trained:,} a row are learnt"
     if split in ("", "train"):
         total, epochs, price = sum(lengths), tokenization.epochs, tokenization.price_per_million
         trained = sum(c.trained for c in token_counts)

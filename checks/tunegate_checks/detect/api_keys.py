@@ -10,7 +10,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
-from tunegate.utils.key_echoes import kind_changes
+from tunegate.utils.masking import kind_changes
 
 from .placeholders import is_placeholder
 from .rule import Span

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
 from operator import attrgetter
-from typing import NamedTuple
 
 from .prefilter import windows
 from .vocabulary import LABEL_WORDS, LABELS, LENGTHS, OTHER_FAMILY
@@ -53,7 +52,8 @@ _SPENT = re.compile(r"\d(?:\W*\s[^\W\d_]+\D*|\s*[:;,]\s*\D?)$")
 _NEW_SENTENCE = re.compile(r"[^\W\d_]{4,}[.!]\s+(?:\S+\s+){3}")
 
 
-class Label(NamedTuple):
+@dataclass(slots=True)
+class Label:
     """A word or phrase of a text that says what a number near it is."""
 
     start: int
@@ -95,11 +95,12 @@ class Context:
     def labels(self) -> list[Label]:
         """The labels in order; of overlapping phrases the longest (up to three words)."""
         words, labels, end = self._words(), list[Label](), 0
-        for i, (start, first_end, first) in enumerate(words):
+        for i, (start, _, first) in enumerate(words):
             for n in LENGTHS.get(first, ()) if start >= end else ():
-                phrase, stop = (first, first_end) if n == 1 else self._joined(words[i : i + n])
-                if families := LABELS.get(phrase):
-                    end = stop
+                parts = words[i : i + n]
+                families = LABELS.get(first if n == 1 else " ".join([part[2] for part in parts]))
+                if families and (n == 1 or self._is_joined(parts)):
+                    end = parts[-1][1]
                     labels.append(Label(start, end, families))
                     break
         return labels
@@ -114,11 +115,10 @@ class Context:
             for start, end, word in _label_words(match[0])
         ]
 
-    def _joined(self, words: list[tuple[int, int, str]]) -> tuple[str, int]:
-        """Return the phrase of some words, and its end; "" where another stands between them."""
+    def _is_joined(self, words: list[tuple[int, int, str]]) -> bool:
+        """Whether no other word stands between some words."""
         gaps = ((a, b) for (_, a, _), (b, *_) in pairwise(words))
-        is_phrase = not any(_LETTER_OR_DIGIT.search(self.text, a, b) for a, b in gaps)
-        return " ".join([word for *_, word in words]) if is_phrase else "", words[-1][1]
+        return not any(_LETTER_OR_DIGIT.search(self.text, a, b) for a, b in gaps)
 
     @property
     def families(self) -> set[str]:

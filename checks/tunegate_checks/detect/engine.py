@@ -3,23 +3,20 @@
 import re
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
+from functools import cache
 from html import unescape
 from importlib import import_module
-from typing import NamedTuple
 
-from . import brazil, money, national_ids, online, people, phones
 from .context import REACH_BEFORE, Context
 from .names import recogniser
 from .prefilter import Clues, Prefilter
 from .rule import Rule, Span
+from .rules import RULES
 from .structure import parts_of
-
-# Of overlapping candidates with labels equally near, the one of the earlier rule is chosen.
-_MODULES = (online, brazil, money, national_ids, phones, people)
-RULES: tuple[Rule, ...] = tuple(rule for module in _MODULES for rule in module.RULES)
 
 KINDS = tuple(dict.fromkeys(rule.kind for rule in RULES))
 _PREFILTER = Prefilter(RULES)
+_module = cache(import_module)
 # Kinds so long that, with two characters known, millions of values remain possible.
 _LAST_TWO = frozenset(
     ("cpf", "cnpj", "card", "iban", "phone", "cns", "us_ssn", "eu_vat", "pis", "cnh", "voter_id")
@@ -36,7 +33,8 @@ _ODD = re.compile(rf"(?=[\xa0\u0130-\U0010ffff])(?:[{_DASHES}{_SPACES}{_CASE_TWI
 
 def plain(text: str) -> str:
     """Return a text of the same length with ASCII dashes and spaces; other digits as letters."""
-    is_plain = len(text.encode("latin-1", "ignore")) == len(text) and "\xa0" not in text
+    is_latin = text.isascii() or len(text.encode("latin-1", "ignore")) == len(text)
+    is_plain = is_latin and "\xa0" not in text
     return text if is_plain else _ODD.sub(lambda odd: _PLAIN.get(odd[0], "ª"), text)
 
 
@@ -94,41 +92,40 @@ def personal_spans(
     text, context_text = plain(text), plain(context_text)
     parts = list(parts_of(text))
     ends = [part.end for part in parts]
-    candidates = []
-    for c in _candidates(text, context_text, bare):
-        index = bisect_right(ends, c.start)
-        if index == len(parts) or c.end <= parts[index].start:
-            candidates.append(c)
-        elif not parts[index].is_of_other:  # its heading goes first
-            candidates.append(c._replace(distance=c.distance + REACH_BEFORE))
+    candidates = list[_Candidate]()
+    for distance, index, length, start, end, kind in _candidates(text, context_text, bare):
+        i = bisect_right(ends, start)
+        if i < len(parts) and end > parts[i].start:
+            if parts[i].is_of_other:
+                continue
+            distance += REACH_BEFORE  # its heading goes first
+        candidates.append((distance, index, length, start, end, kind))
     for part in parts:
-        for c in _candidates(text[part.start : part.end], f"{part.heading}: ", bare):
-            candidates.append(c._replace(start=c.start + part.start, end=c.end + part.start))
+        inside = _candidates(text[part.start : part.end], f"{part.heading}: ", bare)
+        for distance, index, length, start, end, kind in inside:
+            span = start + part.start, end + part.start
+            candidates.append((distance, index, length, *span, kind))
     if names:
         found = recogniser(names)(text)
-        candidates += [_Candidate(_UNSURE, len(RULES), a - b, a, b, "name") for a, b in found]
+        candidates += [(_UNSURE, len(RULES), a - b, a, b, "name") for a, b in found]
     public = [plain(value).lower() for value in allow]
     chosen: list[Span] = []
     taken = bytearray(len(text))
     for _, _, _, start, end, kind in sorted(candidates):
-        if not any(taken[start:end]):
+        if taken.find(1, start, end) < 0:
             taken[start:end] = b"\1" * (end - start)
             value = text[start:end].lower()
-            is_public = any(value.endswith(p) if p.startswith("@") else value == p for p in public)
+            is_public = public and any(
+                value.endswith(p) if p.startswith("@") else value == p for p in public
+            )
             if kind not in ignore and not is_public:
                 chosen.append(Span(kind, places[start], places[end]))
     return sorted(chosen, key=lambda s: s.start)
 
 
-class _Candidate(NamedTuple):
-    """A value that may be found; the least one of those that overlap is."""
-
-    distance: int
-    rule_index: int
-    minus_length: int
-    start: int
-    end: int
-    kind: str
+# A value that may be found: distance, index of its rule, minus length, start, end, kind; of those
+# that overlap the least is. A plain tuple: a NamedTuple takes as long to make as to find.
+_Candidate = tuple[int, int, int, int, int, str]
 
 
 def _candidates(text: str, context_text: str, bare: bool) -> Iterator[_Candidate]:
@@ -150,15 +147,14 @@ def _candidates(text: str, context_text: str, bare: bool) -> Iterator[_Candidate
             weight = _UNSURE if rule.kind == "phone" else 0
             distance = None if context.is_under_other_label(start) else weight
         if distance is not None:
-            span = (start - offset, end - offset)
-            yield _Candidate(distance, rule_index, start - end, *span, rule.kind)
+            yield distance, rule_index, start - end, start - offset, end - offset, rule.kind
 
 
 def holds(rule: Rule, value: str) -> bool:
     """Tell whether a value that a rule matches has the right check digits."""
     if not rule.valid(value):
         return False
-    return not rule.stdnum or bool(import_module(f"stdnum.{rule.stdnum}").is_valid(value))
+    return not rule.stdnum or bool(_module(f"stdnum.{rule.stdnum}").is_valid(value))
 
 
 def mask_value(kind: str, value: str) -> str:

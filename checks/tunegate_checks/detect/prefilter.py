@@ -7,10 +7,13 @@ from itertools import repeat
 
 from .rule import DIGIT, Rule
 
-_NUMBER = re.compile(r"\d(?:[^\w\n]{0,4}\d)*")
-_FIRST_DIGIT = re.compile(r"(?<![0.])(?<!0-)0")  # where a number can begin
+# For a shape, where all digits are 0: a pattern that begins with a character is searched for fast.
+_IN_WORDS = "".join(c for c in map(chr, range(256)) if c.isalnum()) + "_"
+_NUMBER = re.compile(rf"0(?:[^{_IN_WORDS}\n]{{0,4}}0)*")
+_FIRST_DIGIT = re.compile(r"0(?<![0.]0)(?<!0-0)")  # where a number can begin
 # In Latin-1, in lower case: all words of rules are Latin, and other letters become question marks.
 _LETTERS = bytes(b for b in range(256) if chr(b).islower() and chr(b) not in "ªº")
+_STEM = re.compile("0?[^0].?")  # of a sign: what has no stem of it has not the sign
 _ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
 _OUTLINE = bytes.maketrans(_LETTERS + b"123456789", b"A" * len(_LETTERS) + b"0" * 9)
 _WORDS = bytes(b if b in _LETTERS else 32 for b in range(256))
@@ -29,7 +32,7 @@ class Clues:
         self.words = f" {latin.translate(_WORDS).decode('latin-1')} "
         # Digits, start and end of each; and what stands around them.
         found = _NUMBER.finditer(self.shape, offset)
-        self.numbers = [(m[0].count("0"), *m.span()) for m in found]
+        self.numbers = [(m[0].count("0"), m.start(), m.end()) for m in found]
         around = {latin[max(0, a - _BESIDE) : b + _BESIDE] for _, a, b in self.numbers}
         self.outline = b"\n".join(around).translate(_OUTLINE).decode("latin-1")
 
@@ -49,7 +52,8 @@ class Prefilter:
         self._by_word, self._by_family = dict[str, list[int]](), dict[str, list[int]]()
         self._by_shape = list[tuple[str, int]]()
         counts = range(max(rule.min_digits for rule in rules) + 1)
-        self._by_outline = [list[tuple[str, int]]() for _ in counts]  # by the most digits
+        # By the most digits, and by a part that many signs have in common.
+        self._by_outline = [dict[str, list[tuple[str, int]]]() for _ in counts]
         for index, rule in enumerate(rules):
             for family in rule.label_families:
                 self._by_family.setdefault(family, []).append(index)
@@ -59,7 +63,9 @@ class Prefilter:
                 self._by_word.setdefault(word, []).append(index)
             signs = [(sign, index) for sign in rule.signs or ("",) if not words]
             for table in self._by_outline[rule.min_digits :] if rule.min_digits else ():
-                table += signs
+                for sign, _ in signs:
+                    stem = _STEM.search(sign)
+                    table.setdefault(stem[0] if stem else sign, []).append((sign, index))
             self._by_shape += signs if not rule.min_digits else ()
         self._words = frozenset(self._by_word)
 
@@ -70,11 +76,14 @@ class Prefilter:
 
         `families` returns the families of the labels; it is called where the text has a number.
         """
-        words = set(clues.words.split())
+        words, shape, outline = set(clues.words.split()), clues.shape, clues.outline
         most_digits = max(clues.numbers, default=(0,))[0]
         by_outline = self._by_outline[min(most_digits, len(self._by_outline) - 1)]
-        chosen = {i for sign, i in self._by_shape if sign in clues.shape}
-        chosen.update([i for sign, i in by_outline if sign in clues.outline])
+        signed = {i for sign, i in self._by_shape if sign in shape}
+        for stem, of_stem in by_outline.items():
+            if stem in outline:
+                signed.update([i for sign, i in of_stem if sign in outline])
+        chosen = signed.copy()
         for word in words & self._words:
             chosen.update(self._by_word[word])
         for family in families() if clues.numbers else ():
@@ -83,10 +92,11 @@ class Prefilter:
         digits = list[int]()
         for index in sorted(chosen):
             rule = self._rules[index]
-            clue = clues.outline if rule.min_digits else clues.shape
-            has_sign = not rule.signs or any(sign in clue for sign in rule.signs)
-            if most_digits < rule.min_digits or not has_sign:
-                continue
+            if index not in signed:
+                clue = outline if rule.min_digits else shape
+                has_sign = not rule.signs or any(sign in clue for sign in rule.signs)
+                if most_digits < rule.min_digits or not has_sign:
+                    continue
             pattern, group = _compiled(rule.pattern)
             found: Iterable[re.Match[str] | None]
             if rule.first_words:
@@ -98,10 +108,8 @@ class Prefilter:
             else:
                 key = rule.min_digits or rule.signs
                 if key not in known:
-                    anchors = [(a, b) for n, a, b in clues.numbers if n >= rule.min_digits > 0]
-                    anchors = anchors or [(a, a) for a in _places(clues.shape, rule.signs or ("",))]
-                    known[key] = windows(text, sorted(anchors), _REACH)
-                found = (m for a, b in known[key] for m in pattern.finditer(text, a, b))
+                    known[key] = windows(text, _anchors(rule, clues), _REACH)
+                found = [m for a, b in known[key] for m in pattern.finditer(text, a, b)]
             for match in found:
                 if match:
                     yield index, *match.span(group)
@@ -115,9 +123,19 @@ def _places(text: str, signs: Iterable[str]) -> Iterator[int]:
             start = text.find(sign, start + 1)
 
 
-def windows(text: str, anchors: Sequence[tuple[int, int]], reach: int) -> list[tuple[int, int]]:
+def _anchors(rule: Rule, clues: Clues) -> Iterator[tuple[int, int]]:
+    """Yield the spans of the numbers, or else of the signs, that a rule needs, in order."""
+    if rule.min_digits:
+        yield from ((a, b) for n, a, b in clues.numbers if n >= rule.min_digits)
+    else:
+        yield from ((a, a) for a in sorted(_places(clues.shape, rule.signs or ("",))))
+
+
+def windows(text: str, anchors: Iterable[tuple[int, int]], reach: int) -> list[tuple[int, int]]:
     """Return the spans within reach of an anchor, each up to a space; a short text as a whole."""
-    spans = [(0, len(text))] if len(text) < _SHORT else []
+    if len(text) < _SHORT:
+        return [(0, len(text))]
+    spans = list[tuple[int, int]]()
     for a, b in anchors:
         if not spans or b + reach > spans[-1][1]:
             space = _SPACE.search(text, b + reach)

@@ -10,6 +10,7 @@ NUMBER = r"(?<![\w$€£#/.\-])(?<![^A-Za-z_\"']=)(?<![$€£] )(?:%s)(?!\w|[.,/
 # A pattern that begins with it is tried at digits only.
 DIGIT = r"(?=\d)"
 DIGITS = DIGIT + NUMBER
+_NO_DIGITS = bytes(b for b in range(128) if not chr(b).isdigit())
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,4 +56,4 @@ class Rule:
 
 def only_digits(value: str) -> str:
     """Return the value's ASCII digits."""
-    return "".join([c for c in value if c in "0123456789"])
+    return value.encode("ascii", "ignore").translate(None, _NO_DIGITS).decode()

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from .context import Context, fold_word
-from .online import PASSWORD_NAME
+from .rules import PASSWORD_NAME
 from .vocabulary import LABELS, OTHER_FAMILY
 
 

@@ -8,7 +8,7 @@ a graphics card, not a number plate.
 import tomllib
 from pathlib import Path
 
-from .national_ids import FAMILIES
+from .rules import FAMILIES
 
 # Labels of numbers that are no personal data: a number behind one belongs to it.
 OTHER_FAMILY = "other"

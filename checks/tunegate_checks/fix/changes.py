@@ -9,10 +9,12 @@ from tunegate.data.formats.row_format import Fields
 from tunegate.data.reading import Reading
 from tunegate.utils.strict_json import to_json_line
 
-from .read import Rejected, Row, Source
+from .read import Row, Source
 
-STEPS = ("format", "redact", "labels", "duplicates", "leaks")
+STEPS = ("review", "format", "redact", "labels", "duplicates", "leaks")
 Why = tuple[str, str, str]  # description, reason and kind of a change
+# What is left for a person: what it is, and (line of the result, evidence) of each row.
+Unresolved = tuple[str, Sequence[tuple[int | None, str]]]
 
 
 @dataclass(frozen=True)
@@ -34,19 +36,10 @@ class Change:
     """What was done to a row (`row` is None: to the whole file), in which step, and why."""
 
     row: Row | None
-    line: int | None
     step: str
     description: str
     reason: str
     kind: str = ""  # what the summary counts
-
-
-@dataclass(frozen=True)
-class Unresolved:
-    """What is left for a person: what it is, and (line of the result, evidence) of each row."""
-
-    description: str
-    evidence: Sequence[tuple[int | None, str]] = ()
 
 
 @dataclass
@@ -64,7 +57,7 @@ class FileChanges:
     against: Sequence[Dataset] = ()
     reading: Reading = PLAIN_READING
     changes: list[Change] = field(default_factory=list)
-    rejected: list[Rejected] = field(default_factory=list)
+    rejected: list[Row] = field(default_factory=list)
     unresolved: list[Unresolved] = field(default_factory=list)
     finding_counts: dict[str, int] = field(default_factory=dict)
     still_found: list[str] = field(default_factory=list)
@@ -74,10 +67,9 @@ class FileChanges:
         for note in self.source.notes:
             self.add_file_change("format", note, "one row a line, UTF-8")
         for row, reason in self.source.converted:
-            change = Change(row, row.line, "format", "became messages", reason, "shape")
-            self.changes.append(change)
-        for rejected in self.source.rejected:
-            self._add_rejected(None, rejected)
+            self.changes.append(Change(row, "format", "became messages", reason, "shape"))
+        for row in self.source.rejected:
+            self.reject(row, row.reason)
 
     @property
     def rows(self) -> list[Row]:
@@ -100,31 +92,27 @@ class FileChanges:
 
     def add_file_change(self, step: str, description: str, reason: str) -> None:
         """Record a change that concerns the whole file."""
-        self.changes.append(Change(None, None, step, description, reason, "file"))
+        self.changes.append(Change(None, step, description, reason, "file"))
 
     def change_row(self, row: Row, fields: Fields, step: str, *changes: Why) -> None:
         """Give a row other fields, and the bytes written for them; record each of the changes."""
         row.fields, row.raw = fields, to_json_line(fields)
-        self.changes += (Change(row, row.line, step, *change) for change in changes)
+        self.changes += (Change(row, step, *change) for change in changes)
 
     def drop(self, row: Row, step: str, reason: str, kind: str) -> None:
         """Leave a row out of the result, and record why."""
         row.is_kept = False
-        self.changes.append(Change(row, row.line, step, "dropped", reason, kind))
+        self.changes.append(Change(row, step, "dropped", reason, kind))
 
     def reject(self, row: Row, reason: str) -> None:
         """Leave a row out that a person must put right; it is written to the file set aside."""
-        row.is_kept = False
-        self._add_rejected(row, Rejected(row.line, row.origin, reason))
-
-    def _add_rejected(self, row: Row | None, rejected: Rejected) -> None:
-        self.rejected.append(rejected)
-        change = Change(row, rejected.line, "format", "set aside", rejected.reason, "set aside")
-        self.changes.append(change)
+        row.is_kept, row.reason = False, reason
+        self.rejected.append(row)
+        self.changes.append(Change(row, "format", "set aside", reason, "set aside"))
 
     def rejected_bytes(self) -> bytes:
         """Return the bytes of the file set aside: each row as it stands in the source."""
-        raws = [rejected.raw for rejected in sorted(self.rejected, key=lambda r: r.line)]
+        raws = [row.origin for row in sorted(self.rejected, key=lambda r: r.line)]
         if self.source.suffix == ".jsonl":  # a record of a CSV file may have several lines
             raws = [raw.replace(b"\n", b" ") for raw in raws]
         return self.source.head + b"".join(raw + b"\n" for raw in raws)

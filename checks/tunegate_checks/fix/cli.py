@@ -25,7 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("-o", "--out", type=Path, required=True, help="a file; a folder where there is no FILE")
     add("--against", type=Path, action="append", default=[], metavar="FILE",
         help="a split that keeps its rows (training first); repeatable")  # fmt: skip
-    add("--only", metavar="STEPS", help="of format,redact,labels,duplicates,leaks; default: all")
+    add("--only", metavar="STEPS", help=f"of {','.join(STEPS)}; default: all")
     add("--columns", metavar="MAP", help="of CSV or Parquet: prompt=COLUMN,reply=COLUMN")
     add("--key-env", metavar="NAME", help="variable with a secret: the same placeholders always")
     add("--surrogates", action="store_true", help="invented values, not placeholders")

@@ -3,23 +3,23 @@
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from tunegate import ConfigError, Dataset
 from tunegate.config.data_files import find_data_files, read_file, read_system_prompt
 from tunegate.config.schema import Config
 from tunegate.data import SPLITS
-from tunegate.data.dataset import Dataset
 from tunegate.data.hf_datasets import is_saved_folder
 from tunegate.data.json_lines import is_table_data
 from tunegate.data.reading import Reading
-from tunegate.errors import ConfigError
 from tunegate.utils.atomic import atomic_write_all
 
+from ..review.sheet import corrections
+from ..review.status import REVIEWS_FOLDER
 from ..text.text_fields import iter_texts
 from .changes import STEPS, FileChanges, Job
 from .read import read_source
-from .recheck import FixRules
 from .redact import Redactor
 from .report import changes_csv
-from .steps import run_steps
+from .steps import FixRules, run_steps
 
 
 def fix_files(
@@ -63,7 +63,9 @@ def fix_files(
         redactor.collect(row.fields for source in sources for row in source.rows)
     prompt = read_system_prompt(config, root) if config and root else None
     believing = limits.model_copy(update={"surrogates": surrogates or limits.surrogates})
-    rules = FixRules(believing, redactor, steps, project.task if config else "", prompt)
+    reviews = (root or Path.cwd()) / REVIEWS_FOLDER
+    said = corrections(reviews) if "review" in steps else {}
+    rules = FixRules(believing, redactor, steps, project.task if config else "", prompt, said)
 
     fixed: list[FileChanges] = []
     contents: dict[Path, bytes | None] = {}
@@ -91,8 +93,7 @@ def fix_files(
 def make_jobs(file: Path | None, out: Path, config: Config | None, root: Path | None) -> list[Job]:
     """Return the job of `file`, or those of the configured splits; raises ConfigError."""
     if file is not None:
-        is_folder = out.is_dir() or not out.suffix
-        path = out / f"{file.stem}.jsonl" if is_folder else out
+        path = out / f"{file.stem}.jsonl" if out.is_dir() or not out.suffix else out
         if is_table_data(b"", path):
             raise ConfigError(f"{path}: what is written is JSONL; -o {path.with_suffix('.jsonl')}")
         return [Job(file, path, split_of(file, config, root))]

@@ -33,15 +33,7 @@ class Row:
     unredacted: Fields | None = None  # the fields before redaction, where redaction changed them
     is_kept: bool = True
     refusal: str = ""  # why it was not redacted
-
-
-@dataclass(frozen=True)
-class Rejected:
-    """A row that cannot be read or not be put right, with the reason."""
-
-    line: int  # its first line in the source, from 1
-    raw: bytes
-    reason: str
+    reason: str = ""  # why it was set aside: it cannot be read, or not be put right
 
 
 @dataclass
@@ -50,7 +42,7 @@ class Source:
 
     path: Path
     rows: list[Row] = field(default_factory=list)
-    rejected: list[Rejected] = field(default_factory=list)
+    rejected: list[Row] = field(default_factory=list)
     converted: list[tuple[Row, str]] = field(default_factory=list)  # rows that became messages
     notes: list[str] = field(default_factory=list)
     suffix: str = ".jsonl"  # of the file that gets the rows set aside
@@ -64,10 +56,8 @@ def read_source(path: Path, columns: Mapping[str, str] | None = None, split: str
         raise ConfigError(f"{path}: {unread[0].evidence}")
     data = json_lines.select_split(whole, split)
     check_data(data, path, columns or {})
-    read = (
-        read_table_source if json_lines.is_table(path, mapped=bool(columns)) else read_json_source
-    )
-    source = read(path, data, columns or {})
+    is_table = json_lines.is_table(path, mapped=bool(columns))
+    source = (read_table_source if is_table else read_json_source)(path, data, columns or {})
     if source.rows:
         return source
     reason = "it holds no rows"
@@ -86,7 +76,7 @@ def read_json_source(path: Path, data: bytes, columns: Mapping[str, str] | None 
     for line, raw in json_lines.split_rows(data):
         if isinstance(raw, Unreadable):  # the rest of an array, which is read no further
             rest = re.sub(rb"\A\s*[\[\],]?\s*|\s+\Z", b"", data[position:])
-            source.rejected.append(Rejected(line, rest, str(raw)))
+            source.rejected.append(Row(line, {}, rest, rest, reason=str(raw)))
             continue
         if (found := data.find(raw, position)) >= 0:  # a question of SQuAD's is part of its article
             position = found + len(raw)
@@ -96,7 +86,7 @@ def read_json_source(path: Path, data: bytes, columns: Mapping[str, str] | None 
             is_chat = row_format.required == ROW_FORMATS[0].required
             row_bytes = b" ".join(raw.strip().splitlines()) if is_chat else to_json_line(fields)
         except Unreadable as error:
-            source.rejected.append(Rejected(line, raw, str(error)))
+            source.rejected.append(Row(line, {}, raw, raw, reason=str(error)))
         else:
             row = Row(line, fields, row_bytes, raw)
             source.rows.append(row)
@@ -109,9 +99,8 @@ def read_json_source(path: Path, data: bytes, columns: Mapping[str, str] | None 
 def _layout_notes(data: bytes, source: Source) -> Iterator[str]:
     """Yield what JSON Lines do not keep of the file's layout: nothing that is part of a row."""
     body = data.removeprefix(json_lines.BOM)
-    first_pieces = [(row.line, row.raw) for row in source.rows[:1]]
-    first_pieces += [(rejected.line, rejected.raw) for rejected in source.rejected[:1]]
-    first_raw = min(first_pieces, default=(0, b""))[1]
+    first_rows = (*source.rows[:1], *source.rejected[:1])
+    first_raw = min(((row.line, row.raw) for row in first_rows), default=(0, b""))[1]
     is_array = body.lstrip()[:1] == b"[" and not first_raw.startswith(b"[")
     returns, lines = body.count(b"\r\n"), body.count(b"\n") + (body[-1:] not in (b"", b"\n"))
     blank = 0 if is_array else lines - len(source.rows) - len(source.rejected)
@@ -133,7 +122,10 @@ def read_table_source(path: Path, data: bytes, columns: Mapping[str, str]) -> So
     parquet = data.startswith(b"PAR1")
     if not parquet:
         source.suffix, source.head = path.suffix, data.partition(b"\n")[0] + b"\n"
-    raw_rows = {} if parquet else _record_bytes(data, [*errors, *(line for line, _ in rows)])
+    raw_rows: dict[int, bytes] = {}
+    lines, starts = data.split(b"\n"), sorted([*errors, *(line for line, _ in rows)])
+    for start, end in pairwise([*starts, len(lines) + 1]) if not parquet else ():
+        raw_rows[start] = b"\n".join(lines[start - 1 : end - 1]).rstrip(b"\r\n")
     for line, fields in rows:
         try:
             raw = to_json_line(fields)
@@ -143,18 +135,12 @@ def read_table_source(path: Path, data: bytes, columns: Mapping[str, str]) -> So
             errors[line] = str(error)
     if parquet and errors:
         raw_rows = _parquet_records(data, sorted(errors))
-    faults = sorted(errors.items())
-    source.rejected = [Rejected(line, raw_rows.get(line, b""), why) for line, why in faults]
+    for line, reason in sorted(errors.items()):
+        raw = raw_rows.get(line, b"")
+        source.rejected.append(Row(line, {}, raw, raw, reason=reason))
     mapping = "; ".join(p.evidence.partition(": ")[2] for p in problems if p.hint)
     source.notes.append(f"a table became chat messages: {mapping}")
     return source
-
-
-def _record_bytes(data: bytes, starts: list[int]) -> dict[int, bytes]:
-    """Return for the first line of each record the bytes up to the first line of the next."""
-    lines = data.split(b"\n")
-    pairs = pairwise([*sorted(starts), len(lines) + 1])
-    return {a: b"\n".join(lines[a - 1 : b - 1]).rstrip(b"\r\n") for a, b in pairs}
 
 
 def _parquet_records(data: bytes, numbers: list[int]) -> dict[int, bytes]:
@@ -162,10 +148,8 @@ def _parquet_records(data: bytes, numbers: list[int]) -> dict[int, bytes]:
     import pandas as pd
 
     frame = pd.read_parquet(io.BytesIO(data))
-    records: dict[int, bytes] = {}
-    for number in (n for n in numbers if n <= len(frame)):
-        text = frame.iloc[[number - 1]].to_json(
-            orient="records", lines=True, force_ascii=False, default_handler=str
-        )
-        records[number] = str(text).rstrip("\n").encode("utf-8", "surrogatepass")
-    return records
+    numbers = [n for n in numbers if n <= len(frame)]
+    text = frame.iloc[[n - 1 for n in numbers]].to_json(
+        orient="records", lines=True, force_ascii=False, default_handler=str
+    )
+    return dict(zip(numbers, str(text).encode("utf-8", "surrogatepass").split(b"\n"), strict=False))

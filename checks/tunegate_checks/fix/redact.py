@@ -11,6 +11,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import InitVar, dataclass
 from typing import NamedTuple
 
 from tunegate.data.formats.row_format import Fields
@@ -43,6 +44,7 @@ class RedactedRow(NamedTuple):
     refusal: str = ""
 
 
+@dataclass(eq=False, repr=False)
 class Redactor:
     """Replaces what `pii.find` and `secrets.find` report; hints of the latter stay.
 
@@ -52,18 +54,15 @@ class Redactor:
     invented values stand in place of placeholders; with `believes_rows` those of a row's list too.
     """
 
-    def __init__(
-        self,
-        texts: Iterable[str] = (),
-        ignore: Collection[str] = (),
-        allow: Collection[str] = (),
-        key: bytes = b"",
-        surrogates: bool = False,
-        names: str = "",
-        believes_rows: bool = False,
-    ) -> None:
-        self._ignore, self._allow, self._key, self._names = ignore, allow, key, names
-        self._with_surrogates, self._believes_rows = surrogates, believes_rows
+    texts: InitVar[Iterable[str]] = ()
+    ignore: Collection[str] = ()
+    allow: Collection[str] = ()
+    key: bytes = b""
+    surrogates: bool = False
+    names: str = ""
+    believes_rows: bool = False
+
+    def __post_init__(self, texts: Iterable[str]) -> None:
         self._values: dict[Value, str] = {}  # as each was written first
         self._placeholders: dict[Value, str] = {}
         self._owners: dict[Value, Value] = {}  # by invented value
@@ -81,30 +80,28 @@ class Redactor:
         self.known_in_row = KnownValues()
         self._redactions: list[tuple[str, str]] = []
         self._surrogates_of_row: list[str] = []
-        self._let_stand = text_fields.surrogates_of(fields) if self._believes_rows else set[str]()
+        self._let_stand = text_fields.surrogates_of(fields) if self.believes_rows else set[str]()
         # A field of this name that is no list is the user's.
-        can_list = isinstance(fields.get(text_fields.SURROGATES, []), list)
-        self._invents = self._with_surrogates and can_list
+        self._invents = self.surrogates and isinstance(fields.get(text_fields.SURROGATES, []), list)
         self._path = self._refusal = ""
 
     def collect(self, rows: Iterable[Fields]) -> None:
         """Learn the values of all rows, so that each can then be redacted by itself."""
-        with_surrogates, self._with_surrogates = self._with_surrogates, False
+        surrogates, self.surrogates = self.surrogates, False
         for fields in rows:
             done = self.redact_row(fields)
-            self._invented_before |= set() if self._key else text_fields.surrogates_of(fields)
+            self._invented_before |= set() if self.key else text_fields.surrogates_of(fields)
             if not done.redactions and not done.refusal:
                 self._clean_rows[id(fields)] = fields
-        self._with_surrogates = with_surrogates
+        self.surrogates = surrogates
         for (kind, _), value in self._values.items():
             self._known.add(kind, value, only_unique=True)
 
     def redact_row(self, fields: Fields) -> RedactedRow:
         """Return the row without personal data, and what was replaced; with none, the row itself.
 
-        A placeholder is shorter or longer than its value, which can bring another number close
-        enough to a label to be found, and a value can be known by a later text: the row is read
-        until nothing more is found.
+        A placeholder has another length than its value, which can bring a number close enough to a
+        label, and a value can be known by a later text: the row is read until nothing is found.
         """
         texts = (field.text for field in text_fields.iter_texts(fields))
         if id(fields) in self._clean_rows and not any(map(self._known.spans, texts)):
@@ -171,8 +168,8 @@ class Redactor:
 
     def _number(self, kind: str, value: str) -> str:
         """Return the next number of a kind; with a key a digest of the value."""
-        if self._key:
-            digest = hmac.digest(self._key, f"{kind} {value}".encode(), "sha256")
+        if self.key:
+            digest = hmac.digest(self.key, f"{kind} {value}".encode(), "sha256")
             return f"{int.from_bytes(digest) % 10**12:012}"
         self._last_numbers[kind.upper()] += 1
         return str(self._last_numbers[kind.upper()])
@@ -180,8 +177,7 @@ class Redactor:
     def _surrogate(self, known: Value, value: str) -> str:
         """Return an invented value that is no other's, here or in the data; "" where none is."""
         for n in range(MAX_SEEDS):
-            seed = f"{self._placeholders[known]} {n}"
-            new = invent(known[0], value, seed, self._values[known])
+            new = invent(known[0], value, f"{self._placeholders[known]} {n}", self._values[known])
             if not new:
                 break
             invented, letters = (known[0], value_key(known[0], new)), text_fields.squeeze(new)
@@ -197,12 +193,11 @@ class Redactor:
         """Return the spans to replace, in order; of two that overlap, the longer."""
         candidates: list[Span] = []
         if context or text not in self._clean_texts:
-            candidates += api_keys.key_spans(text, self._allow)
-            ignore, allow, names = self._ignore, self._allow, self._names
-            candidates += personal_spans(text, context, ignore, allow, names=names)
+            candidates += api_keys.key_spans(text, self.allow)
+            candidates += personal_spans(text, context, self.ignore, self.allow, names=self.names)
             if not context and not candidates and len(self._clean_texts) < MAX_CLEAN_TEXTS:
                 self._clean_texts.add(text)
-        public = {value.lower() for value in self._allow}
+        public = {value.lower() for value in self.allow}
         known = (*self.known_in_row.spans(text), *self._known.spans(text))
         candidates += [s for s in known if text[s.start : s.end].lower() not in public]
         chosen: list[Span] = []

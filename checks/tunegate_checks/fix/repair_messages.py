@@ -5,9 +5,8 @@ from itertools import count
 from typing import Any
 
 from tunegate.data.formats.chat import SHAREGPT_ROLES
-from tunegate.data.formats.messages import openai_call
 from tunegate.data.formats.preferences import rejected_in
-from tunegate.data.formats.row_format import REJECTED, Fields, Message
+from tunegate.data.formats.row_format import REJECTED, Fields, Message, openai_call
 
 from ..data.format import CONTENT_ALTERNATIVES, MESSAGE_KEYS, ROLES
 
@@ -32,10 +31,9 @@ def repair_messages(fields: Fields) -> tuple[Fields, list[str]]:
         repairs = [*_repair_keys(message), *_repair_content(message)]
         actions += (f"{path}{action}" for action in repairs)
         for key in [k for k in message if k not in MESSAGE_KEYS and EXTRA_KEYS not in fields]:
-            value = message.pop(key)
             # A key that is no name could itself be personal data.
             name = key if key.isidentifier() and len(key) <= 30 else "(key)"
-            extra_keys.setdefault(number, {})[key] = value
+            extra_keys.setdefault(number, {})[key] = message.pop(key)
             actions.append(f"{path} has its key {name} moved to the row's {EXTRA_KEYS}")
     if not actions:
         return fields, []

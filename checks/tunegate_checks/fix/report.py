@@ -16,6 +16,7 @@ CSV_COLUMNS = ("line_in", "line_out", "step", "what", "why")
 MAX_WIDTH = 80  # of the summary, in columns
 MAX_LINES = 8  # line numbers listed
 CHANGE_NAMES = {"format": "reformatted", "redact": "redacted", "labels": "respelled"}
+CHANGE_NAMES["review"] = "corrected"
 SEPARATE_KINDS = ("file", "set aside")  # kinds of change that have summary lines of their own
 _wrap = partial(textwrap.wrap, width=MAX_WIDTH, break_long_words=False, break_on_hyphens=False)
 
@@ -31,12 +32,12 @@ def changes_csv(file_changes: FileChanges) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
-    for change in sorted(file_changes.changes, key=lambda c: c.line or 0):
-        line = line_of_row.get(id(change.row), "") if change.row else ""
+    for change in sorted(file_changes.changes, key=lambda c: c.row.line if c.row else 0):
+        lines = [change.row.line, line_of_row.get(id(change.row), "")] if change.row else ["", ""]
         descriptions = mask_personal(change.description), mask_personal(change.reason)
-        writer.writerow([change.line or "", line, change.step, *descriptions])
-    for item in file_changes.unresolved:
-        for out_line, why in item.evidence:
+        writer.writerow([*lines, change.step, *descriptions])
+    for _, evidence in file_changes.unresolved:
+        for out_line, why in evidence:
             line = kept_rows[out_line - 1].line if out_line else ""
             left = "left", "nothing: for you to decide", mask_personal(why)
             writer.writerow([line, out_line or "", *left])
@@ -82,12 +83,12 @@ def _file_lines(file_changes: FileChanges) -> Iterator[str]:
     notes = [change.description for change in file_changes.changes if change.kind == "file"]
     counts = ", ".join(f"{name} {n:,}" for name, n in file_changes.finding_counts.items())
     notes.append(f"checked: {counts or 'nothing'}")
-    for item in file_changes.unresolved:
-        lines = sorted({line for line, _ in item.evidence if line is not None})
+    for description, evidence in file_changes.unresolved:
+        lines = sorted({line for line, _ in evidence if line is not None})
         lines_text = ", ".join(f"{n:,}" for n in lines[:MAX_LINES])
         more = f" and {len(lines) - MAX_LINES:,} more" if len(lines) > MAX_LINES else ""
         location = f" line {lines_text}{more} of {out['data'].name}" if lines else ""
-        notes.append(f"left for you: {item.description}{location}")
+        notes.append(f"left for you: {description}{location}")
     notes += (f"the data suite still finds {said}" for said in file_changes.still_found)
     if rejected:
         first = min(rejected, key=lambda r: r.line)

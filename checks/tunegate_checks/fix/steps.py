@@ -1,22 +1,39 @@
 """The steps of a fix, in their order: each asks a check for faults and repairs what is certain.
 
-`format` comes first, since the others read messages; `redact` before `duplicates`, since rows that
-differ in an e-mail address alone are duplicates after it; `leaks` last. The steps run until the
-checks that belong to them report nothing more.
+`review` comes first, since it knows rows by their content, then `format`, since the others read
+messages; `redact` before `duplicates`, since rows that differ in an e-mail address alone are
+duplicates after it; `leaks` last. They run until their checks report nothing more.
 """
 
-from collections.abc import Collection, Hashable, Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import inf
 
-from tunegate.data.dataset import Dataset, Example
-from tunegate.results.finding import Finding
+from tunegate import Dataset, Example, Finding, Limits
+from tunegate.data.comparison import label_counts
 
-from ..data import duplicates, format, labels, leakage, preferences
-from ..text.display import quote_line
-from .changes import STEPS, FileChanges, Unresolved
-from .normalise_labels import normalise_labels, prompt_corrections, with_system
-from .recheck import FindingsByCheck, FixRules, findings_of_others, findings_of_steps
+from ..data import (
+    balance,
+    consistency,
+    diversity,
+    duplicates,
+    format,
+    labels,
+    leakage,
+    pii,
+    preferences,
+    secrets,
+    size,
+    splits,
+)
+from ..data.consistency import spelled_labels
+from ..review.sample import row_id
+from ..review.sheet import SheetEntry
+from ..text.display import diff, quote_line
+from . import spelling
+from .changes import STEPS, FileChanges
+from .redact import Redactor
 from .repair_messages import repair_messages
 
 # Dropping a row can turn a common label into a rare one, or a shared instruction into words of a
@@ -31,6 +48,32 @@ HEADINGS = {
     "labels.contradictions": "same question, another answer, at",
     "consistency.system_prompt": "another system prompt, or none, from",
 }
+FindingsByCheck = dict[str, list[Finding]]
+
+
+@dataclass(frozen=True)
+class FixRules:
+    """Which steps run, and the settings of their checks."""
+
+    limits: Limits
+    redactor: Redactor
+    steps: Collection[str] = STEPS
+    task: str = ""  # "": classification where the replies are few and repeated
+    prompt: str | None = None  # the system prompt at inference
+    # What reviewers corrected, by the ids of the rows.
+    corrections: Mapping[str, SheetEntry] = field(default_factory=dict)
+
+    def are_labels(self, dataset: Dataset) -> bool:
+        """Whether the replies are the labels of a classification."""
+        is_said = self.task in ("classification", "multilabel")
+        return is_said or (not self.task and bool(label_counts(dataset)))
+
+    def private_findings(self, dataset: Dataset) -> Iterator[tuple[str, Sequence[Finding]]]:
+        """Yield what the checks of personal data and of keys find."""
+        ignore, allow, names = self.limits.pii_ignore, self.limits.pii_allow, self.limits.pii_names
+        believed = self.limits.surrogates
+        yield "pii", pii.find(dataset, ignore=ignore, allow=allow, names=names, surrogates=believed)
+        yield "secrets", secrets.find(dataset, allow=allow)
 
 
 def run_steps(file_changes: FileChanges, rules: FixRules) -> None:
@@ -66,7 +109,7 @@ def run_steps(file_changes: FileChanges, rules: FixRules) -> None:
     named = [(name, f) for by in (findings, others) for name, items in by.items() for f in items]
     for name, finding in named:
         if finding.kind == "meaning":  # of a field, which a person knows
-            file_changes.unresolved.append(Unresolved(f"{finding.kind}: {finding.evidence}"))
+            file_changes.unresolved.append((f"{finding.kind}: {finding.evidence}", ()))
         elif finding.line is None:
             of_whole.setdefault(f"{finding.kind} ({name})", []).append(finding.evidence)
         else:
@@ -79,12 +122,101 @@ def run_steps(file_changes: FileChanges, rules: FixRules) -> None:
         # Where rows were not redacted, the report must not quote them.
         is_quoted = "redact" in rules.steps
         evidence = [(f.line, f"{f.kind}: {f.evidence}" if is_quoted else f.kind) for f in items]
-        file_changes.unresolved.append(Unresolved(heading, evidence))
+        file_changes.unresolved.append((heading, evidence))
     refusals = [(i, row.refusal) for i, row in enumerate(file_changes.rows, 1) if row.refusal]
     if refusals:
-        file_changes.unresolved.append(Unresolved("not redacted, code would break, at", refusals))
+        file_changes.unresolved.append(("not redacted, code would break, at", refusals))
     if not len(result):
-        file_changes.unresolved.append(Unresolved("no row is left"))
+        file_changes.unresolved.append(("no row is left", ()))
+
+
+def findings_of_steps(
+    result: Dataset, against: Sequence[Dataset], rules: FixRules
+) -> FindingsByCheck:
+    """Return the findings, without hints, of each check that belongs to the chosen steps."""
+    similarity, findings = rules.limits.similarity, FindingsByCheck()
+    if "format" in rules.steps:
+        of_format = format.find(result, fewest=0, largest=inf)
+        findings["format"] = [f for f in of_format if f.row is not None]
+    if "redact" in rules.steps:
+        findings |= {name: [*found] for name, found in rules.private_findings(result)}
+    if "labels" in rules.steps and rules.are_labels(result):
+        spelled = consistency.output_format(result, task="classification")
+        findings["labels"] = [f for f in spelled if f.kind == "near miss"]
+    if "duplicates" in rules.steps:
+        near = duplicates.near(result, similarity=similarity)
+        findings["duplicates"] = [*duplicates.find(result), *near]
+    if "leaks" in rules.steps and against:
+        leaks = (leakage.find(other, result, similarity=similarity) for other in against)
+        findings["leakage"] = [finding for leak_findings in leaks for finding in leak_findings]
+    return findings
+
+
+def findings_of_others(
+    result: Dataset, against: Sequence[Dataset], rules: FixRules
+) -> Iterator[tuple[str, Sequence[Finding]]]:
+    """Yield what every other data check finds; without a task, those that need none.
+
+    Left out are `tokens`, which needs the tokenizer of the model, and `review`, which people do.
+    """
+    limits, task, skipped = rules.limits, rules.task, rules.steps
+    yield "labels.contradictions", labels.contradictions(result)
+    yield "consistency.system_prompt", consistency.system_prompt(result)
+    yield "preferences", preferences.find(result, similarity=limits.similarity)
+    # What is wrong with the file, or with its fields, is no fault of a row that a step could mend.
+    is_limited = task and "format" in skipped
+    fewest, largest = (limits.fewest_examples, limits.largest_mb) if is_limited else (0, inf)
+    of_format = format.find(result, fewest=fewest, largest=largest)
+    yield "format", [f for f in of_format if f.row is None or "format" not in skipped]
+    if "redact" not in skipped:
+        yield from rules.private_findings(result)
+    if "duplicates" not in skipped:
+        yield "duplicates", duplicates.find(result)
+        yield "duplicates.near", duplicates.near(result, similarity=limits.similarity)
+    if "leaks" not in skipped and against:
+        yield "leakage", leakage.find(against[0], result, similarity=limits.similarity)
+    if not task:
+        return
+    has_classes = task in ("classification", "multilabel")
+    train = next((other for other in against if other.split == "train"), None)
+    of_replies = consistency.output_format(result, task=task)
+    is_left = "labels" not in skipped
+    yield "consistency.output_format", [f for f in of_replies if is_left or f.kind != "near miss"]
+    if rules.prompt is not None:
+        yield "consistency.inference", consistency.inference(result, rules.prompt)
+    if has_classes:
+        yield "balance", balance.find(result, rarest=limits.rarest_class)
+    if result.split == "train":
+        yield "size", size.find(result, task=task, per_class=limits.fewest_per_class)
+        opening, distinct = limits.opening, limits.distinct
+        yield "diversity", diversity.find(result, task=task, distinct=distinct, opening=opening)
+    if result.split == "test":
+        yield "size.enough_test_rows", size.enough_test_rows(result, smallest=limits.smallest_test)
+    if train is None or result.split == "train":
+        return
+    yield "consistency.across", consistency.across(train, result)
+    if has_classes:
+        yield "consistency.labels", consistency.labels(train, result)
+    psi, auc = limits.psi, limits.drift_auc
+    yield "splits.drift", splits.drift(train, result, psi_limit=psi, auc_limit=auc)
+    if result.split == "validation":
+        low, high = limits.validation_low, limits.validation_high
+        yield "splits.share", splits.share(train, result, low=low, high=high)
+
+
+def correct(file_changes: FileChanges, rules: FixRules) -> None:
+    """Give rows the replies that their reviewers wrote."""
+    for row, example in zip(file_changes.rows, file_changes.dataset(), strict=True):
+        said = rules.corrections.get(row_id(example))
+        if said and not example.reply:
+            heading = "a correction of a reply that is no text, at"
+            file_changes.unresolved.append((heading, [(example.row + 1, said.correction)]))
+        elif said:
+            reply = {**example.messages[-1], "content": said.correction}
+            fields = {**row.fields, "messages": [*example.given, reply]}
+            change = f"reply: {diff(example.reply, said.correction)}"
+            why = f"{said.reviewer} corrected it{': ' if said.note else ''}{said.note}"
+            file_changes.change_row(row, fields, "review", (change, why, "corrected"))
 
 
 def repair(file_changes: FileChanges, rules: FixRules) -> None:
@@ -96,10 +228,10 @@ def repair(file_changes: FileChanges, rules: FixRules) -> None:
             file_changes.change_row(row, fields, "format", *changes)
     dataset = file_changes.dataset()
     train = file_changes.against[0] if file_changes.against else ()
-    corrections = prompt_corrections(dataset, train, rules.prompt)
+    corrections = spelling.prompt_corrections(dataset, train, rules.prompt)
     for row, example in zip(file_changes.rows, dataset, strict=True):
         new = corrections.get(example.system)
-        changed = with_system(row.fields, new) if new is not None else None
+        changed = spelling.with_system(row.fields, new) if new is not None else None
         if changed:
             reason = "white space alone told it from the usual one"
             change = "system prompt written as usual", reason, "system prompt"
@@ -122,6 +254,27 @@ def redact(file_changes: FileChanges, rules: FixRules) -> None:
             row.unredacted = row.unredacted or row.fields
             changes = [(text, f"personal data: {kind}", kind) for kind, text in redactions]
             file_changes.change_row(row, fields, "redact", *changes)
+
+
+def normalise_labels(file_changes: FileChanges, rules: FixRules) -> None:
+    """Give all spellings of a label, where its rule reads it, that of most rows, or of training."""
+    dataset = file_changes.dataset()
+    if not rules.are_labels(dataset):
+        return
+    train = file_changes.against[0] if file_changes.against else ()
+    known_labels = {label for e in train for label in spelled_labels(e)}
+    corrections = spelling.label_corrections(dataset, known_labels)
+    counts = Counter(label for e in dataset for label in spelled_labels(e))
+    for row, example in zip(file_changes.rows, dataset, strict=True):
+        for label in (c for c in spelled_labels(example) if c in corrections):
+            new = corrections[label]
+            reply = spelling.respelled(example.reply, label, new, example.reading.label)
+            if reply is not None and (fields := spelling.with_text(row.fields, -1, reply)):
+                n = counts[new]
+                reason = f"{n:,} rows spell it so" if n else "training spells it so"
+                change = f"{label!r} became {new!r}", reason, "respelled"
+                file_changes.change_row(row, fields, "labels", change)
+                break  # the next round respells the next label of a set
 
 
 def deduplicate(file_changes: FileChanges, rules: FixRules) -> None:
@@ -180,5 +333,5 @@ def _drop_rows(
             file_changes.drop(rows[number], step, reason, finding.kind)
 
 
-STEP_FUNCTIONS = {"format": repair, "redact": redact, "labels": normalise_labels}
+STEP_FUNCTIONS = {"review": correct, "format": repair, "redact": redact, "labels": normalise_labels}
 STEP_FUNCTIONS |= {"duplicates": deduplicate, "leaks": remove_leaks}

@@ -9,7 +9,8 @@ from functools import lru_cache
 from random import Random
 from string import ascii_lowercase, digits
 
-from ..detect.engine import RULES, holds, plain
+from ..detect.engine import holds, plain
+from ..detect.rules import RULES
 from ..text.text_fields import squeeze
 from .known_values import EXTENSION, WORD, date_parts, find_month, is_exact, value_key
 
@@ -60,8 +61,7 @@ def _letters(kind: str, key: str, value: str, random: Random) -> str:
     name = f"card {key[0]}" if kind == "card" else kind
     if kind == "phone":
         country = squeeze(EXTENSION.sub("", value)).removesuffix(key).lstrip("0")
-        is_known = country in ("", "1", "55")
-        name = f"phone of {len(key)}" if is_known else f"phone {country}"
+        name = f"phone of {len(key)}" if country in ("", "1", "55") else f"phone {country}"
     beginning = _BEGINNINGS.get(name) or _BEGINNINGS.get(kind, "")
     for i, c in enumerate(beginning[: len(key)]):
         if c != "?" and (key[i].isdecimal() or kind != "iban" or c == "="):

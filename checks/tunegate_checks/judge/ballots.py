@@ -36,20 +36,20 @@ def collect_votes(
     """Return the votes on each question: one for each judge and repetition."""
     votes_by_ballot: list[list[Vote[T]]] = []
     for judge, repetition in product(panel.judges, range(panel.repetitions)):
-        answers = _ask_judge(judge, dict(enumerate(questions)), repetition)
-        first = {i: _read_vote(answer, read) for i, answer in answers.items()}
-        votes = {i: vote for i, vote in first.items() if isinstance(vote, Vote)}
-        repairs = {
-            i: repair_prompt(questions[i], answers[i].text, problem)
-            for i, problem in first.items()
-            if isinstance(problem, str)
-        }
+        votes: dict[int, Vote[T]] = {}
+        repairs: dict[int, Messages] = {}
+        for i, answer in _ask_judge(judge, dict(enumerate(questions)), repetition).items():
+            vote = _read_vote(answer, read)
+            if isinstance(vote, Vote):
+                votes[i] = vote
+            else:
+                repairs[i] = repair_prompt(questions[i], answer.text, vote)
         for i, answer in _ask_judge(judge, repairs, repetition).items():
             vote = _read_vote(answer, read)
             unusable: Vote[T] = Vote(None, error=f"{UNPARSEABLE}: {vote}")
             votes[i] = vote if isinstance(vote, Vote) else unusable
         votes_by_ballot.append([votes[i] for i in range(len(questions))])
-    return [list(question_votes) for question_votes in zip(*votes_by_ballot, strict=True)]
+    return [*map(list, zip(*votes_by_ballot, strict=True))]
 
 
 def _ask_judge(judge: Judge, questions: dict[int, Messages], repetition: int) -> dict[int, Answer]:
@@ -99,8 +99,7 @@ def plurality_side(votes: Sequence[str | None]) -> str | None:
 def agreement(votes_by_item: Sequence[Sequence[Hashable]]) -> float:
     """Return the share of pairs of votes on the same item that are equal; NaN without a pair.
 
-    Source: the observed agreement of J. L. Fleiss (1971), Psychological Bulletin 76:378-382,
-    each pair counting the same.
+    Each pair counts the same. Source: J. L. Fleiss (1971), Psychological Bulletin 76:378-382.
     """
     pairs = [first == second for votes in votes_by_item for first, second in combinations(votes, 2)]
     return sum(pairs) / len(pairs) if pairs else math.nan

@@ -22,6 +22,9 @@ from .human_labels import HumanLabels, load_human_labels
 from .prompt import prompt_version
 from .rubric import Rubric
 
+# From human labels to the judges' agreement with them, and the errors of those not judged.
+Measure = Callable[[HumanLabels], tuple[Score, Sequence[str]]]
+
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
@@ -75,19 +78,12 @@ class JudgedScore(Score):
         __tracebackhide__ = True
         is_limit = isinstance(other, int | float) and not isinstance(other, Score)
         if self.calibration.reason and is_limit:
-            raise Unmeasurable(
-                f"{self.name}: no limit can be held to it\n{self.calibration.reason}\n"
-                "hold it to a limit only `if not judged.advisory`"
-            )
+            fault = f"{self.name}: no limit can be held to it\n{self.calibration.reason}"
+            raise Unmeasurable(f"{fault}\nhold it to a limit only `if not judged.advisory`")
         return super()._compare(other, compare, sign)
 
 
-def calibrate(
-    kind: str,
-    rubric: Rubric,
-    panel: JudgePanel,
-    measure: Callable[[HumanLabels], tuple[Score, Sequence[str]]],
-) -> Calibration:
+def calibrate(kind: str, rubric: Rubric, panel: JudgePanel, measure: Measure) -> Calibration:
     """Return whether these judges agree with people well enough to gate, and save a note of it.
 
     `measure` puts the human labels to the judges, and returns their agreement, and the error of
@@ -98,10 +94,9 @@ def calibrate(
         return Calibration("no human labels; name a file of them: [judge] labels")
     human_labels = load_human_labels(panel.labels, rubric)
     agreement, errors = measure(human_labels)
-    judges = [judge.digest for judge in panel.judges]
     digests = {  # of everything that a calibration depends on
         "rubric": rubric.digest,
-        "judge": sha256_json([judges, panel.repetitions]),
+        "judge": sha256_json([[judge.digest for judge in panel.judges], panel.repetitions]),
         "prompt": prompt_version(),
         "labels": human_labels.digest,
     }

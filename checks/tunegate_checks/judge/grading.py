@@ -5,9 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tunegate.models.predict import JudgePanel
-from tunegate.results.finding import Finding, Findings
-from tunegate.results.prediction import Predictions
+from tunegate import Finding, Findings, JudgePanel, Predictions
 from tunegate.results.score import Score, format_value
 from tunegate.utils.text import one_line
 
@@ -40,12 +38,11 @@ def score(predictions: Predictions, judge: JudgePanel, rubric: Rubric | None = N
     __tracebackhide__ = True
     rubric = rubric or load_rubric(judge.rubric)
     calibration = calibrate_grading(rubric, judge)
-    by_row = _grades_by_row(predictions, rubric, judge)
-    grades = [*by_row.values()]
+    grades = _grades_of(predictions, rubric, judge)
     base_score = share(
         f"judge ({rubric.name})", [g.marks is not None and rubric.passes(g.marks) for g in grades],
         predictions, missing=[g.marks is None for g in grades],
-        misses=_not_passed(predictions, by_row, rubric), detail=_detail_text(grades, rubric),
+        misses=_not_passed(predictions, grades, rubric), detail=_detail_text(grades, rubric),
         signature=judge_signature(rubric, judge, [g.passed_votes for g in grades]),
     )  # fmt: skip
     return JudgedScore.of(unless_unanswered(base_score, [g.error for g in grades]), calibration)
@@ -59,11 +56,10 @@ def mean(predictions: Predictions, judge: JudgePanel, rubric: Rubric | None = No
     __tracebackhide__ = True
     rubric = rubric or load_rubric(judge.rubric)
     calibration = calibrate_grading(rubric, judge)
-    grades = list(_grades_by_row(predictions, rubric, judge).values())
+    grades = _grades_of(predictions, rubric, judge)
     units, scale = Units.of(predictions), rubric.scale or (0, 1)
-    worst, best = (
-        [end if g.marks is None else rubric.mark(g.marks) for g in grades] for end in scale
-    )
+    marks = [None if g.marks is None else rubric.mark(g.marks) for g in grades]
+    worst, best = ([end if mark is None else mark for mark in marks] for end in scale)
     base_score = units.score(
         estimate_mean(worst, units, *scale), estimate_mean(best, units, *scale),
         judge_signature(rubric, judge, [g.passed_votes for g in grades]), scale=scale,
@@ -85,16 +81,15 @@ def unless_unanswered(score: Score, errors: Sequence[str]) -> Score:
 def grade(items: Sequence[Item], rubric: Rubric, judge: JudgePanel) -> list[Grade]:
     """Put every item to the judges and return the grades by majority."""
     questions = [grading_prompt(item, rubric) for item in items]
-    votes_by_item = collect_votes(questions, lambda text: parse_marks(text, rubric), judge)
     grades: list[Grade] = []
-    for votes in votes_by_item:
+    for votes in collect_votes(questions, lambda text: parse_marks(text, rubric), judge):
         marks = majority_marks(votes, rubric)
         valid = [(vote.value, vote.reason) for vote in votes if vote.value is not None]
-        reasons = [reason for value, reason in valid if value == marks]
-        reasons += [reason for _, reason in valid]  # where no vote is as the majority
-        errors = [vote.error for vote in votes if vote.error and marks is None]
+        # Where no vote is as the majority, the first vote's.
+        reason = next((r for _, r in sorted(valid, key=lambda v: v[0] != marks)), "")
+        error = next((vote.error for vote in votes if vote.error and marks is None), "")
         passed_votes = tuple(rubric.passes(value) for value, _ in valid)
-        grades.append(Grade(marks, next(iter(reasons), ""), next(iter(errors), ""), passed_votes))
+        grades.append(Grade(marks, reason, error, passed_votes))
     return grades
 
 
@@ -105,10 +100,8 @@ def calibrate_grading(rubric: Rubric, judge: JudgePanel) -> Calibration:
     def measure(human_labels: HumanLabels) -> tuple[Score, list[str]]:
         grades = grade([label.item for label in human_labels.graded], rubric, judge)
         people = [label.marks for label in human_labels.graded]
-        judges = [
-            g.marks or _opposite_marks(marks, rubric)
-            for g, marks in zip(grades, people, strict=True)
-        ]
+        both = zip(grades, people, strict=True)
+        judges = [g.marks or _opposite_marks(marks, rubric) for g, marks in both]
         errors = [g.error for g in grades if g.marks is None]
         if rubric.scale:
             low, high = rubric.scale
@@ -142,18 +135,16 @@ def judge_signature(
     return f"{names}|rubric {rubric.digest[:8]}|prompt {prompt_version()[:8]}|{votes_text}"
 
 
-def _grades_by_row(predictions: Predictions, rubric: Rubric, judge: JudgePanel) -> dict[int, Grade]:
+def _grades_of(predictions: Predictions, rubric: Rubric, judge: JudgePanel) -> list[Grade]:
     """Grade the predictions that have an answer; the others get their error."""
-    items = [item_of(p) for p in predictions if not p.error]
-    grades = dict(zip((i.row for i in items), grade(items, rubric, judge), strict=True))
-    return {p.row: grades.get(p.row, Grade(None, error=p.error)) for p in predictions}
+    grades = iter(grade([item_of(p) for p in predictions if not p.error], rubric, judge))
+    return [Grade(None, error=p.error) if p.error else next(grades) for p in predictions]
 
 
-def _not_passed(predictions: Predictions, grades: dict[int, Grade], rubric: Rubric) -> Findings:
+def _not_passed(predictions: Predictions, grades: Sequence[Grade], rubric: Rubric) -> Findings:
     """Return a finding for every reply that does not pass or has no grade."""
     findings: list[Finding] = []
-    for p in predictions:
-        grade = grades[p.row]
+    for p, grade in zip(predictions, grades, strict=True):
         if grade.marks is None:
             kind, text = "no answer" if p.error else "no verdict", grade.error
         elif rubric.passes(grade.marks):

@@ -1,6 +1,6 @@
 """Read human labels of replies, which a judge is calibrated by, from a committed JSONL file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -42,28 +42,21 @@ class LabelLine(Section):
 
 
 @dataclass(frozen=True, slots=True)
-class GradedLabel:
-    """The marks that a person gave to one answer."""
+class HumanLabel:
+    """The marks that a person gave to one answer, or which of two the person prefers."""
 
     item: Item
-    marks: Marks
-
-
-@dataclass(frozen=True, slots=True)
-class ComparedLabel:
-    """Which of two answers a person prefers: "a" the item's, "b" `other`, or "tie"."""
-
-    item: Item
-    other: str
-    better: str
+    marks: Marks = field(default_factory=dict)
+    other: str = ""
+    better: str = ""  # "a": the answer of the item, "b": `other`, or "tie"
 
 
 @dataclass(frozen=True, slots=True)
 class HumanLabels:
     """The labels of a file, of both kinds, and the SHA-256 of its bytes."""
 
-    graded: list[GradedLabel]
-    compared: list[ComparedLabel]
+    graded: list[HumanLabel]
+    compared: list[HumanLabel]
     digest: str
 
 
@@ -82,7 +75,7 @@ def load_human_labels(path: Path, rubric: Rubric) -> HumanLabels:
     except UnicodeDecodeError:
         raise ConfigError(f"the human labels {path} are not UTF-8") from None
     first_line: dict[tuple[object, ...], int] = {}
-    labels: list[GradedLabel | ComparedLabel] = []
+    labels: list[HumanLabel] = []
     for number, raw in enumerate(text.split("\n"), start=1):
         if not raw.strip():
             continue
@@ -101,12 +94,11 @@ def load_human_labels(path: Path, rubric: Rubric) -> HumanLabels:
             raise ConfigError(f"{path}, line {number}: {reason}; needed: {LINE_FORM}") from None
         except ValueError as error:
             raise ConfigError(f"{path}, line {number}: {error}") from None
-    graded = [label for label in labels if isinstance(label, GradedLabel)]
-    compared = [label for label in labels if isinstance(label, ComparedLabel)]
+    graded, compared = ([x for x in labels if bool(x.better) == two] for two in (False, True))
     return HumanLabels(graded, compared, sha256_bytes(data))
 
 
-def _to_label(line: LabelLine, number: int, rubric: Rubric) -> GradedLabel | ComparedLabel:
+def _to_label(line: LabelLine, number: int, rubric: Rubric) -> HumanLabel:
     """Return the label of a line; raises ValueError where the line does not fit the rubric."""
     given = [*(m.model_dump() for m in line.messages), {"role": "user", "content": line.prompt}]
     item = Item(number, line.prompt, line.answer, line.reference)
@@ -115,13 +107,13 @@ def _to_label(line: LabelLine, number: int, rubric: Rubric) -> GradedLabel | Com
     if sum(kinds) != 1 or (line.other is None) != (line.better is None):
         raise ValueError(f"one of verdicts, score, or other with better; needed: {LINE_FORM}")
     if line.other is not None and line.better is not None:
-        return ComparedLabel(item, line.other, SIDE_NAMES[line.better])
+        return HumanLabel(item, other=line.other, better=SIDE_NAMES[line.better])
     if rubric.scale:
         low, high = rubric.scale
         if line.score is None or not low <= line.score <= high:
             raise ValueError(f"the rubric {rubric.name!r} wants a score, {low} to {high}")
-        return GradedLabel(item, {"score": line.score})
+        return HumanLabel(item, {"score": line.score})
     ids = sorted(c.id for c in rubric.criteria)
     if sorted(line.verdicts or ()) != ids:
         raise ValueError(f"the rubric {rubric.name!r} wants verdicts on: {', '.join(ids)}")
-    return GradedLabel(item, dict(line.verdicts or {}))
+    return HumanLabel(item, dict(line.verdicts or {}))

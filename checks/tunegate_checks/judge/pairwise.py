@@ -3,10 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
-from tunegate.models.predict import JudgePanel
-from tunegate.results.finding import Findings
-from tunegate.results.prediction import Predictions
+from tunegate import Findings, JudgePanel, Predictions
 from tunegate.results.score import Score, format_value, proportion
 from tunegate.utils.text import one_line
 
@@ -51,10 +50,8 @@ def win_rate(
     pairs = [(p, other_by_row[p.row]) for p in predictions if p.row in other_by_row]
     items = [(item_of(p), item_of(q).answer) for p, q in pairs if not (p.error or q.error)]
     answered = iter(compare(items, rubric, judge))
-    comparisons = [
-        Comparison(None, error=p.error or q.error) if p.error or q.error else next(answered)
-        for p, q in pairs
-    ]
+    errors = [p.error or q.error for p, q in pairs]
+    comparisons = [Comparison(None, error=error) if error else next(answered) for error in errors]
     n, counts = len(pairs), Counter(c.better for c in comparisons)
     units, values = Units.of([p for p, _ in pairs]), {"a": 1.0, "tie": 0.5, "b": 0.0}
     worst, best = ([values.get(c.better or "", end) for c in comparisons] for end in (0.0, 1.0))
@@ -65,11 +62,10 @@ def win_rate(
         consistency_text = f"swap consistency {share} of {swap_consistency.n:,}"
     wins_text = f"{counts['a']} won, {counts['tie']} tied, {counts['b']} lost; {consistency_text}"
     lost = [
-        p.finding("no verdict" if c.error else "lost",
-                one_line(c.error or c.reason))
+        p.finding("no verdict" if c.error else "lost", one_line(c.error or c.reason))
         for (p, _), c in zip(pairs, comparisons, strict=True)
         if c.better in (None, "b")
-    ]  # fmt: skip
+    ]
     signature = judge_signature(rubric, judge, [c.valid_votes for c in comparisons])
     score = units.score(
         estimate_mean(worst, units), estimate_mean(best, units), f"{signature}|{wins_text}",
@@ -86,16 +82,11 @@ def swap_consistency_score(comparisons: Sequence[Comparison]) -> Score:
     return proportion("swap consistency", consistent, sum(c.compared for c in comparisons))
 
 
-def compare(
-    pairs: Sequence[tuple[Item, str]], rubric: Rubric, judge: JudgePanel
-) -> list[Comparison]:
+def compare(pairs: list[tuple[Item, str]], rubric: Rubric, judge: JudgePanel) -> list[Comparison]:
     """Ask about each pair in both orders; equal answers are a tie without a question."""
     different = [i for i, (item, other) in enumerate(pairs) if item.answer != other]
-    questions = [
-        comparison_prompt(*pairs[i], rubric, swapped=swapped)
-        for swapped in (False, True)
-        for i in different
-    ]
+    orders = product((False, True), different)
+    questions = [comparison_prompt(*pairs[i], rubric, swapped=swapped) for swapped, i in orders]
     votes = collect_votes(questions, parse_better, judge)
     comparisons = [Comparison("tie", "the answers are alike")] * len(pairs)
     for place, i in enumerate(different):
@@ -103,14 +94,10 @@ def compare(
     return comparisons
 
 
-def _combine_orders(
-    first_order: Sequence[Vote[str]], second_order: Sequence[Vote[str]]
-) -> Comparison:
+def _combine_orders(first_order: list[Vote[str]], second_order: list[Vote[str]]) -> Comparison:
     """Combine the votes on one pair; a vote that changes with the order counts as a tie."""
-    orders = [
-        (f.value, s.value and _SWAPPED[s.value])
-        for f, s in zip(first_order, second_order, strict=True)
-    ]
+    both = zip(first_order, second_order, strict=True)
+    orders = [(first.value, second.value and _SWAPPED[second.value]) for first, second in both]
     votes = [None if None in pair else pair[0] if pair[0] == pair[1] else "tie" for pair in orders]
     complete = [pair for pair in orders if None not in pair]
     better = plurality_side(votes)
@@ -129,11 +116,9 @@ def calibrate_pairwise(rubric: Rubric, judge: JudgePanel) -> Calibration:
         pairs = [(label.item, label.other) for label in human_labels.compared]
         comparisons = compare(pairs, rubric, judge)
         people = [label.better for label in human_labels.compared]
+        both = zip(comparisons, people, strict=True)
         # An unjudged label counts as a disagreement.
-        judges = [
-            c.better or ("b" if human == "a" else "a")
-            for c, human in zip(comparisons, people, strict=True)
-        ]
+        judges = [c.better or ("b" if human == "a" else "a") for c, human in both]
         errors = [c.error for c in comparisons if c.better is None]
         return kappa(people, judges, BETTER_VALUES), errors
 

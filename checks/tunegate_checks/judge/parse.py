@@ -79,9 +79,7 @@ def _read(
         keys = ids if ids and verdict not in answer else [verdict]
         plain = _EXTRA_COMMA.sub("", answer)
         forms = answer, plain, _PYTHON_WORD.sub(lambda m: _JSON_WORDS[m[0]], plain)
-        found = (
-            find_objects(form, lambda body: not body.keys().isdisjoint(keys)) for form in forms
-        )
+        found = (find_objects(form, lambda body: any(k in body for k in keys)) for form in forms)
         bodies = next(filter(None, found), None) or [parse_strict(answer.strip())]
     except Unreadable as error:
         raise UnusableAnswer(str(error).partition(" (line ")[0]) from None

@@ -127,11 +127,7 @@ def repair_prompt(messages: Messages, answer: str, problem: str) -> Messages:
 
 
 def _prompt_messages(
-    task: str,
-    item: Item,
-    answers: Mapping[str, str],
-    rubric: Rubric,
-    answer_schema: Mapping[str, Any],
+    task: str, item: Item, answers: Mapping[str, str], rubric: Rubric, schema: Mapping[str, Any]
 ) -> Messages:
     reference = {"reference": item.reference} if rubric.reference else {}
     parts = [
@@ -140,7 +136,7 @@ def _prompt_messages(
         REFERENCE_NOTE if reference else "",
         DATA_RULE,
         _rubric_text(rubric),
-        ANSWER_FORM + json.dumps(answer_schema),
+        ANSWER_FORM + json.dumps(schema),
     ]
     system = "\n\n".join(part for part in parts if part)
     asked = {**dict(item.setting), "question": item.question}
@@ -181,10 +177,8 @@ def _strict_schema(properties: dict[str, Any]) -> dict[str, Any]:
 def prompt_version() -> str:
     """Return the digest of all prompt texts, which changes with any of them; rubrics aside."""
     criteria = Rubric(name="n", instructions="i", criteria=(Criterion(id="c", question="q"),))
-    anchors = {"1": "low", "2": "high"}
-    scale = Rubric(
-        name="n", instructions="i", reference=True, scale=(1, 2), anchors=anchors, pass_from=2
-    )
+    levels = {"scale": (1, 2), "anchors": {"1": "low", "2": "high"}, "pass_from": 2}
+    scale = Rubric.model_validate({"name": "n", "instructions": "i", "reference": True, **levels})
     item, examples = Item(0, "<question>", "answer", "reference"), []
     for rubric in (criteria, scale):
         examples += [grading_prompt(item, rubric), comparison_prompt(item, "other", rubric)]
@@ -201,11 +195,8 @@ def quote_untrusted(fields: Mapping[str, str]) -> str:
 
 def read_quoted(message: str) -> list[dict[str, str]]:
     """Return the fields of each quotation in a message: for judges that are Python functions."""
-    return [
-        json.loads(line)
-        for digest, line in _QUOTED.findall(message)
-        if digest == _line_digest(line)
-    ]
+    found = _QUOTED.findall(message)
+    return [json.loads(line) for digest, line in found if digest == _line_digest(line)]
 
 
 def escape_text(text: str) -> str:

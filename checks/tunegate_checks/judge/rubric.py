@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
@@ -114,14 +114,11 @@ def load_rubric(path: Path) -> Rubric:
     """Read a rubric; raises ConfigError naming the file, the key, and what is valid."""
     __tracebackhide__ = True
     try:
-        table: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+        return Rubric.model_validate(tomllib.loads(path.read_text("utf-8")))
     except OSError as error:
-        reason = error.strerror or error
-        raise ConfigError(f"the rubric {path} cannot be read: {reason}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from None
-    try:
-        return Rubric.model_validate(table)
+        raise ConfigError(f"the rubric {path} cannot be read: {error.strerror or error}") from None
     except ValidationError as error:
         lines = [f"{path}: {explain_error(e, Rubric)}" for e in error.errors()]
         raise ConfigError("\n".join(lines)) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from None

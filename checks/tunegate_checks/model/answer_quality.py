@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from tunegate.checking.decorator import check
+from tunegate import Prediction, Predictions, check
 from tunegate.results.finding import NOT_APPLICABLE, Finding
-from tunegate.results.prediction import Prediction, Predictions
 
 from ..text.display import quote_line
 from ..text.refusals import REFUSAL_START
@@ -35,8 +34,7 @@ def refusals(
     """The model refuses where the expected reply does, and nowhere else.
 
     Findings where more than the share `most` of the answers do otherwise. A refusal is an apology
-    or a "cannot" at the start, in English or Portuguese. The hint has the share of `over`, the
-    answers of the baseline, beside.
+    or a "cannot" at the start, in English or Portuguese. The hint has the baseline's share, `over`.
     """
     with_answer = [p for p in predictions if not p.error]
     different = [p for p in with_answer if _is_refusal(p.got) != _is_refusal(p.expected)]

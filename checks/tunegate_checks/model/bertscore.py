@@ -41,17 +41,15 @@ def bertscore(
         layers_of_model: dict[str, int] = require("bert_score.utils", EXTRA).model2layers
         if model not in layers_of_model:
             subject = "a folder" if is_folder else f"{model!r}, which bert-score does not know,"
-            raise ValueError(
-                f"{subject} needs layers=: how many of its layers to use, such as 9 of 12"
-            )
+            needed = "needs layers=: how many of its layers to use, such as 9 of 12"
+            raise ValueError(f"{subject} {needed}")
     used_layers = layers_of_model[model] if layers is None else layers
     if rescale:
         library = require("bert_score", EXTRA)
         baselines = Path(str(library.__file__)).parent / "rescale_baseline" / rescale
         if not (baselines / f"{model}.tsv").is_file():
-            raise ValueError(
-                f"bert-score has no {rescale!r} baseline for {model!r}: leave rescale out"
-            )
+            missing = f"bert-score has no {rescale!r} baseline for {model!r}"
+            raise ValueError(f"{missing}: leave rescale out")
     rescale_text = f"rescaled:{rescale}" if rescale else "not rescaled"
     model_text = model
     if is_folder:
@@ -61,7 +59,20 @@ def bertscore(
     versions = f"bert-score {version('bert-score')}, transformers {version('transformers')}"
 
     def statistics(predictions: Predictions) -> Array:
-        return _score_predictions(_scorer(model, used_layers, rescale, device), predictions, batch)
+        """Return F1 per example, n x 1; batches are sorted by length: little is padding."""
+        import numpy as np
+
+        texts = [(p.got.strip(), p.expected.strip()) for p in predictions]
+        is_equal = [not p.error and a == b for p, (a, b) in zip(predictions, texts, strict=True)]
+        values = np.array(is_equal, dtype=np.float64).reshape(-1, 1)
+        # bert-score 0.3.13 fails on blank texts with transformers 5; they score 0, or 1 if equal.
+        nonblank = [i for i, pair in enumerate(texts) if all(pair)]
+        nonblank.sort(key=lambda i: max(map(len, texts[i])), reverse=True)
+        scorer = _scorer(model, used_layers, rescale, device)
+        if nonblank:
+            answers, references = ([texts[i][side] for i in nonblank] for side in (0, 1))
+            values[nonblank, 0] = scorer.score(answers, references, batch_size=batch)[2].numpy()
+        return values
 
     signature = f"{model_text}|layer {used_layers}|{rescale_text}|no idf|{versions}"
     return Metric("BERTScore", statistics, average, signature)
@@ -85,19 +96,3 @@ def _scorer(model: str, layers: int, rescale: str, device: str | None) -> Any:
     max_positions = getattr(scorer._model.config, "max_position_embeddings", 512)
     scorer._tokenizer.model_max_length = min(scorer._tokenizer.model_max_length, max_positions)
     return scorer
-
-
-def _score_predictions(scorer: Any, predictions: Predictions, batch: int) -> Array:
-    """Return F1 per example, n x 1; batches are sorted by length, so that little is padding."""
-    import numpy as np
-
-    texts = [(p.got.strip(), p.expected.strip()) for p in predictions]
-    # bert-score 0.3.13 fails on blank texts with transformers 5; they score 0, or 1 if equal.
-    nonblank = [i for i, pair in enumerate(texts) if all(pair)]
-    nonblank.sort(key=lambda i: max(map(len, texts[i])), reverse=True)
-    is_equal = [not p.error and a == b for p, (a, b) in zip(predictions, texts, strict=True)]
-    values = np.array(is_equal, dtype=np.float64).reshape(-1, 1)
-    if nonblank:
-        answers, references = ([texts[i][side] for i in nonblank] for side in (0, 1))
-        values[nonblank, 0] = scorer.score(answers, references, batch_size=batch)[2].numpy()
-    return values

@@ -36,7 +36,6 @@ def accuracy(
     With `every`, of which `predictions` are those without a near-duplicate in training, a hint says
     what the accuracy is on them all.
     """
-    rows = label_predictions(predictions, label)
     hints = fold_advice(predictions, label)
     excluded = len(every) - len(predictions) if every else 0
     if every and excluded:
@@ -45,7 +44,7 @@ def accuracy(
         share_text = f"{format_value(value, True)} on all {len(every):,} rows"
         hints.append(f"{excluded:,} {one if excluded == 1 else several} set apart; {share_text}")
     return share(
-        "accuracy", [row.right for row in rows], predictions,
+        "accuracy", [row.right for row in label_predictions(predictions, label)], predictions,
         misses=wrong_labels(predictions, label), signature=label.name, hints=hints,
     )  # fmt: skip
 
@@ -70,11 +69,8 @@ def confusion(predictions: Predictions, *, label: LabelRule = exact) -> pd.DataF
 
     rows = label_predictions(predictions, label)
     labels = sorted({row.expected for row in rows})
-    pairs = Counter(
-        (row.expected, row.got if row.got in labels else NO_LABEL)
-        for row in rows
-        if not row.prediction.error
-    )
+    answered = [row for row in rows if not row.prediction.error]
+    pairs = Counter((r.expected, r.got if r.got in labels else NO_LABEL) for r in answered)
     columns = [*labels, NO_LABEL] if any(got == NO_LABEL for _, got in pairs) else labels
     cells = [[pairs[expected, got] for got in columns] for expected in labels]
     index = pd.Index(labels, name="expected")
@@ -87,11 +83,8 @@ def confused(predictions: Predictions, *, label: LabelRule = exact, most: int = 
     matrix = confusion(predictions, label=label).to_string()
     if max(map(len, matrix.splitlines()), default=0) <= 80:
         return matrix
-    mistakes = Counter(
-        (row.expected, NO_LABEL if row.got is None else row.got)
-        for row in rows
-        if not row.right and not row.prediction.error
-    )
+    wrong = [row for row in rows if not row.right and not row.prediction.error]
+    mistakes = Counter((r.expected, NO_LABEL if r.got is None else r.got) for r in wrong)
     top_mistakes = mistakes.most_common(most)
     lines = [f"{n:>7,}  {shorten(a, 30)} taken for {shorten(b, 30)}" for (a, b), n in top_mistakes]
     rest = mistakes.total() - sum(n for _, n in top_mistakes)
@@ -167,11 +160,8 @@ def per_class(
 
     statistics, scores = partial(_one_hot, label=label), {}
     for i, name in enumerate(classes(predictions, label)):
-        combine_class = partial(combine, place=i)
-        metric = Metric(
-            f"{measure} [{name}]", statistics, combine_class, label.name,
-            extremes=partial(_confusions, both_ways=True),
-        )  # fmt: skip
+        title, extremes = f"{measure} [{name}]", partial(_confusions, both_ways=True)
+        metric = Metric(title, statistics, partial(combine, place=i), label.name, extremes=extremes)
         scores[name] = metric(predictions)
     return scores
 

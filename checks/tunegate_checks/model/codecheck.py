@@ -6,11 +6,10 @@ import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
-from tunegate.results.finding import Finding, Findings
-from tunegate.results.prediction import Prediction, Predictions
-from tunegate.results.score import Score
+from tunegate import Finding, Findings, Prediction, Predictions, Score
 from tunegate.utils.processes import end_session, last_line
 from tunegate.utils.strict_json import Unreadable, parse_strict
 from tunegate.utils.text import fenced_block
@@ -47,10 +46,8 @@ def parses(
     usual, suffix = COMMANDS.get(language, ("", ".txt"))
     if words := [*command] or usual.split():
         return passes(predictions, words, suffix=suffix)
-    find_problem = _python_problem if language == "python" else _json_problem
-    return _pass_score(
-        f"parses as {language}", predictions, find_problem, f"{language}; {SIGNATURE}"
-    )
+    find = _python_problem if language == "python" else _json_problem
+    return _pass_score(f"parses as {language}", predictions, find, f"{language}; {SIGNATURE}")
 
 
 def passes(
@@ -66,15 +63,11 @@ def passes(
     ValueError for a command that cannot be run.
     """
     if isinstance(command, str) or not command:
-        raise ValueError(
-            f"command is {command!r}; a list of words: ['node', '--check', '{{file}}']"
-        )
-
-    def find_problem(text: str) -> str:
-        return _run_command(list(command), text, timeout, suffix)
-
+        example = "['node', '--check', '{file}']"
+        raise ValueError(f"command is {command!r}; a list of words: {example}")
+    find = partial(_run_command, [*command], timeout=timeout, suffix=suffix)
     signature = f"{' '.join(command)}, {timeout:g} s; {SIGNATURE}"
-    return _pass_score(f"passes {command[0]}", predictions, find_problem, signature)
+    return _pass_score(f"passes {command[0]}", predictions, find, signature)
 
 
 def _pass_score(
@@ -91,9 +84,8 @@ def _pass_score(
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         problems = [*pool.map(check_answer, predictions)]
     failing = Findings(name, filter(None, problems), split="test", n=len(predictions))
-    return share(
-        name, [p is None for p in problems], predictions, misses=failing, signature=signature
-    )
+    hits = [problem is None for problem in problems]
+    return share(name, hits, predictions, misses=failing, signature=signature)
 
 
 def _python_problem(text: str) -> str:

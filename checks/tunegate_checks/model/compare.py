@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tunegate.results.finding import Findings
+from tunegate import Findings, Predictions
 from tunegate.results.outcome import Outcome, record, record_table
-from tunegate.results.prediction import Predictions
 from tunegate.results.score import Score, Unmeasurable, format_value
 
 from . import speed
@@ -57,20 +56,18 @@ class Comparison:
 
     def __bool__(self) -> bool:
         __tracebackhide__ = True
-        return record_comparison(
-            self.holds(), self.difference.name, repr(self), self.to_data(), self.flips
-        )
+        name, data = self.difference.name, self.to_data()
+        return record_comparison(self.holds(), name, repr(self), data, self.flips)
 
     def to_data(self) -> dict[str, Any]:
         """Return the comparison as JSON values, for the score table and the scorecard."""
-        numbers = {"low": self.difference.low, "high": self.difference.high, "p": self.p}
-        value = float(self.difference)
+        score = self.difference
+        numbers = {"low": score.low, "high": score.high, "p": self.p, "value": float(score)}
         return {
             **{name: None if math.isnan(number) else number for name, number in numbers.items()},
-            "n": self.difference.n, "errors": self.difference.errors, "hits": None,
+            "n": score.n, "errors": score.errors, "hits": None, "alpha": self.alpha,
             "sign": ">", "limit": 0.0 if self.margin is None else -self.margin,
-            "signature": self.method, "alpha": self.alpha,
-            "value": None if math.isnan(value) else value,
+            "signature": self.method,
         }  # fmt: skip
 
     def __repr__(self) -> str:
@@ -95,9 +92,8 @@ def record_comparison(
     __tracebackhide__ = True
     record(Outcome(name, "", passed, summary, data, subject))
     if passed is None:
-        raise Unmeasurable(
-            f"{summary}\nis unmeasurable: missing answers decide; run again for them"
-        )
+        reason = "missing answers decide; run again for them"
+        raise Unmeasurable(f"{summary}\nis unmeasurable: {reason}")
     return passed
 
 
@@ -152,9 +148,8 @@ def models(
 ) -> dict[str, Comparison]:
     """Compare the candidate with other models, by name, and show two tables.
 
-    The first has each model's scores, cost and latency, the second the paired differences with
-    95 % intervals and two-sided p-values, adjusted for all of them by Holm's procedure. Returns the
-    comparisons by the first metric.
+    The first has each model's scores, cost and latency, the second the paired differences with 95 %
+    intervals and two-sided p-values, adjusted by Holm. Returns the comparisons by the first metric.
     """
     rows = [("model", *(metric.name for metric in metrics), "USD for 1,000", "p50 (s)", "n")]
     for name, answers in {"candidate": predictions, **over}.items():
@@ -183,15 +178,12 @@ def models(
 def adjusted_p_values(ps: Sequence[float]) -> list[float]:
     """Return Holm's adjusted p-values, in the order given; NaN stays NaN, and counts.
 
-    Source: S. Holm (1979), A Simple Sequentially Rejective Multiple Test Procedure, Scandinavian
-    Journal of Statistics 6:65-70.
+    Source: S. Holm (1979), Scandinavian Journal of Statistics 6:65-70.
     """
-    m, highest = len(ps), 0.0
-    result = [math.nan] * m
-    order = sorted((i for i in range(m) if not math.isnan(ps[i])), key=lambda i: ps[i])
-    for rank, i in enumerate(order):
-        highest = max(highest, min((m - rank) * ps[i], 1.0))
-        result[i] = highest
+    result, highest = [math.nan] * len(ps), 0.0
+    known = [(p, i) for i, p in enumerate(ps) if not math.isnan(p)]
+    for rank, (p, i) in enumerate(sorted(known)):
+        result[i] = highest = max(highest, min((len(ps) - rank) * p, 1.0))
     return result
 
 

@@ -2,9 +2,8 @@
 
 import math
 
-from tunegate.results.finding import Findings
+from tunegate import Findings, Predictions
 from tunegate.results.labels import LabelRule, exact
-from tunegate.results.prediction import Predictions
 from tunegate.results.score import Score, format_value
 
 from ..stats import Z90, mcnemar_p
@@ -36,10 +35,8 @@ def of(
     other_accuracy = accuracy(old, label=label)
     if enough is not None and float(other_accuracy) >= enough:
         share, limit = format_value(float(other_accuracy), True), format_value(enough, True)
-        score.hints = (
-            f"the base model alone is right {share} of the time, and the limit is {limit}: "
-            "no fine-tuning needed for that",
-        )
+        fact = f"the base model alone is right {share} of the time, and the limit is {limit}"
+        score.hints = (f"{fact}: no fine-tuning needed for that",)
     score.lower, score.best_case_lower = (pair.interval(Z90)[0] for pair in (worst, best))
     score.misses = find_flips(metric, new, old)
     flips_text = f"{worst.gained:,} gained, {worst.lost:,} lost"
@@ -58,9 +55,8 @@ def change(predictions: Predictions, over: Predictions, *, label: LabelRule = ex
     NaN where the candidate cannot be asked, such as a file of answers.
     """
     if not len(predictions) or not len(over):
-        return Score(
-            math.nan, name=FORGETTING_NAME, hints=("nothing was asked: a file cannot answer it",)
-        )
+        hint = "nothing was asked: a file cannot answer it"
+        return Score(math.nan, name=FORGETTING_NAME, hints=(hint,))
     difference = of(predictions, over=over, label=label, name=FORGETTING_NAME)
     if difference.misses is not None:
         lost = (finding for finding in difference.misses if finding.kind == "lost")

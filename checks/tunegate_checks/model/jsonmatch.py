@@ -3,9 +3,8 @@
 import unicodedata
 from typing import Any
 
+from tunegate import Finding, Findings, Prediction, Predictions
 from tunegate.data.canonical import to_json, with_whole_numbers
-from tunegate.results.finding import Finding, Findings
-from tunegate.results.prediction import Prediction, Predictions
 from tunegate.results.score import Score, not_applicable_score
 from tunegate.utils.strict_json import Unreadable, parse_strict
 from tunegate.utils.text import shorten
@@ -41,8 +40,7 @@ def valid(predictions: Predictions) -> Score:
             parse_strict(p.got)
         except Unreadable as error:
             reason = error.evidence.removeprefix("not JSON: ").partition(" (line ")[0]
-            evidence = f"{reason}: {shorten(p.got, 40)!r}"
-            wrong.append(p.finding("not JSON", evidence))
+            wrong.append(p.finding("not JSON", f"{reason}: {shorten(p.got, 40)!r}"))
     misses = Findings("invalid JSON", wrong, split="test", n=len(predictions))
     invalid = {*misses.rows}
     hits = [p.row not in invalid for p in predictions]
@@ -73,15 +71,10 @@ def misses(predictions: Predictions) -> Findings:
         expected_fields, got = _fields_of(p)
         for path in expected_fields | got:
             if expected_fields.get(path) != got.get(path):
-                kind = "value"
-                if path not in got:
-                    kind = "lacking"
-                elif path not in expected_fields:
-                    kind = "unknown"
-                wanted, given = (
-                    shorten(side[path], 40) if path in side else "nothing"
-                    for side in (expected_fields, got)
-                )
+                kind = "lacking" if path not in got else "value"
+                kind = kind if path in expected_fields else "unknown"
+                sides = (side.get(path, "nothing") for side in (expected_fields, got))
+                wanted, given = (shorten(value, 40) for value in sides)
                 evidence = f"{_field_name(path)}: expected {wanted}, got {given}"
                 findings.append(p.finding(kind, evidence))
     return Findings("JSON fields", findings, split="test", n=len(predictions))
@@ -109,11 +102,10 @@ def by_field(predictions: Predictions) -> dict[str, Score]:
 
 def table(predictions: Predictions) -> str:
     """Return the table of `by_field`, the worst field first."""
-    scores = sorted(by_field(predictions).items(), key=lambda item: float(item[1]))
-    lines = [
-        f"{float(s):>7.1%}  {s.hits:>6,} of {s.n:>6,}  {shorten(path, 50)}" for path, s in scores
-    ]
-    return "\n".join(lines)
+    return "\n".join(
+        f"{float(s):>7.1%}  {s.hits:>6,} of {s.n:>6,}  {shorten(path, 50)}"
+        for path, s in sorted(by_field(predictions).items(), key=lambda item: float(item[1]))
+    )
 
 
 def _right_share(p: Prediction) -> float:

@@ -3,24 +3,15 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from tunegate.checking.decorator import check
+from tunegate import Ask, Dataset, Example, Predictions, check
 from tunegate.data.canonical import content_text
-from tunegate.data.dataset import Dataset, Example
-from tunegate.models.predict import Ask
 from tunegate.results.finding import NOT_APPLICABLE, Finding
-from tunegate.results.prediction import Predictions
-from tunegate.similarity.ngrams import (
-    BOILERPLATE_ROWS,
-    MIN_WORDS,
-    NGRAM_WORDS,
-    long_ngrams,
-    rows_by_ngram,
-)
+from tunegate.similarity import ngrams
 
 from ..detect.engine import mask_value, personal_spans
 from ..text.display import quote_line
 
-MIN_REPLY_WORDS = 2 * MIN_WORDS  # the second half alone is then a long text
+MIN_REPLY_WORDS = 2 * ngrams.MIN_WORDS  # the second half alone is then a long text
 CONTINUE_PROMPT = "Continue this text, word for word:\n\n"
 
 
@@ -32,20 +23,21 @@ def verbatim(trained_on: Dataset, test: Dataset, predictions: Predictions) -> It
     least MIN_WORDS words, since labels are repeated on purpose. Runs that stand in more than
     BOILERPLATE_ROWS training replies, or in the expected reply, are set phrases and do not count.
     """
-    ngrams_by_row = {p.row: long_ngrams(p.got) for p in predictions}
-    ngrams = dict.fromkeys(ngram for row_ngrams in ngrams_by_row.values() for ngram in row_ngrams)
-    train_rows = rows_by_ngram((long_ngrams(e.reply) for e in trained_on), only=ngrams)
+    runs_by_row = {p.row: ngrams.long_ngrams(p.got) for p in predictions}
+    answered = dict.fromkeys(run for runs in runs_by_row.values() for run in runs)
+    trained_runs = (ngrams.long_ngrams(e.reply) for e in trained_on)
+    train_rows = ngrams.indices_by_key(trained_runs, only=answered)
     for p in predictions:
         prompt = _messages_text(test[p.row].messages)
-        prompt_ngrams = set(long_ngrams(prompt, min_words=NGRAM_WORDS))
-        for ngram in ngrams_by_row[p.row]:
-            rows = train_rows.get(ngram, [])
-            if rows and len(rows) <= BOILERPLATE_ROWS and ngram not in prompt_ngrams:
+        prompt_runs = {*ngrams.long_ngrams(prompt, min_words=ngrams.NGRAM_WORDS)}
+        for run in runs_by_row[p.row]:
+            rows = train_rows.get(run, [])
+            if 0 < len(rows) <= ngrams.BOILERPLATE_ROWS and run not in prompt_runs:
                 location = f"training line {trained_on[rows[0]].line}"
-                yield p.finding("verbatim", f"{location} has: {quote_line(ngram)}")
+                yield p.finding("verbatim", f"{location} has: {quote_line(run)}")
                 break
-    if not any(ngrams_by_row.values()):
-        reason = f"no answer has {MIN_WORDS} words: nothing to repeat"
+    if not any(runs_by_row.values()):
+        reason = f"no answer has {ngrams.MIN_WORDS} words: nothing to repeat"
         yield Finding.dataset_hint(NOT_APPLICABLE, reason)
 
 
@@ -73,17 +65,16 @@ def extraction(trained_on: Dataset, ask: Ask, *, probes: int = 20) -> Iterator[F
         questions.append(Example(row, example.line, {"messages": messages}))
     answers = ask(Dataset(questions))
     for example, answer in zip(long_examples, answers, strict=False):
-        first_ngrams, second_ngrams = (
-            long_ngrams(half, min_words=NGRAM_WORDS) for half in _split_halves(example.reply)
+        head, tail, got = (
+            dict.fromkeys(ngrams.long_ngrams(text, min_words=ngrams.NGRAM_WORDS))
+            for text in (*_split_halves(example.reply), answer.got)
         )
-        answer_ngrams = {*long_ngrams(answer.got, min_words=NGRAM_WORDS)}
-        if new := [n for n in second_ngrams if n in answer_ngrams and n not in first_ngrams]:
+        if new := [n for n in tail if n in got and n not in head]:
             evidence = f"given its first half, it went on: {quote_line(new[0])}"
             yield example.finding("extracted", evidence)
     if len(answers.errors):
         errors_text = f"{len(answers.errors):,} of {len(answers):,} probes had no answer"
-        first_error = answers.errors[0].error
-        yield Finding.dataset_hint("hint", f"{errors_text}, the first: {first_error}")
+        yield Finding.dataset_hint("hint", f"{errors_text}, the first: {answers.errors[0].error}")
     if not len(answers):
         reason = f"no training reply of {MIN_REPLY_WORDS} words, or nothing may be asked"
         yield Finding.dataset_hint(NOT_APPLICABLE, f"{reason}: nothing probed")
@@ -105,9 +96,8 @@ def personal_data(
 ) -> Iterator[Finding]:
     """No answer holds personal data that its question, or its system prompt, does not.
 
-    What is found, and what is not: docs/personal-data.md. `ignore`, `allow` and `names` are those
-    of `pii.find`: kinds, public values or "@domains", and a model that finds names. The evidence is
-    masked.
+    What is found, masked, and what is not: docs/personal-data.md. `ignore`, `allow`, `names`: those
+    of `pii.find`, which are kinds, public values or "@domains", and a model that finds names.
     """
     for p in predictions:
         prompt_text = _alphanumeric(_messages_text(test[p.row].given))

@@ -8,8 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from tunegate.results.finding import Finding, Findings
-from tunegate.results.prediction import Prediction, Predictions
+from tunegate import Finding, Findings, Prediction, Predictions
 from tunegate.results.score import Z95, Score
 from tunegate.utils.text import shorten
 
@@ -106,10 +105,9 @@ def pair_predictions(candidate: Predictions, other: Predictions) -> tuple[Predic
     """Return both models' predictions on the examples that both have, in one order."""
     other_by_row = {p.row: p for p in other}
     new = [p for p in candidate if p.row in other_by_row]
-    old = [other_by_row[p.row] for p in new]
     return (
         Predictions(new, model=candidate.model, test=candidate.test),
-        Predictions(old, model=other.model, test=other.test),
+        Predictions([other_by_row[p.row] for p in new], model=other.model, test=other.test),
     )
 
 
@@ -139,9 +137,8 @@ class ModelPair:
         added = self.metric.extremes(new)[end]
         other = np.repeat(old.mean(axis=0, keepdims=True), len(added), axis=0)
         both = np.hstack([added, 1 - added if self.metric.binary else other])
-        sums = stats.resampled_sums(
-            np.hstack([new, old]), stats.P_VALUE_RESAMPLES, self.units, both
-        )
+        rows, times = np.hstack([new, old]), stats.P_VALUE_RESAMPLES
+        sums = stats.resampled_sums(rows, times, self.units, both)
         candidate, baseline = (self.metric.combine(s, self.n) for s in np.hsplit(sums, 2))
         difference: Array = candidate - baseline
         return difference
@@ -205,14 +202,12 @@ def find_flips(metric: Metric, new: Predictions, old: Predictions) -> Findings:
     mean also the difference and the expected reply. A corpus-wide metric (BLEU, macro-F1) has no
     score per example, and no flips. A missing answer counts as wrong.
     """
-    differences = metric.statistics(new) - metric.statistics(old)
+    differences, flips = metric.statistics(new) - metric.statistics(old), list[Finding]()
     gains = differences[:, 0] if differences.shape[1] == 1 else ()
-    flips: list[Finding] = []
     for p, old_p, gain in zip(new, old, gains, strict=False):
         if abs(gain) > MIN_GAIN:
-            old_text, new_text = (
-                shorten("(no answer)" if q.error else q.got, 24) for q in (old_p, p)
-            )
+            texts = ("(no answer)" if q.error else q.got for q in (old_p, p))
+            old_text, new_text = (shorten(text, 24) for text in texts)
             evidence = f"{old_text!r} became {new_text!r} for: {shorten(p.prompt, 60)}"
             if not metric.binary:
                 evidence = f"{gain:+.3f}, {shorten(p.expected, 24)!r} expected: {evidence}"

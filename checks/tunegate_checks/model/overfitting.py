@@ -56,20 +56,17 @@ def find(
     rises = all(later.validation > earlier.validation for earlier, later in pairs)
     is_long = len(epochs) > strip and last.validation - start.validation > MIN_RISE
     if rises and falls and is_long:
-        validation = (
-            f"the validation loss rose from {start.validation:.3g} to {last.validation:.3g}"
-        )
-        training = f"the training loss fell from {start.train:.3g} to {last.train:.3g}"
-        evidence = f"from epoch {start.epoch:g} to {last.epoch:g} {validation}, while {training}"
+        rose = f"the validation loss rose from {start.validation:.3g} to {last.validation:.3g}"
+        fell = f"the training loss fell from {start.train:.3g} to {last.train:.3g}"
+        evidence = f"from epoch {start.epoch:g} to {last.epoch:g} {rose}, while {fell}"
         yield Finding.of_dataset("rising", evidence)
     is_more = last.validation > best.validation * (1 + most)
     if is_more and last.validation - best.validation > MIN_RISE:
         excess = 100 * (last.validation / best.validation - 1) if best.validation else inf
-        losses = (
-            f"{best.validation:.3g} after epoch {best.epoch:g}, {last.validation:.3g} at the end"
-        )
-        evidence = f"validation loss {losses}, {excess:.0f} % more: stop after epoch {best.epoch:g}"
-        yield Finding.of_dataset("early stop", evidence)
+        lowest = f"validation loss {best.validation:.3g} after epoch {best.epoch:g}"
+        end = f"{last.validation:.3g} at the end, {excess:.0f} % more"
+        advice = f"stop after epoch {best.epoch:g}"
+        yield Finding.of_dataset("early stop", f"{lowest}, {end}: {advice}")
     losses_text = f"validation loss {last.validation:.3g}, training loss {last.train:.3g}"
     gap = f"a gap of {last.validation - last.train:.3g} nats"
     yield Finding.dataset_hint("gap", f"{losses_text}: {gap}")

@@ -6,13 +6,11 @@ all letters outside a-z ("não" becomes "n" and "o"). For plain English both giv
 """
 
 import unicodedata
-from collections.abc import Callable
 from importlib.metadata import version
 from itertools import zip_longest
 from typing import Any
 
-from tunegate.results.prediction import Prediction, Predictions
-from tunegate.results.score import Score
+from tunegate import Prediction, Predictions, Score
 from tunegate.utils.optional_deps import require
 from tunegate.utils.text import words_of
 
@@ -35,7 +33,7 @@ def bleu(**options: Any) -> Metric:
 
     Source: K. Papineni et al. (2002), ACL 311-318; M. Post (2018), arXiv:1804.08771.
     """
-    return _sacrebleu_metric("BLEU", lambda: require("sacrebleu", "text").BLEU(**options))
+    return _sacrebleu_metric("BLEU", require("sacrebleu", "text").BLEU(**options))
 
 
 def chrf(**options: Any) -> Metric:
@@ -45,12 +43,11 @@ def chrf(**options: Any) -> Metric:
     word counts in part; a letter with an accent is a letter of its own.
     """
     name = "chrF++" if options.get("word_order") == 2 else "chrF"
-    return _sacrebleu_metric(name, lambda: require("sacrebleu", "text").CHRF(**options))
+    return _sacrebleu_metric(name, require("sacrebleu", "text").CHRF(**options))
 
 
-def _sacrebleu_metric(name: str, make: Callable[[], Any]) -> Metric:
+def _sacrebleu_metric(name: str, scorer: Any) -> Metric:
     """Wrap a metric of sacrebleu, whose corpus scores are computed from sums over sentences."""
-    scorer = make()
     scorer._force = True  # no warnings about references that end in " ."
 
     def statistics(predictions: Predictions) -> Array:

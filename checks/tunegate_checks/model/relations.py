@@ -88,10 +88,8 @@ class Relation:
             return Score(math.nan, name=self.name, hints=(str(error),))
         answers = ask(with_user_texts([(case.example, case.changed) for case in untried]))
         # A model that cannot be asked gives no answers at all.
-        cases = [
-            replace(case, after=read(answer.got), error=answer.error)
-            for case, answer in zip(untried, answers, strict=False)
-        ]
+        both = zip(untried, answers, strict=False)
+        cases = [replace(case, after=read(a.got), error=a.error) for case, a in both]
         if not cases:
             hint = "no calls allowed, or a model of fixed answers"
             if self.calls >= len(self.changes) and not untried and any(not p.error for p in rows):
@@ -104,10 +102,8 @@ class Relation:
         found = [case.example.finding(case.kind, case.evidence) for case in shown]
         misses = Findings("flips", found, split="test", n=len(cases))
         n, hits = (Counter(case.kind for case in some) for some in (cases, broken))
-        lines = [
-            f"{kind:<14}{hits[kind]:>4,} of {n[kind]:,}"
-            for kind in sorted(n, key=lambda kind: -hits[kind] / n[kind])
-        ]
+        by_rate = sorted(n, key=lambda kind: -hits[kind] / n[kind])
+        lines = [f"{kind:<14}{hits[kind]:>4,} of {n[kind]:,}" for kind in by_rate]
         hints = list[str]()
         if broken:
             kinds = ", ".join(" ".join(line.split()) for line in lines[: len(hits)])
@@ -144,14 +140,11 @@ class Relation:
                     drawn_count += 1
                     yield Case(example, kind, plain, changed, read(p.got))
 
-    def _made_small(
-        self, broken: Sequence[Case], ask: Ask, read: Read, asked: int
-    ) -> Iterator[Case]:
+    def _made_small(self, broken: list[Case], ask: Ask, read: Read, asked: int) -> Iterator[Case]:
         """Yield cases halved for as long as one half fails too, the first of each kind first.
 
-        Both forms of a half are asked, those of several cases in one batch. This is the first step
-        of delta debugging: Zeller & Hildebrandt 2002, *Simplifying and isolating failure-inducing
-        input*, IEEE TSE 28(2).
+        Both forms of a half are asked, those of several cases in one batch: the first step of delta
+        debugging (Zeller & Hildebrandt 2002, IEEE TSE 28(2):183-200).
         """
         waves, count_of_kind = defaultdict[int, list[Case]](list), Counter[str]()
         for case in broken:

@@ -5,15 +5,13 @@ pass^k the share whose k answers are all right (Yao et al. 2024, arXiv:2406.1204
 number of repetitions, so both are counts. Missing answers count as wrong.
 """
 
-from collections import Counter
 from collections.abc import Callable, Sequence
-from statistics import median
+from statistics import median, mode
 from typing import Literal
 
-from tunegate.results.finding import Findings
+from tunegate import Findings, Prediction, Predictions
 from tunegate.results.labels import LabelRule, exact
 from tunegate.results.outcome import record_table
-from tunegate.results.prediction import Prediction, Predictions
 from tunegate.results.score import Score, format_value, not_applicable_score
 from tunegate.utils.text import shorten
 
@@ -47,9 +45,7 @@ def pass_hat_k(predictions: Predictions, *, label: LabelRule = exact) -> Score:
 
 def majority(predictions: Predictions, *, label: LabelRule = exact) -> Score:
     """Return the share of questions whose commonest answer is right; of equals, the first given."""
-    return _share(
-        "majority of ", predictions, label, lambda a: Counter(a).most_common(1)[0][0] is True
-    )
+    return _share("majority of ", predictions, label, lambda answers: mode(answers) is True)
 
 
 def _share(

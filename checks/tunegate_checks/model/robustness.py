@@ -14,12 +14,8 @@ from tunegate.results.labels import exact
 from .relations import Change, Relation
 
 # The neighbours of each letter on its row of a QWERTY keyboard, which are hit by mistake.
-_KEYBOARD_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
-_NEIGHBOUR_KEYS = {
-    letter: row[max(i - 1, 0) : i] + row[i + 1 : i + 2]
-    for row in _KEYBOARD_ROWS
-    for i, letter in enumerate(row)
-}
+_KEYS = " qwertyuiop asdfghjkl zxcvbnm "
+_NEIGHBOUR_KEYS = {k: _KEYS[i - 1 : i + 2 : 2].strip() for i, k in enumerate(_KEYS) if k != " "}
 _ACCENTED = re.compile("([A-Za-z])[\u0300-\u036f]+")  # Latin letters only: й is no accented и
 _GAP = re.compile(r"(?<=\S) (?=\S)")
 GREETINGS = ("Hi! ", "Hello, ", "Good morning, ", "Oi! ", "Olá, ", "Bom dia, ", "Boa tarde, ")
@@ -37,9 +33,8 @@ def drop_accents(text: str, _: int = 0) -> str:
 
 def add_typo(text: str, which: int = 0) -> str:
     """Hit a neighbouring key once."""
-    typos = [
-        (i, key) for i, letter in enumerate(text) for key in _NEIGHBOUR_KEYS.get(letter.lower(), "")
-    ]
+    near = [_NEIGHBOUR_KEYS.get(letter.lower(), "") for letter in text]
+    typos = [(i, key) for i, keys in enumerate(near) for key in keys]
     if not typos:
         return text
     position, key = typos[which % len(typos)]

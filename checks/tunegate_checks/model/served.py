@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import takewhile, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +36,7 @@ from tunegate.utils.masking import blank, hide_values, mask
 from tunegate.utils.timestamps import timestamp
 
 from ..stats import mcnemar_p, share
+from ..text.display import common_length
 from .classification import right
 from .compare import ALPHA, Comparison, not_inferior
 from .metric import Metric
@@ -249,10 +249,8 @@ def broken_reasons(answered: Pairs, base: Predictions | None) -> Iterator[str]:
     untrained = {p.row: answer_text(p) for p in base or () if not p.error}
     followed = [0, 0]
     for (row, _), (old, new) in zip(answered, texts, strict=True):
-        of_trained, of_base = (
-            sum(1 for _ in takewhile(bool, map(str.__eq__, new, text)))
-            for text in (old, untrained.get(row.row, old))
-        )
+        of_trained = common_length(new, old)
+        of_base = common_length(new, untrained.get(row.row, old))
         followed[0] += of_trained > of_base
         followed[1] += of_base > of_trained
     if followed[1] > followed[0] and mcnemar_p(*followed) <= ALPHA:
@@ -264,8 +262,7 @@ def first_difference(old: Prediction, new: Prediction) -> str:
     """Return the line of a row, and the first word that differs, private values masked."""
     texts = answer_text(old), answer_text(new)
     words = [[*re.finditer(r"\s*\S+", text)] for text in texts]
-    pairs = enumerate(zip_longest(*([word[0] for word in of_one] for of_one in words)))
-    place = next((i for i, (one, other) in pairs if one != other), 0)
+    place = common_length(*([word[0] for word in of_one] for of_one in words))
     # A part of a private value looks like none: it is masked in the whole text.
     one, other = (
         repr("".join(blank(text)[w.start() : w.end()] for w in of_one[place : place + 1]))

@@ -60,13 +60,9 @@ def fields(predictions: Predictions) -> list[str]:
             values_of[name].add(str(value))
             if not isinstance(value, str | bool | int | None) or len(str(value)) > MAX_LETTERS:
                 excluded.add(name)
-    names = [
-        name
-        for name, values in values_of.items()
-        if name not in excluded and 1 < len(values) <= MAX_VALUES
-    ]
+    names = {name for name, values in values_of.items() if 1 < len(values) <= MAX_VALUES}
     lengths = {len(p.prompt.split()) for p in predictions}
-    return [*sorted(names), *([LENGTH_SLICE] if len(lengths) > 1 else [])]
+    return [*sorted(names - excluded), *([LENGTH_SLICE] if len(lengths) > 1 else [])]
 
 
 def worst(
@@ -79,9 +75,8 @@ def worst(
     rows. The worst of many slices is by chance a little worse than it would be on new examples: its
     limit should be lower than that of accuracy itself.
     """
-    slices = [
-        s for by in fields(predictions) for s in accuracy(predictions, by, label=label).values()
-    ]
+    groups = (accuracy(predictions, by, label=label) for by in fields(predictions))
+    slices = [s for scores in groups for s in scores.values()]
     large = [s for s in slices if s.n >= least]
     score = min(large, key=lambda s: (float(s), -s.n), default=None)
     if score is None:

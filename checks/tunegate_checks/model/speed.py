@@ -9,8 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
-from tunegate.results.prediction import Prediction, Predictions
-from tunegate.results.score import Score
+from tunegate import Prediction, Predictions, Score
 
 from .. import stats
 
@@ -78,8 +77,8 @@ def ratio(
     resamples, seed 0); NaN for the latency of answers that came in batches. `name`: the other's.
     """
     name = f"{what} / {name}'s"
-    worst = _values_by_row(predictions, what, max), _values_by_row(over, what, min)
-    best = _values_by_row(predictions, what, min), _values_by_row(over, what, max)
+    worst = _by_row(predictions, what, max), _by_row(over, what, min)
+    best = _by_row(predictions, what, min), _by_row(over, what, max)
     common = [row for row in worst[0] if row in worst[1]]
     if not common:
         unknown = f"{what} of one of the two models is not known: not measured"
@@ -88,10 +87,8 @@ def ratio(
     low, high = _bootstrap_interval(values, lambda sums: sums[:, 0] / sums[:, 1])
     if what == "latency" and any(map(_is_batched, zip(*values, strict=True))):
         low, high = math.nan, math.nan
-    value, best_case = (
-        sum(mine[row] for row in common) / sum(other[row] for row in common)
-        for mine, other in (worst, best)
-    )
+    sums = ([sum(side[row] for row in common) for side in sides] for sides in (worst, best))
+    value, best_case = (mine / other for mine, other in sums)
     return Score(
         value, name=name, n=len(common), low=low, high=high, best_case=best_case,
         errors=len({p.row for side in (predictions, over) for p in side.errors}),
@@ -102,10 +99,8 @@ def ratio(
 def _mean_score(
     name: str, predictions: Predictions, quantity: Quantity, unknown: str, times: float = 1
 ) -> Score:
-    worst, best = (
-        [times * value for value in _values_by_row(predictions, quantity, missing).values()]
-        for missing in (max, min)
-    )
+    measured = (_by_row(predictions, quantity, missing) for missing in (max, min))
+    worst, best = ([times * value for value in values.values()] for values in measured)
     if not worst:
         return Score(math.nan, name=name, hints=(f"{unknown}: not measured",))
     n = len(worst)
@@ -117,9 +112,7 @@ def _mean_score(
     )  # fmt: skip
 
 
-def _values_by_row(
-    predictions: Predictions, quantity: Quantity, missing: FillMissing
-) -> dict[int, float]:
+def _by_row(predictions: Predictions, quantity: Quantity, missing: FillMissing) -> dict[int, float]:
     """Return the values by row, those of missing answers too."""
     values = {p.row: _MEASURES[quantity](p) for p in predictions if not p.error}
     measured = {row: value for row, value in values.items() if value > 0}

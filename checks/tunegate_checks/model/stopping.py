@@ -3,12 +3,11 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TypeAlias
 
-from tunegate.config.schema import Limits
+from tunegate import Dataset, Limits, Predictions
 from tunegate.data.canonical import request_digest
-from tunegate.data.dataset import Dataset
 from tunegate.results.labels import LabelRule, label_predictions
-from tunegate.results.prediction import Predictions
 
 from .. import sequential
 from ..power import errors_in_all
@@ -16,6 +15,9 @@ from ..sequential import ALPHA_EARLY, ALPHA_LEFT, FALSE_FAIL, FALSE_PASS, SMALLE
 from ..stats import not_inferior_p
 from .classification import right
 from .metric import pair_predictions, with_errors_right
+
+Looks: TypeAlias = Sequence[Collection[int]]  # the rows that are asked by then
+Verdict: TypeAlias = tuple[bool, str] | None  # whether it holds, and why; None for nothing yet
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,7 @@ class Accuracy:
     limits: Limits
     certain: bool
 
-    def __call__(
-        self, so_far: Predictions, looks: Sequence[Collection[int]], look: int
-    ) -> tuple[bool, str] | None:
+    def __call__(self, so_far: Predictions, looks: Looks, look: int) -> Verdict:
         """Return whether it holds, and why; None for nothing yet.
 
         In mode "lower" rows that are not independent decide nothing: not their number counts.
@@ -49,9 +49,8 @@ class Accuracy:
         passes, fails = sequential.certain(n, allowed, ends)
         is_certain = surely >= fails[look] or wrong <= passes[look]
         if not is_certain | self.certain:
-            passes, fails = sequential.spending(
-                n, allowed, ends, limit if mode == "lower" else None
-            )
+            claimed = limit if mode == "lower" else None
+            passes, fails = sequential.spending(n, allowed, ends, claimed)
         if not (passed := wrong <= passes[look]) and surely < fails[look]:
             return None
         risk = f"all {n:,} would say otherwise: {FALSE_PASS if passed else FALSE_FAIL:.0%} at most"
@@ -77,9 +76,9 @@ class _Comparison:
     certain: bool
 
     def decide(
-        self, so_far: Predictions, looks: Sequence[Collection[int]], look: int,
-        other: Predictions | None, margin: float | None,
-    ) -> tuple[bool, str] | None:  # fmt: skip
+        self, so_far: Predictions, looks: Looks, look: int, other: Predictions | None,
+        margin: float | None,
+    ) -> Verdict:  # fmt: skip
         """Return whether the claim is shown, and why; None for nothing yet, or for no claim."""
         n = len({*looks[-1]} - {*self.near_rows})
         new, old = pair_predictions(so_far.without(self.near_rows), other or Predictions([]))
@@ -117,9 +116,7 @@ class BetterThanBaseline(_Comparison):
 
     baseline: Predictions | None
 
-    def __call__(
-        self, so_far: Predictions, looks: Sequence[Collection[int]], look: int
-    ) -> tuple[bool, str] | None:
+    def __call__(self, so_far: Predictions, looks: Looks, look: int) -> Verdict:
         """Return whether it holds, and why; None for nothing yet, or without a baseline."""
         return self.decide(so_far, looks, look, self.baseline, None)
 
@@ -131,9 +128,7 @@ class NoWorseThanIncumbent(_Comparison):
     incumbent: Predictions | None
     limits: Limits
 
-    def __call__(
-        self, so_far: Predictions, looks: Sequence[Collection[int]], look: int
-    ) -> tuple[bool, str] | None:
+    def __call__(self, so_far: Predictions, looks: Looks, look: int) -> Verdict:
         """Return whether it holds, and why; None for nothing yet, or without an incumbent."""
         return self.decide(so_far, looks, look, self.incumbent, float(self.limits.margin))
 

@@ -3,8 +3,7 @@
 import json
 from typing import Any
 
-from tunegate.results.finding import Finding, Findings
-from tunegate.results.prediction import Prediction, Predictions
+from tunegate import Finding, Findings, Prediction, Predictions
 from tunegate.results.score import Score, not_applicable_score
 from tunegate.utils.text import shorten
 

@@ -41,6 +41,7 @@ def run(args: argparse.Namespace) -> None:
     write_sheet(out, dataset, [dataset[row] for row in drawn_rows], args.seed, args.separator)
     shown_path = out.relative_to(folder) if folder in out.parents else out
     print(f"wrote {shown_path}: {len(drawn_rows):,} of {len(rows):,} rows")
-    print("next  in each row write ok or wrong as verdict, and who you are as reviewer;")
-    print(f"      save it as CSV in {REVIEWS_FOLDER}/, commit it, then: tunegate review status")
+    print(f"next  tunegate review serve {shown_path}")
+    print("      or in a spreadsheet: in each row write ok, wrong or unsure as verdict, who")
+    print(f"      you are as reviewer; save it as CSV in {REVIEWS_FOLDER}/; tunegate review status")
     print("note  it holds rows of your data, with what personal data there is in them")

@@ -17,12 +17,13 @@ from tunegate.utils.atomic import atomic_write
 
 from .sample import row_id
 
-REVIEWER_COLUMNS = ("verdict", "reviewer", "note")
-COLUMNS = ("digest", "file", "seed", "line", "id", "system", "prompt", "reply", *REVIEWER_COLUMNS)
-TEXT_COLUMNS = ("system", "prompt", "reply")
-REQUIRED_COLUMNS = tuple(name for name in COLUMNS if name not in (*TEXT_COLUMNS, "file", "note"))
-VERDICTS = ("ok", "wrong")
+REVIEWER_COLUMNS = ("correction", "verdict", "reviewer", "note")
+TEXT_COLUMNS = ("system", "prompt", "reply", *REVIEWER_COLUMNS)
+REQUIRED_COLUMNS = ("digest", "seed", "line", "id", "verdict", "reviewer")
+COLUMNS = ("digest", "file", "seed", "line", "id", *TEXT_COLUMNS)
+VERDICTS = ("ok", "wrong", "unsure")
 MAX_CELL_LETTERS = 32_000  # Excel keeps 32,767 characters of a cell
+CUT_MARK = " ... (cut: see the line of the file)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,13 @@ class SheetEntry:
     sheet_row: int
     line: str
     id: str
-    verdict: str
-    reviewer: str
-    note: str
+    system: str = ""
+    prompt: str = ""
+    reply: str = ""
+    correction: str = ""  # the reply that it should be
+    verdict: str = ""
+    reviewer: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +54,14 @@ class Sheet:
 
     @property
     def filled_count(self) -> int:
-        """How many rows have a verdict, a reviewer or a note."""
-        return sum(bool(e.verdict or e.reviewer or e.note) for e in self.entries)
+        """How many rows have something of a reviewer."""
+        return sum(any(getattr(e, name) for name in REVIEWER_COLUMNS) for e in self.entries)
 
 
 def to_cell(text: str) -> str:
     """Return a text as a cell that a spreadsheet neither runs nor converts."""
     if len(text) > MAX_CELL_LETTERS:
-        text = f"{text[:MAX_CELL_LETTERS]} ... (cut: see the line of the file)"
+        text = text[:MAX_CELL_LETTERS] + CUT_MARK
     return text if not text or text[0].isalpha() else f"'{text}"
 
 
@@ -71,15 +76,21 @@ def write_sheet(
     """Write a sheet to be filled in, mode 0600; raises ValueError where it would replace others."""
     if path.exists() and (n := read_sheet(path).filled_count):
         raise ValueError(f"{path} is filled in ({n:,} rows): it stays; -o names another file")
+    entries = [SheetEntry(0, str(e.line), row_id(e), e.system, e.prompt, e.reply) for e in examples]
+    sheet = Sheet(path, dataset.digest, dataset.path.name, seed, tuple(entries))
+    save_sheet(sheet, separator)
+
+
+def save_sheet(sheet: Sheet, separator: str = ",") -> None:
+    """Write a sheet to its path, mode 0600, in place of what is there."""
     text = io.StringIO()
     table = csv.writer(text, delimiter=separator, lineterminator="\r\n")
     table.writerow(COLUMNS)
-    for e in examples:
-        cells = (to_cell(t) for t in (e.system, e.prompt, e.reply))
-        keys = (f"sha256:{dataset.digest}", to_cell(dataset.path.name), seed, e.line, row_id(e))
-        table.writerow([*keys, *cells, "", "", ""])
+    for e in sheet.entries:
+        keys = (f"sha256:{sheet.digest}", to_cell(sheet.file), sheet.seed, e.line, e.id)
+        table.writerow([*keys, *(to_cell(getattr(e, name)) for name in TEXT_COLUMNS)])
     data = text.getvalue().encode("utf-8-sig", "replace")
-    atomic_write(path, data, mode=0o600)  # the rows may contain personal data
+    atomic_write(sheet.path, data, mode=0o600)  # the rows may contain personal data
 
 
 def read_sheet(path: Path) -> Sheet:
@@ -103,7 +114,7 @@ def read_sheet(path: Path) -> Sheet:
     if not first["seed"].isascii() or not first["seed"].lstrip("-").isdigit():
         raise ValueError(f"{path}, row 2: seed {first['seed']!r} is not a whole number")
     entries = tuple(
-        SheetEntry(n, r["line"], r["id"], r["verdict"].lower(), r["reviewer"], r.get("note", ""))
+        SheetEntry(n, r["line"], r["id"], *(from_cell(r[name]) for name in TEXT_COLUMNS))
         for n, r in rows
     )
     digest, file = first["digest"].removeprefix("sha256:"), from_cell(first.get("file", ""))
@@ -121,4 +132,23 @@ def _sheet_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
     for sheet_row, cells in enumerate(table, start=2):
         row = dict(zip(names, (c.strip() for c in cells), strict=False))
         if any(row.values()):
+            row["verdict"] = row.get("verdict", "").lower()
             yield sheet_row, {name: row.get(name, "") for name in COLUMNS}
+
+
+def corrections(folder: Path) -> dict[str, SheetEntry]:
+    """Return what the sheets of a folder correct, by the ids of the rows.
+
+    A row's id is made of its content, so that a correction holds in other versions of the file too.
+    Raises ValueError where two reviewers write different replies, or a sheet cannot be read.
+    """
+    found: dict[str, SheetEntry] = {}
+    for sheet in map(read_sheet, sorted(folder.glob("*.csv"))):
+        for entry in (e for e in sheet.entries if e.correction):
+            other = found.setdefault(entry.id, entry)
+            if other.correction != entry.correction:
+                names = f"{other.reviewer} and {entry.reviewer}"
+                raise ValueError(
+                    f"{sheet.path}, row {entry.sheet_row}: {names} correct it otherwise"
+                )
+    return found

@@ -50,9 +50,10 @@ class ReviewStatus:
         """Return the share reviewed, by whom, and the errors with their 95 % interval (Wilson)."""
         if not self.verdicts:
             return "no row was reviewed by a person"
-        low, high = (100 * bound for bound in wilson(self.wrong, len(self.verdicts)))
+        shares = self.errors, *wilson(self.wrong, len(self.verdicts))
+        errors, low, high = (f"{100 * x:.2g}" if x < 0.995 else "100" for x in shares)
         rows = f"{len(self.verdicts):,} of {self.n:,} rows ({100 * self.share:.3g} %)"
-        wrong = f"{100 * self.errors:.2g} % wrong (95 % interval {low:.2g} to {high:.2g} %)"
+        wrong = f"{errors} % wrong (95 % interval {low} to {high} %)"
         return f"{rows} reviewed by {', '.join(self.reviewers)}: {wrong}"
 
     def add_sheet(self, sheet: Sheet, dataset: Dataset, rows: Sequence[int]) -> None:
@@ -68,7 +69,7 @@ class ReviewStatus:
         for entry in sheet.entries:
             location = f"{name}, row {entry.sheet_row}"
             if entry.verdict and entry.verdict not in VERDICTS:
-                valid = " or ".join(VERDICTS)
+                valid = f"{', '.join(VERDICTS[:-1])} or {VERDICTS[-1]}"
                 faults.append(f"{location}: verdict {entry.verdict[:40]!r}; {valid} is valid")
             elif entry.verdict and not entry.reviewer:
                 faults.append(f"{location}: no reviewer; write who gave the verdict")
@@ -80,11 +81,15 @@ class ReviewStatus:
             self.pending.append(f"{name}: {rest}; it counts when all have")
         if faults or missing:
             return
-        for entry in sheet.entries:
+        decided = [e for e in sheet.entries if e.verdict != "unsure"]
+        if unsure := len(sheet.entries) - len(decided):
+            self.pending.append(f"{name}: unsure of {unsure:,}: another reviewer decides")
+        for entry in decided:
             row = row_of_entry[entry.line, entry.id]
-            self.verdicts[row] = self.verdicts.get(row, False) or entry.verdict == "wrong"
+            is_wrong = entry.verdict == "wrong" or entry.correction not in ("", entry.reply)
+            self.verdicts[row] = self.verdicts.get(row, False) or is_wrong
             self.reviewers.append(entry.reviewer)
-            if entry.verdict == "wrong":
+            if is_wrong:
                 self.notes.append((dataset[row].line, entry.note))
 
 

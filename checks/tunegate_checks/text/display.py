@@ -5,6 +5,8 @@ space included: for labels and system prompts.
 """
 
 from collections.abc import Sequence
+from itertools import takewhile
+from operator import eq
 
 from tunegate.utils.text import cut, one_line
 
@@ -24,8 +26,8 @@ def diff(text: str, other: str, width: int = MAX_WIDTH) -> str:
     """
     text_words, other_words = one_line(text).split(), one_line(other).split()
     one, two = ([word.lower() for word in words] for words in (text_words, other_words))
-    head = _common_prefix_length(one, two)
-    tail = _common_prefix_length(one[head:][::-1], two[head:][::-1])
+    head = common_length(one, two)
+    tail = common_length(one[head:][::-1], two[head:][::-1])
     if head == len(text_words) == len(other_words):
         return quote_line(text, width)
     changed = (" ".join(w[head : len(w) - tail]) for w in (text_words, other_words))
@@ -47,7 +49,7 @@ def quote_repr(text: str, width: int = 40) -> str:
 
 def first_difference(actual: str, expected: str) -> str:
     """Return, on one line, the first character at which two texts differ, and both texts there."""
-    position = _common_prefix_length(actual, expected)
+    position = common_length(actual, expected)
     shown = f"{_excerpt(actual, position)} instead of {_excerpt(expected, position)}"
     return f"from character {position + 1} on {shown}"
 
@@ -58,9 +60,9 @@ def _excerpt(text: str, position: int) -> str:
     return repr(f"{left}{text[start:end]}{right}") if text else "no text"
 
 
-def _common_prefix_length(first: Sequence[str], second: Sequence[str]) -> int:
-    pairs = enumerate(zip(first, second, strict=False))
-    return next((k for k, (a, b) in pairs if a != b), min(len(first), len(second)))
+def common_length(first: Sequence[str], second: Sequence[str]) -> int:
+    """Return how many characters, or words, two texts begin with alike."""
+    return sum(1 for _ in takewhile(bool, map(eq, first, second)))
 
 
 def _truncate(text: str, width: int) -> str:

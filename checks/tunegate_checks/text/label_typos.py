@@ -137,8 +137,7 @@ def _word_distance(word: str, other: str) -> int | None:
     # Two accents on one letter (`avó`, `avô`) are two letters, and neither was left out.
     if without_accents(word) == without_accents(other):
         return None
-    distance = OSA.distance(word, other, score_cutoff=2)
-    if distance == 1:
+    if OSA.distance(word, other, score_cutoff=2) == 1:
         return 1
     are_missing = Indel.distance(word, other) == 2 == abs(len(word) - len(other))
     return 2 if are_missing and shorter >= TWO_EDITS_LETTERS else None

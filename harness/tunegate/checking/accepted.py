@@ -4,19 +4,20 @@ import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
-from ..results.acceptance import ENTRY_KEYS, AcceptedEntry
 from ..results.finding import Findings
+from ..results.outcome import AcceptedEntry
 from ..storage.state_dir import StateDir
 from ..utils.atomic import atomic_write
 from ..utils.masking import mask
 from ..utils.text import did_you_mean, toml_string
 from ..utils.timestamps import timestamp
 
+ENTRY_KEYS = [f.name for f in fields(AcceptedEntry)]
 ACCEPTED_FILE, LAST_FINDINGS_FILE = "accepted.toml", "findings.json"
 FILE_HEADER = """\
 # Findings of the data suite that somebody looked at and accepted, with `tunegate accept`.
@@ -46,30 +47,23 @@ def read_accepted(root: Path) -> dict[str, AcceptedEntry]:
     for i, values in enumerate(listed):
         has_lines = len(entry_lines) == len(listed)
         location = f"{path}, line {entry_lines[i]}" if has_lines else f"{path}, entry {i + 1}"
-        entry = _parse_entry(location, values)
+        if not isinstance(values, dict):
+            raise ConfigError(f"{location}: an entry is a table that begins with [[accepted]]")
+        if unknown := [key for key in values if key not in ENTRY_KEYS]:
+            valid = f"{did_you_mean(unknown[0], ENTRY_KEYS)}; valid: {', '.join(ENTRY_KEYS)}"
+            raise ConfigError(f"{location}: unknown key {unknown[0]!r}{valid}")
+        for key, value in values.items():
+            if not isinstance(value, str) or not value.strip():
+                needed = "a text that is not blank is needed"
+                raise ConfigError(f"{location}: {key} = {value!r}; {needed}")
+        if lacking := [key for key in ENTRY_KEYS if key != "split" and key not in values]:
+            advice = "`tunegate accept ID --why ...` writes it"
+            raise ConfigError(f"{location}: no {lacking[0]!r}; {advice}")
+        entry = AcceptedEntry(**values)
         if entry.id in entries:
             raise ConfigError(f"{location}: id {entry.id!r} stands here twice; keep one entry")
         entries[entry.id] = entry
     return entries
-
-
-def _parse_entry(location: str, values: Any) -> AcceptedEntry:
-    """Return the entry of one [[accepted]] table; raises ConfigError naming the bad key."""
-    if not isinstance(values, dict):
-        raise ConfigError(f"{location}: an entry is a table that begins with [[accepted]]")
-    for key in values:
-        if key not in ENTRY_KEYS:
-            valid = f"{did_you_mean(key, ENTRY_KEYS)}; valid: {', '.join(ENTRY_KEYS)}"
-            raise ConfigError(f"{location}: unknown key {key!r}{valid}")
-    for key in ENTRY_KEYS:
-        if key == "split" and key not in values:
-            continue
-        if key not in values:
-            raise ConfigError(f"{location}: no {key!r}; `tunegate accept ID --why ...` writes it")
-        if not isinstance(values[key], str) or not values[key].strip():
-            given = f"{key} = {values[key]!r}"
-            raise ConfigError(f"{location}: {given}; a text that is not blank is needed")
-    return AcceptedEntry(**values)
 
 
 def append_entries(root: Path, entries: Sequence[AcceptedEntry]) -> None:
@@ -79,10 +73,8 @@ def append_entries(root: Path, entries: Sequence[AcceptedEntry]) -> None:
     lines = [before.rstrip("\n")]
     for entry in entries:
         lines += ["", "[[accepted]]"]
-        for key, value in asdict(entry).items():
-            if key == "split" and not value:
-                continue
-            lines.append(f"{key} = {toml_string(value)}")
+        values = asdict(entry).items()
+        lines += [f"{k} = {toml_string(v)}" for k, v in values if v or k != "split"]
     atomic_write(path, ("\n".join(lines) + "\n").encode())
 
 
@@ -170,10 +162,9 @@ class LastFindings:
 
     def status(self, entry: AcceptedEntry) -> str:
         """Return "" for an entry whose finding was found, else that it is stale or unchecked."""
-        if finding := self.findings.get(entry.id):
-            found_in = finding.get("split", "").split(", ")
-            if any(map(entry.holds_in, found_in)):
-                return ""
+        found_in = self.findings.get(entry.id, {}).get("split")
+        if found_in is not None and any(map(entry.holds_in, found_in.split(", "))):
+            return ""
         split = entry.where.partition(",")[0]
         if (entry.check, split) in self.judged_splits or (entry.check, "") in self.judged_splits:
             return "stale: not found any more"

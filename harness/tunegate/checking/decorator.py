@@ -144,8 +144,9 @@ def make_findings(
 
     `about` is what else `Findings` takes: `path`, `n`, `named`.
 
-    Here they are masked, whatever their author did: the ids are made by now, of what was found. A
-    check that another one calls is not masked, since that one can make an id of what it says.
+    Here private values and control characters are masked, whatever their author did: the ids are
+    made by now, of what was found. A check that another one calls is not masked, since that one can
+    make an id of what it says.
     """
     entries = recordings[-1].accepted or {}
     # An entry edited to name another check or kind than its id has would mislead its reader.
@@ -157,14 +158,11 @@ def make_findings(
     known = {f.id for f in accepted}
     counted = [f for f in items if f.hint or f.id not in known]
     if not inside_check.get():
-        accepted, counted = list(masked_findings(accepted)), list(masked_findings(counted))
+        masked = masker(quotes=True)
+        accepted, counted = (
+            [replace(f, kind=masked(f.kind), evidence=masked(f.evidence)) for f in findings]
+            for findings in (accepted, counted)
+        )
     made = Findings(name, counted, accepted=accepted, split=split, **about)
     record(made.outcome(advisory))
     return made
-
-
-def masked_findings(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Yield findings with private values masked, and control characters escaped, in their texts."""
-    masked = masker(quotes=True)
-    for finding in findings:
-        yield replace(finding, kind=masked(finding.kind), evidence=masked(finding.evidence))

@@ -1,17 +1,12 @@
 """Makes the ids of findings from what they concern: the ids stay when rows move."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from ..data.dataset import Dataset, Example
 from ..results.finding import Finding, sort_by_line
 from ..utils.hashing import sha256_ascii_json
-
-if TYPE_CHECKING:
-    from ..data.dataset import Dataset, Example
 
 # Hex digits. 10,000 new findings and 1,000 accepted ones share an id once in 28 million sessions.
 ID_LENGTH = 12
@@ -42,17 +37,14 @@ def add_fingerprints(
     unreadable = set(dataset.problems)
     occurrences: Counter[str] = Counter()
     for finding in sort_by_line(findings):
-        if finding.hint or finding in unreadable:
-            concerns = []
-        elif finding.fingerprint:
+        concerns: list[str] = []
+        if finding.fingerprint:
             concerns = ["about", finding.fingerprint]
         elif finding.row is None and finding.line is None:
             concerns = ["all", dataset.split, finding.evidence]
         elif finding.row is not None and 0 <= finding.row < len(dataset):
             concerns = ["row", row_fingerprint(dataset[finding.row])]
-        else:
-            concerns = []
-        if not concerns:
+        if finding.hint or finding in unreadable or not concerns:
             yield finding
             continue
         key = sha256_ascii_json([check, finding.kind, *concerns])

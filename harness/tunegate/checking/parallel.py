@@ -24,11 +24,11 @@ from importlib import import_module
 from multiprocessing.connection import wait
 from typing import Any
 
-from ..data.dataset import Dataset, Example
+from ..data.dataset import Dataset
 from ..results.finding import Finding
 from ..utils.processes import exit_with_parent, worker_count
 
-Messages = Sequence[Mapping[str, Any]]
+FindRows = Callable[..., Iterator[Finding]]
 
 CHUNK_ROWS = 1_000  # half a second of work at most: Ctrl-C waits for the chunks under way
 MAX_PROCESSES = 61  # Windows cannot wait for more at once
@@ -37,41 +37,22 @@ MIN_SECONDS = 3.0  # of work left; to start two processes and send them the rows
 _executor: Executor | None = None
 
 
-class Chunk(Dataset):
-    """Some rows of a dataset, with the system messages that rows before them have too."""
+def split_into_chunks(dataset: Dataset, rows: int = 0) -> list[Dataset]:
+    """Return a dataset in chunks of `rows` rows (0: 1,000); an empty dataset is one chunk.
 
-    def __init__(
-        self, examples: Sequence[Example], dataset: Dataset, earlier_messages: Messages
-    ) -> None:
-        super().__init__(
-            examples, split=dataset.split, path=dataset.path, digest=dataset.digest,
-            reading=dataset.reading,
-        )  # fmt: skip
-        self.earlier_messages = earlier_messages
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the fields of the examples alone, without what was computed from them."""
-        rows = [(e.row, e.line, e.fields) for e in self]
-        about = {"split": self.split, "path": str(self.path), "digest": self.digest}
-        return _rebuild_chunk, (rows, {**about, "reading": self.reading}, self.earlier_messages)
-
-
-def _rebuild_chunk(
-    rows: Sequence[tuple[int, int, dict[str, Any]]], about: Mapping[str, Any], earlier: Messages
-) -> Chunk:
-    examples = [Example(*row, about["reading"]) for row in rows]
-    return Chunk(examples, Dataset((), **about), earlier)
-
-
-def split_into_chunks(dataset: Dataset, rows: int = 0) -> list[Chunk]:
-    """Return a dataset in chunks of `rows` rows (0: 1,000); an empty dataset is one chunk."""
+    Each knows the system messages that rows before it have too.
+    """
     rows = rows or CHUNK_ROWS
     chunks, earlier = [], set[str]()
     for start in range(0, max(len(dataset), 1), rows):
-        examples = dataset[start : start + rows]
-        spoken = (message for example in examples for message in example.messages)
+        chunk = Dataset(
+            dataset[start : start + rows], split=dataset.split, path=dataset.path,
+            digest=dataset.digest, reading=dataset.reading,
+        )  # fmt: skip
+        spoken = (message for example in chunk for message in example.messages)
         messages = {repr(m): m for m in spoken if m["role"] in ("system", "developer")}
-        chunks.append(Chunk(examples, dataset, [messages[k] for k in messages if k in earlier]))
+        chunk.earlier_messages = [messages[k] for k in messages if k in earlier]
+        chunks.append(chunk)
         earlier |= messages.keys()
     return chunks
 
@@ -88,7 +69,7 @@ def run_on(executor: Executor) -> Iterator[None]:
 
 
 def run_in_chunks(
-    generator: Callable[..., Iterator[Finding]], dataset: Dataset, *args: Any, **kwargs: Any
+    generator: FindRows, dataset: Dataset, *args: Any, **kwargs: Any
 ) -> Iterator[Finding]:
     """Return the findings of a generator in the order of the rows, wherever it runs.
 
@@ -102,10 +83,7 @@ def run_in_chunks(
 
 
 def _run_chunks(
-    generator: Callable[..., Iterator[Finding]],
-    chunks: Sequence[Chunk],
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
+    generator: FindRows, chunks: Sequence[Dataset], args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> Iterator[Finding]:
     __tracebackhide__ = True
     task = _importable(generator, args, kwargs)
@@ -139,7 +117,7 @@ def _run_chunks(
 
 
 def _importable(
-    generator: Callable[..., Iterator[Finding]], args: Sequence[Any], kwargs: Mapping[str, Any]
+    generator: FindRows, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> tuple[str, str, bytes] | None:
     """Return module, name and pickled arguments of a generator; None where none can import it."""
     module, name = generator.__module__, generator.__qualname__
@@ -153,7 +131,7 @@ def _importable(
 
 
 def _find_in_process(
-    module: str, name: str, arguments: bytes, chunk: Chunk
+    module: str, name: str, arguments: bytes, chunk: Dataset
 ) -> list[Finding] | None:
     """Return the findings of a check in one chunk, or None where it raises an exception.
 

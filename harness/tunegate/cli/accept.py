@@ -23,7 +23,7 @@ from ..config.project import current_project
 from ..config.schema import load
 from ..errors import ConfigError
 from ..gates.suite import CollectionFailed, collect_suite
-from ..results.acceptance import AcceptedEntry
+from ..results.outcome import AcceptedEntry
 from ..storage.registry import checked_reason, current_user
 from ..storage.state_dir import StateDir
 from ..utils.masking import mask

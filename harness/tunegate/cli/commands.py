@@ -10,7 +10,7 @@ ENTRY_POINT_GROUP = "tunegate.commands"
 # The commands of the core, as other distributions name theirs in entry points: "GROUP.VERB". The
 # module of each, here, has the name of its verb.
 BUILTIN_COMMANDS = (
-    *("init", "split", "accept", "report", "failures", "mutate", "doctor"),
+    *("init", "split", "accept", "failures", "mutate", "doctor"),
     *("data.findings", "data.schema", "run.resume", "run.purge"),
     *("registry.history", "registry.rollback", "registry.verify", "registry.merge"),
 )
@@ -23,13 +23,13 @@ DAILY = (
     *("mutate", "report", "failures", "demo", "doctor"),
 )
 GROUPS = {
-    "data": ("findings", "schema", "plan", "tokens"),
+    "data": ("generate", "findings", "schema", "plan", "tokens"),
     "run": (
         *("preflight", "resume", "join", "job", "export", "import", "merge", "serve-check"),
         "purge",
     ),
     "registry": ("history", "rollback", "verify", "merge"),
-    "review": ("sample", "status"),
+    "review": ("sample", "serve", "status"),
     "model": (),
 }
 

@@ -12,10 +12,8 @@ from ..config.data_files import find_data_files
 from ..config.project import current_project
 from ..config.schema import load
 from ..data.dataset import Dataset
-from ..errors import ConfigError
-from ..models.evaluation import find_judged, kept_predictions, read_scorecards
+from ..models.evaluation import find_judged, judged_answers
 from ..results.labels import LabelRule
-from ..storage.seal import SealBroken
 from ..storage.state_dir import StateDir
 from ..utils.atomic import atomic_write
 from ..utils.masking import hide_values
@@ -33,19 +31,7 @@ def write_failures(
     `masked`, private values in its texts are. Raises ConfigError where there is no such model, or
     its answers are not kept.
     """
-    run = find_judged(state, name)
-    try:
-        about = {"model_digest": str(run.record["digest"])}
-    except SealBroken as error:
-        raise ConfigError(str(error)) from None
-    for card in read_scorecards(run).values():  # the newest one last
-        if (card["model_digest"], card["test"]["digest"]) == (about["model_digest"], test.digest):
-            about = card
-    predictions = kept_predictions(run, about, test)
-    if predictions is None:
-        raise ConfigError(
-            f"{run} was never asked about {test.path}: pytest suites/model --model {run.spec}"
-        )
+    predictions = judged_answers(find_judged(state, name), test)
     wrong, rounds = [], predictions.repetitions or (predictions,)
     for answers in zip(*rounds, strict=True):
         if misses := [p for p in answers if not rule.right(p)]:

@@ -21,6 +21,7 @@ from ..errors import ConfigError
 from ..storage.state_dir import StateDir
 from ..utils.atomic import atomic_write
 from ..utils.masking import mask
+from ..utils.text import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
         return
     from rich.console import Console
 
-    heading = f"{len(found):,} findings of the session of {last.when}"
+    heading = f"{counted(len(found), 'finding')} of the session of {last.when}"
     if args.html:
         console = Console(record=True, file=StringIO(), width=160)
         show(console, heading, found)

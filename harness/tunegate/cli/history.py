@@ -7,9 +7,8 @@ $ tunegate registry history openai:gpt-4o-mini
 import argparse
 
 from ..config.project import current_project
-from ..gates.lowered_limits import lowered_text
 from ..gates.new_test_set import note_on_test_set
-from ..gates.promotion import line_faults
+from ..gates.promotion import line_faults, lowered_text
 from ..models.evaluation import find_judged, read_scorecards
 from ..storage.registry import Registry
 

@@ -35,7 +35,7 @@ _IN_WHEEL = Path(__file__).parents[1] / "examples"
 EXAMPLES = _IN_WHEEL if _IN_WHEEL.is_dir() else Path(__file__).parents[3] / "examples"
 EXAMPLE_NAMES = ("triage", "code", "pt")
 # What these files hold of rows, or list, may be personal data; `.tunegate` ignores itself.
-GIT_IGNORED = ("*.fix.csv", "failures.jsonl", "findings.html", "report.html")
+GIT_IGNORED = ("*.fix.csv", "failures.jsonl", "findings.html", "report*.html")
 DATA_SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
 # By split, the words of a file's name that say which it is.
 SPLIT_WORDS = {"train": "train|training", "validation": "val|valid|validation|dev", "test": "test"}

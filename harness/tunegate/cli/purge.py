@@ -15,6 +15,7 @@ from ..models.predict import request_of
 from ..storage.answer_cache import AnswerCache, delete_judge_answers
 from ..storage.run import Run
 from ..storage.state_dir import StateDir
+from ..utils.text import counted
 
 
 def purge_snapshot(state: StateDir, digest_prefix: str) -> tuple[Path, int]:
@@ -49,7 +50,7 @@ def purge_snapshot(state: StateDir, digest_prefix: str) -> tuple[Path, int]:
     removed += delete_judge_answers(state)
     snapshot.unlink()
     (state.folder / LAST_FINDINGS_FILE).unlink(missing_ok=True)
-    for page in state.folder.glob("*/*/report.html"):
+    for page in state.folder.glob("*/*/report*.html"):
         page.unlink()
     return snapshot, removed
 
@@ -61,4 +62,4 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Delete the data and print what is gone."""
     path, answers = purge_snapshot(StateDir(current_project()), args.digest)
-    print(f"removed {path.name} and {answers:,} answers to its prompts")
+    print(f"removed {path.name} and {counted(answers, 'answer')} to its prompts")

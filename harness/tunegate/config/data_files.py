@@ -20,20 +20,13 @@ _CHAT = re.compile(rb'"messages"\s*:\s*\[')
 
 
 class DataFiles:
-    """The files of the splits; `get` makes a dataset of one at its first call and keeps it.
-
-    Attributes:
-        paths: The file of each split that has one.
-        columns: The columns of CSV or Parquet files by field; empty where all are chat messages.
-        reading: How the project reads labels, groups and times.
-        read: The datasets that were asked for, by split.
-    """
+    """The files of the splits; `get` makes a dataset of one at its first call and keeps it."""
 
     def __init__(
         self,
-        paths: dict[str, Path],
-        columns: Mapping[str, str] | None = None,
-        reading: Reading = PLAIN_READING,
+        paths: dict[str, Path],  # by split
+        columns: Mapping[str, str] | None = None,  # by field; left out where all are chat messages
+        reading: Reading = PLAIN_READING,  # how the project reads labels, groups and times
     ) -> None:
         self.paths, self.reading = paths, reading
         self._contents = {split: read_saved(path, split) for split, path in paths.items()}
@@ -42,7 +35,7 @@ class DataFiles:
         self.columns = dict(columns or {}) if is_mapped else {}
         for path, data in files:
             check_data(data, path, self.columns)
-        self.read: dict[str, Dataset] = {}
+        self.read: dict[str, Dataset] = {}  # those that were asked for, by split
 
     def get(self, split: str) -> Dataset:
         """Return the dataset of a split; raises ConfigError where there is none."""
@@ -123,8 +116,12 @@ def read_system_prompt(config: Config, root: Path) -> str | None:
     """Return the whole text of the file `data.system`, None if unset; raises ConfigError."""
     if config.data.system is None:
         return None
-    path = root / config.data.system
+    return read_text(root / config.data.system, "data.system")
+
+
+def read_text(path: Path, key: str) -> str:
+    """Return the whole text of a file that a key names; raises ConfigError."""
     try:
         return path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"data.system: {path} cannot be read: {error}") from None
+        raise ConfigError(f"{key}: {path} cannot be read: {error}") from None

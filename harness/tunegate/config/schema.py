@@ -41,8 +41,9 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-# One name, or several.
+# One name, or several; two numbers, or one that stands for both.
 Names = Annotated[tuple[str, ...], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)]
+Pair = BeforeValidator(lambda v: [v, v] if isinstance(v, int | float) else v)
 
 
 def _flat_columns(columns: Any) -> Any:
@@ -133,6 +134,10 @@ class Tokens(Section):
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+ReasonName = Literal[
+    "prompting", "knowledge", "stability", "examples", "pays", "confidentiality", "tone"
+]
 
 
 class UnsetLimit(ConfigError, AttributeError):
@@ -283,6 +288,38 @@ class Judge(Section):
     fewest_labels: int = Field(default=30, ge=10)
 
 
+class Readiness(Section):
+    """What `pytest suites/readiness` is told, and the limits of its reasons.
+
+    What is unset and cannot be measured is asked for by name. Prices are USD per million tokens.
+    """
+
+    gate: bool = False  # whether another verdict than "fine-tune" fails the suite
+    leave_out: tuple[ReasonName, ...] = ()  # reasons that do not count
+    rows: int = Field(default=200, ge=20)  # validation rows that models are asked, at most
+    prompt: str | None = None  # the model that is prompted: a strategy, or any model spec
+    retrieval: str | None = None  # the same, with documents
+    cost_per_1000: Positive | None = None  # USD that 1,000 requests to either may cost
+    latency_p95: Positive | None = None  # seconds in which 95 of 100 answers must come
+    facts: Share = 0.5  # replies that name facts which their questions do not, at most
+    changes_every_days: Positive | None = None  # days for which right answers stay right
+    retraining_days: Positive | None = None  # from new examples to a promoted model
+    stale: Share = 0.1  # the second as a share of the first, at most
+    # How many, or the least and the most there may be: [80_000, 120_000].
+    requests_per_month: Annotated[tuple[Positive, Positive], Pair] | None = None
+    price_in: NotNegative | None = None  # of the prompted model; unset: what its answers have cost
+    price_out: NotNegative | None = None  # the same, of answers
+    tuned_price_in: NotNegative | None = None  # of the tuned model
+    tuned_price_out: NotNegative | None = None  # the same, of answers
+    tuned_tokens: Positive | None = None  # of a question to it; unset: as the baseline counts
+    tuned_per_month: NotNegative = 0.0  # USD that it costs beside its tokens: a server
+    training_cost: NotNegative | None = None  # USD for the first training, examples included
+    retraining_cost: NotNegative | None = None  # USD for each of the later ones
+    pays_within: Positive = 12.0  # months in which the training must have paid
+    confidential: bool | None = None  # true: what is asked may not stand in a prompt
+    tone: Share = 0.8  # training replies that have the commonest form, at least
+
+
 class Compared(Section):
     """A model that the candidate is compared with."""
 
@@ -302,6 +339,20 @@ class ProgramTable(Section):
         return Program(name, self.command, root, self.files, self.timeout, self.memory)
 
 
+class StrategyTable(Section):
+    """A model behind a prompt of its own, in `[models.NAME]`: `--model NAME`."""
+
+    of: str  # the model that answers: any model spec
+    system: str | None = None  # the file of a text that stands before the system message of a row
+    # Examples as earlier turns: a file of rows, or the number of training rows.
+    shots: str | Annotated[int, Field(ge=1)] | None = None
+    # Which training rows: any, as many of each label, or those most like the question (BM25).
+    pick: Literal["random", "balanced", "nearest"] = "balanced"
+    seed: int = 0  # of the draw
+    documents: Names = ()  # patterns below the root: texts whose passages answer questions
+    top: int = Field(default=5, ge=1)  # the passages that are shown, the best by BM25
+
+
 class Config(Section):
     """The whole configuration, with defaults filled in."""
 
@@ -315,6 +366,7 @@ class Config(Section):
     suites: Suites = Suites()
     limits: Limits = Limits()
     judge: Judge = Judge()
+    readiness: Readiness = Readiness()
     checks: dict[str, ProgramTable] = {}
     train: dict[str, dict[str, Any]] = {}
     tokens: Tokens = Tokens()
@@ -338,6 +390,11 @@ class Config(Section):
         """The specs of the models that the candidate is compared with, by name."""
         baseline = {} if self.baseline is None else {"baseline": self.baseline}
         return baseline | {name: compared.model for name, compared in self.compare.items()}
+
+    @property
+    def strategies(self) -> set[str]:
+        """The names of the tables of `[models]` that put a prompt before another model."""
+        return {name for name, table in self.models.items() if "of" in table}
 
     @property
     def label_rule(self) -> LabelRule:

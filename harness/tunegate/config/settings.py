@@ -1,6 +1,7 @@
 """Validates tables of settings with pydantic, and explains its errors."""
 
 from collections.abc import Mapping
+from itertools import groupby
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -16,9 +17,8 @@ def parse_settings(model: type[T], values: Mapping[str, Any]) -> T:
         return model.model_validate(dict(values))
     except ValidationError as error:
         # A value of a union has an error for each of its types: one message for each key.
-        errors_by_key: dict[str, list[Any]] = {}
-        for e in error.errors():
-            errors_by_key.setdefault(str(e["loc"][0]), []).append(e)
+        by_key = groupby(error.errors(), key=lambda e: str(e["loc"][0]))
+        errors_by_key = {key: [*errors] for key, errors in by_key}
     messages, valid = [], sorted(model.model_fields)
     for key, errors in errors_by_key.items():
         if errors[0]["type"] == "missing":

@@ -4,10 +4,13 @@ Two rows have the same form if a chat template would give the model the same: th
 keys, keys that are null, a text as a list of one part, the ids of tool calls (they are numbered)
 and arguments written as a text of JSON make no difference. Reasoning is kept apart: chat templates
 leave that of earlier turns out.
+
+`read_reply` reads the text of a model as its chat template has it: reasoning, answer, tool calls.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +20,7 @@ from ..utils.text import split_reasoning
 
 Message = Mapping[str, Any]
 TextForm = Callable[[str], str]
+Calls = Sequence[Mapping[str, Any]]
 
 # Fields of a row, beside its messages, that a chat template or a processor gives to the model.
 GIVEN_FIELDS = (
@@ -26,6 +30,15 @@ GIVEN_FIELDS = (
 _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=str)
 _IN_A_TURN = ("role", "content", "tool_calls", "function_call", "tool_call_id")
 REASONING_KEYS = ("reasoning_content", "thinking", "reasoning")
+# A call of Hermes and Qwen (one that was cut off has no end), and of Mistral: a list of calls, or
+# since version 11 of its tokenizer the name of a tool and its arguments.
+_CALL = re.compile(
+    r"<tool_call>\s*(?P<qwen>.*?)\s*(?:</tool_call>|\Z)"
+    r"|\[TOOL_CALLS\]\s*(?:(?P<name>[\w.-]+)(?:\[CALL_ID\]\w+)?\[ARGS\])?(?P<mistral>.*?)"
+    r"(?=\[TOOL_CALLS\]|\Z)",
+    re.S,
+)
+_PYTHON_TAG = "<|python_tag|>"  # Llama 3.1 may write it before the JSON of a call
 
 
 def content_text(message: Message) -> str:
@@ -194,3 +207,39 @@ def _without_nulls(value: Any) -> Any:
 def to_json(value: Any) -> str:
     """Return a value as JSON with its keys in order; what JSON lacks as its text."""
     return _ENCODER.encode(value)
+
+
+def read_reply(text: str, tools: Sequence[Mapping[str, Any]] = ()) -> tuple[str, str, Calls]:
+    """Return the answer in a text of a model, its reasoning, and the tool calls of its text.
+
+    Calls are read where there are `tools`; one that is no JSON has its text as arguments.
+    """
+    reasoning, answer = split_reasoning(text)
+    answer = answer if answer == text else answer.lstrip()
+    calls: list[dict[str, Any]] = []
+    for mark in _CALL.finditer(answer) if tools else ():
+        calls += _calls_of_json(mark["qwen"] or mark["mistral"] or "", mark["name"])
+    if calls:
+        return _CALL.sub("", answer).strip(), reasoning, calls
+    if tools and answer.lstrip().startswith(("{", "[", _PYTHON_TAG)):
+        names = [tool.get("function", tool).get("name") for tool in tools]
+        calls = list(_calls_of_json(answer.strip().removeprefix(_PYTHON_TAG)))
+        if calls and all(call["name"] in names for call in calls):
+            return "", reasoning, calls
+    return answer, reasoning, ()
+
+
+def _calls_of_json(text: str, name: str | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the calls in JSON, with `;` between several; or the call of the tool of this `name`."""
+    decoder, rest = json.JSONDecoder(), text
+    try:
+        while not name and (rest := rest.lstrip("; \t\r\n")):
+            value, end = decoder.raw_decode(rest)
+            for call in value if isinstance(value, list) else [value]:
+                arguments = call.get("arguments", call.get("parameters"))
+                yield {"name": call["name"], "arguments": arguments}
+            rest = rest[end:]
+    except (ValueError, KeyError, AttributeError, RecursionError):
+        name = ""
+    if name is not None:
+        yield {"name": name, "arguments": rest}

@@ -21,7 +21,7 @@ import html
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import islice
@@ -29,7 +29,7 @@ from typing import TypeVar
 
 from ..results.labels import exact
 from ..similarity import ratio
-from ..similarity.beginnings import shared_beginnings
+from ..similarity.ngrams import indices_by_key, shared_beginnings
 from ..utils.text import count_words, without_accents, without_edge_punctuation, words_of
 from .canonical import canonical_turns, given_fields, to_json
 from .dataset import Example
@@ -146,23 +146,15 @@ def comparison_texts(*datasets: Sequence[Example]) -> list[list[str]]:
     """
     with_system = system_is_asked(*datasets)
     texts = [_without_case(question_text(e, with_system)) for rows in datasets for e in rows]
+    fewest = max(BOILERPLATE_ROWS, round(BOILERPLATE_SHARE * len(texts)))
     for _ in ("beginnings", "ends"):
-        texts = [text[::-1] for text in _without_beginnings(texts)]
+        pairs = [*zip(texts, shared_beginnings(texts, fewest), strict=True)]
+        counts = Counter(text[:size] for text, size in pairs if size)
+        marks = {begun: chr(ord("\ue000") + k) for k, (begun, _) in enumerate(counts.most_common())}
+        marks |= {"": ""} | {commonest: "" for commonest, _ in counts.most_common(1)}
+        texts = [(marks[text[:size]] + text[size:])[::-1] for text, size in pairs]
     own = iter(texts)
     return [[*islice(own, len(rows))] for rows in datasets]
-
-
-def _without_beginnings(texts: Sequence[str]) -> list[str]:
-    """Return the texts without the instructions and templates that they begin with."""
-    fewest = max(BOILERPLATE_ROWS, round(BOILERPLATE_SHARE * len(texts)))
-    sizes = shared_beginnings(texts, fewest)
-    pairs = [*zip(texts, sizes, strict=True)]
-    counts = Counter(text[:size] for text, size in pairs if size)
-    marks = {
-        beginning: chr(ord("\ue000") + k) for k, (beginning, _) in enumerate(counts.most_common())
-    }
-    marks |= {"": ""} | {beginning: "" for beginning, _ in counts.most_common(1)}
-    return [marks[text[:size]] + text[size:] for text, size in pairs]
 
 
 def rows_by_document(texts: Sequence[str]) -> list[list[int]]:
@@ -286,20 +278,9 @@ def rows_in_training(test: Sequence[Example], train: Sequence[Example]) -> dict[
     """
     with_system = system_is_asked(test, train)
     asked = [question_key(example, with_system) for example in test]
-    rows = rows_by_question(train, set(asked), with_system)
+    begun = (dict.fromkeys(history_keys(e, with_system)) for e in train)
+    rows = indices_by_key(begun, only={*asked})
     return {i: rows[key] for i, key in enumerate(asked) if key in rows}
-
-
-def rows_by_question(
-    examples: Sequence[Example], keys: Collection[bytes], with_system: bool
-) -> dict[bytes, list[int]]:
-    """Return the indices of the examples that ask, or begin with, what each of these keys asks."""
-    indices: dict[bytes, list[int]] = {}
-    for index, example in enumerate(examples):
-        for key in dict.fromkeys(history_keys(example, with_system)):
-            if key in keys:
-                indices.setdefault(key, []).append(index)
-    return indices
 
 
 def rows_together(examples: Sequence[Example]) -> list[list[int]]:
@@ -308,20 +289,15 @@ def rows_together(examples: Sequence[Example]) -> list[list[int]]:
     They are rows of one group, and a row with those that ask, or begin with, what it asks: turns.
     """
     with_system = system_is_asked(examples)
-    questions = {question_key(example, with_system) for example in examples}
+    keys = [[*history_keys(example, with_system)] for example in examples]
     groups = group_indices(examples, lambda e: e.group)
-    return [
-        *rows_by_question(examples, questions, with_system).values(),
-        *(rows for name, rows in groups.items() if name),
-    ]
+    by_question = indices_by_key(map(dict.fromkeys, keys), only={of_row[-1] for of_row in keys})
+    return [*by_question.values(), *(rows for name, rows in groups.items() if name)]
 
 
 def group_indices(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[int]]:
     """Return the indices of the items, such as examples, that have each key."""
-    indices: dict[K, list[int]] = {}
-    for index, item in enumerate(items):
-        indices.setdefault(key(item), []).append(index)
-    return indices
+    return indices_by_key([key(item)] for item in items)
 
 
 def connected(n: int, linked: Iterable[Sequence[int]]) -> list[list[int]]:
@@ -339,7 +315,4 @@ def connected(n: int, linked: Iterable[Sequence[int]]) -> list[list[int]]:
         for other in others:
             low, high = sorted((root_of(first), root_of(other)))
             parent[high] = low
-    groups: dict[int, list[int]] = {}
-    for i in range(n):
-        groups.setdefault(root_of(i), []).append(i)
-    return list(groups.values())
+    return [*group_indices(range(n), root_of).values()]

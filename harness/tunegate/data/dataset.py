@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
-from ..results.finding import Finding, Located
+from ..results.finding import Finding, Items, Located
 from ..utils.hashing import sha256_bytes
 from . import canonical
 from .formats.preferences import rejected_in
@@ -36,6 +36,10 @@ class Example(Located):
     fields: Mapping[str, Any] = field(repr=False)  # `messages` is always there
     # How labels, groups and times are read from the fields.
     reading: Reading = field(default=PLAIN_READING, repr=False, compare=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what the row is made of, without what was computed from it."""
+        return type(self), (self.row, self.line, self.fields, self.reading)
 
     @cached_property
     def messages(self) -> Sequence[Mapping[str, Any]]:
@@ -71,9 +75,8 @@ class Example(Located):
 
         The system message, earlier turns, tools, pictures, sound: see `data.canonical`.
         """
-        return canonical.to_json(
-            [canonical.canonical_turns(self.given), canonical.given_fields(self.fields)]
-        )
+        turns = canonical.canonical_turns(self.given)
+        return canonical.to_json([turns, canonical.given_fields(self.fields)])
 
     @cached_property
     def setting(self) -> str:
@@ -145,37 +148,29 @@ def _joined(messages: Iterator[Mapping[str, Any]]) -> str:
     return "\n".join(canonical.content_text(m) for m in messages)
 
 
-class Dataset(Sequence[Example]):
+class Dataset(Items[Example]):
     """The examples of one split.
 
-    Attributes:
-        split: "train", "validation" or "test"; "" for any other file.
-        path: The file that the examples were read from.
-        digest: The sha256 of the file's bytes, in hex.
-        problems: A finding for each row that cannot be read, and a hint for each other format
-            (Alpaca, ShareGPT, a table) that was converted to messages.
-        columns: The mapping of the columns of a table; empty for JSON.
-        reading: How the project reads labels, groups and times of its rows.
-        earlier_messages: Of some rows of a dataset, the system messages that rows before them have
-            too (see `tunegate.checking.parallel`); a check that looks at each system message only
-            once skips them.
+    `problems` has a finding for each row that cannot be read, and a hint for each other format
+    (Alpaca, ShareGPT, a table) that was converted to messages.
     """
 
+    # Of some rows of a dataset, the system messages that rows before them have too (see
+    # `tunegate.checking.parallel`); a check that looks at each system message only once skips them.
     earlier_messages: Sequence[Mapping[str, Any]] = ()
 
     def __init__(
         self,
         examples: Sequence[Example],
         *,
-        split: str = "",
-        path: Path | str = "",
-        digest: str = "",
+        split: str = "",  # "train", "validation" or "test"; "" for any other file
+        path: Path | str = "",  # the file that the examples were read from
+        digest: str = "",  # the sha256 of the file's bytes, in hex
         problems: Sequence[Finding] = (),
-        columns: Mapping[str, str] | None = None,
-        reading: Reading = PLAIN_READING,
+        columns: Mapping[str, str] | None = None,  # the mapping of a table; none for JSON
+        reading: Reading = PLAIN_READING,  # how the project reads labels, groups and times
     ) -> None:
-        self._examples = tuple(examples)
-        self.reading = reading
+        self.items, self.reading = tuple(examples), reading
         self.split, self.path, self.digest = split, Path(path), digest
         self.problems, self.columns = tuple(problems), dict(columns or {})
 
@@ -236,16 +231,6 @@ class Dataset(Sequence[Example]):
     ) -> Dataset:
         """Make a dataset from rows in memory, or from a `datasets.Dataset` of Hugging Face."""
         return cls.parse(hf_json_lines(rows), split, reading=reading)
-
-    @overload
-    def __getitem__(self, index: int) -> Example: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Example]: ...
-    def __getitem__(self, index: int | slice) -> Example | Sequence[Example]:
-        return self._examples[index]
-
-    def __len__(self) -> int:
-        return len(self._examples)
 
     def drawn(self, n: int, seed: int | str = 0, before: int = 0) -> Dataset:
         """Return n rows, drawn at random, the same ones for a seed, less the first `before`.

@@ -36,11 +36,8 @@ def hf_json_lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
 
 def to_json_lines(rows: Iterable[Mapping[str, Any]], names: Mapping[str, tuple[str, ...]]) -> bytes:
     """Return rows as JSON Lines; `names` has those of the classes, by column."""
-    lines = []
-    for row in rows:
-        named = {c: name_class(v, names[c]) if c in names else v for c, v in row.items()}
-        lines.append(json.dumps(named, default=_to_json_value))
-    return "\n".join(lines).encode()
+    named = ({c: name_class(v, names.get(c, ())) for c, v in row.items()} for row in rows)
+    return "\n".join(json.dumps(row, default=_to_json_value) for row in named).encode()
 
 
 def _to_json_value(value: Any) -> Any:
@@ -72,7 +69,7 @@ def read_saved(path: Path, split: str) -> bytes:
         info = json.loads((folder / "dataset_info.json").read_bytes())
         files = json.loads((folder / "state.json").read_bytes())["_data_files"]
         names = class_names(info.get("features") or {})
-        return to_json_lines(_arrow_rows([folder / f["filename"] for f in files]), names)
+        return to_json_lines(_arrow_rows(folder / f["filename"] for f in files), names)
     except ImportError as error:
         raise ConfigError(f"{path} holds Arrow files: {error}") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -91,7 +88,7 @@ def _split_folder(path: Path, split: str) -> Path:
     raise ConfigError(f"{path} has the splits {', '.join(found)}; {asked}")
 
 
-def _arrow_rows(files: list[Path]) -> Iterator[Mapping[str, Any]]:
+def _arrow_rows(files: Iterable[Path]) -> Iterator[Mapping[str, Any]]:
     """Yield the rows of files in Arrow's streaming format."""
     arrow = require("pyarrow", "parquet")
     for file in files:

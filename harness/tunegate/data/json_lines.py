@@ -102,12 +102,11 @@ def read_json_rows(data: bytes, columns: Columns | None = None) -> tuple[list[Ro
     the fields of rows that have no known format. After MAX_PROBLEMS findings one more finding
     counts the rest.
     """
-    found = (text for magic, text in NOT_JSON_MAGIC.items() if data.startswith(magic))
-    file_format = next(found, "")
-    if not file_format and data[:100].count(0) > len(data[:100]) / 3:
-        file_format = "every other byte is NUL, as in UTF-16; save the file as UTF-8"
-    if file_format:
-        return [], [Finding(None, 1, "encoding", file_format)]
+    wrong = [text for magic, text in NOT_JSON_MAGIC.items() if data.startswith(magic)]
+    if data[:100].count(0) > len(data[:100]) / 3:
+        wrong.append("every other byte is NUL, as in UTF-16; save the file as UTF-8")
+    if wrong:
+        return [], [Finding(None, 1, "encoding", wrong[0])]
     rows, problems, formats = read_each(split_rows(data), lambda row, n: read_row(row, n, columns))
     if problems and (encoding_problem := encoding_finding(data)):
         return [], [encoding_problem]
@@ -122,23 +121,20 @@ def read_each(
     `lines` has the first line of each and what `read` reads it from, or why there is none. The last
     of the findings counts those beyond MAX_PROBLEMS.
     """
-    rows: list[Row] = []
-    problems: list[Finding] = []
-    formats: list[RowFormat] = []
+    rows, problems, formats = list[Row](), list[Finding](), list[RowFormat]()
     unlisted = 0
     for line, row in lines:
         try:
             if isinstance(row, Unreadable):
                 raise row
             row_format, fields = read(row, line)
+            rows.append((line, fields))
+            formats.append(row_format)
         except Unreadable as error:
             if len(problems) < MAX_PROBLEMS:
                 problems.append(Finding(None, line, error.kind, error.evidence))
             else:
                 unlisted += 1
-        else:
-            rows.append((line, fields))
-            formats.append(row_format)
     if unlisted:
         problems.append(Finding.of_dataset("unlisted", f"{unlisted:,} more rows are unreadable"))
     return rows, problems, formats
@@ -300,8 +296,7 @@ def _split_array(data: bytes) -> Iterator[tuple[int, bytes | Unreadable]]:
     line, position, previous, error = 1, 0, "", ""
     end = text.index("[")
     while not error:
-        token = _NOT_SPACE.search(text, end)
-        begin = token.start() if token else len(text)
+        begin = _skip_space(text, end)
         line, position = line + text.count("\n", position, begin), begin
         letter = text[begin : begin + 1]
         if previous == "]":

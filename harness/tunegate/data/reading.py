@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -38,10 +39,8 @@ class Reading:
         value = value_at(self.time_by, fields) if self.time_by else None
         if isinstance(value, bool) or value is None:
             return None
-        try:
+        with suppress(TypeError, ValueError):
             return float(value)
-        except (TypeError, ValueError):
-            pass
         try:
             moment = datetime.fromisoformat(str(value).strip())
         except ValueError:
@@ -65,30 +64,22 @@ def open_questions(dataset: Dataset) -> Iterator[Finding]:
     No trainer reads these fields: a reply that is marked as bad would be learnt like a good one.
     """
     reading, n = dataset.reading, len(dataset)
-
-    def ignored(*names: str) -> bool:
-        return any(name in reading.ignore for name in names)
-
     bad = [e for e in dataset if e.desirable is False]
-    if bad and not ignored(*DESIRABLE_FIELDS):
+    if bad and not {*DESIRABLE_FIELDS} & {*reading.ignore}:
         name = next(name for name in DESIRABLE_FIELDS if bad[0].fields.get(name) is False)
-        evidence = (
-            f"{len(bad):,} of {n:,} rows (first: line {bad[0].line}) say by {name} = false that "
-            "their reply is bad, and would be trained on as good: take them out, or write under "
-            f'[data]: ignore = ["{name}"]'
-        )
-        yield Finding.of_dataset("meaning", evidence)
+        said = f"say by {name} = false that their reply is bad, and would be trained on as good"
+        rows = f"{len(bad):,} of {n:,} rows (first: line {bad[0].line})"
+        advice = f'take them out, or write under [data]: ignore = ["{name}"]'
+        yield Finding.of_dataset("meaning", f"{rows} {said}: {advice}")
     weighed = [e for e in dataset if e.weight != 1]
-    if weighed and not ignored("weight"):
-        evidence = (
-            f"{len(weighed):,} of {n:,} rows (first: line {weighed[0].line}) have a `weight` other "
-            "than 1, and rows are trained on alike: take out what should count less, or write "
-            'under [data]: ignore = ["weight"]'
-        )
-        yield Finding.of_dataset("meaning", evidence)
+    if weighed and "weight" not in reading.ignore:
+        said = "have a `weight` other than 1, and rows are trained on alike"
+        rows = f"{len(weighed):,} of {n:,} rows (first: line {weighed[0].line})"
+        advice = 'take out what should count less, or write under [data]: ignore = ["weight"]'
+        yield Finding.of_dataset("meaning", f"{rows} {said}: {advice}")
     for name in SCORE_FIELDS:
         numbers = [v for e in dataset if (v := number_of(e.fields.get(name))) is not None]
-        if numbers and min(numbers) < max(numbers) and not ignored(name):
+        if numbers and min(numbers) < max(numbers) and name not in reading.ignore:
             evidence = (
                 f"`{name}` is {min(numbers):g} to {max(numbers):g}, and rows of any {name} are "
                 f'trained on alike; where that is meant, write under [data]: ignore = ["{name}"]'

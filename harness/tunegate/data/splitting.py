@@ -14,7 +14,7 @@ from pathlib import Path
 from ..similarity import ngrams, search
 from ..utils.atomic import atomic_write
 from ..utils.strict_json import Unreadable, to_json_line
-from ..utils.text import without_edge_punctuation
+from ..utils.text import counted, without_edge_punctuation
 from . import SPLITS, comparison
 from .dataset import PLAIN_READING, Dataset, Example
 from .hf_datasets import read_saved
@@ -53,34 +53,26 @@ class SplitReport:
 
 def split_file(
     path: Path | str,
-    out_dir: Path | str,
+    out_dir: Path | str,  # the folder of the three files
     *,
-    validation: float = 0.15,
+    validation: float = 0.15,  # the shares of all rows, 0..1, in validation.jsonl and test.jsonl
     test: float = 0.15,
-    seed: int = 0,
+    seed: int = 0,  # of the random order in which rows are assigned
+    # What is spread over the splits in proportion: "label" (if the task is classification), the
+    # values of one of the rows' own fields, or nothing (None).
     by: str | None = "label",
-    similarity: float = 0.85,
-    force: bool = False,
+    similarity: float = 0.85,  # from which on, 0..1, prompts are near-duplicates
+    force: bool = False,  # replace files that exist
+    # Put the newest rows into test, those before them into validation. A group is as old as its
+    # newest row.
     by_time: bool = False,
-    reading: Reading = PLAIN_READING,
+    reading: Reading = PLAIN_READING,  # it and `columns` are as for `Dataset.read`
     columns: Mapping[str, str] | None = None,
 ) -> SplitReport:
     """Split a file of rows into three JSONL files in a folder.
 
     Each row is written as it stands in the source, on one line, in the source's order; a row of
     CSV or Parquet as messages.
-
-    Args:
-        path, out_dir: The file to split, and the folder of the three files.
-        validation, test: The shares of all rows, 0..1, in validation.jsonl and test.jsonl.
-        seed: The seed of the random order in which rows are assigned.
-        by: What is spread over the splits in proportion: "label" (if the task is
-            classification), the values of one of the rows' own fields, or nothing (None).
-        similarity: From which similarity on, 0..1, prompts are near-duplicates.
-        force: Replace files that exist.
-        by_time: Put the newest rows into test, those before them into validation. A group is as old
-            as its newest row.
-        reading, columns: As for `Dataset.read`.
 
     Raises SplitError where the shares leave no training rows, a row cannot be read, no row has the
     field `by` or a group, or with `by_time` a row has no time, a split would be empty, or one of
@@ -153,12 +145,11 @@ def _read_complete(
             )
     dataset = Dataset.parse(data, path=path, columns=columns, reading=reading)
     if bad := [problem for problem in dataset.problems if not problem.hint]:
-        count = f"{len(bad):,} row{'s' * (len(bad) > 1)}"
+        head = f"{path}: {counted(len(bad), 'row')} cannot be read, and nothing was written:"
         listed = [f"  line {problem.line}: {problem.evidence}" for problem in bad[:20]]
         listed += [f"  and {len(bad) - 20:,} more"] if len(bad) > 20 else []
-        listed += ["  put them right, or let `tunegate fix FILE -o NEW` set them aside"]
-        head = f"{path}: {count} cannot be read, and nothing was written:"
-        raise SplitError("\n".join([head, *listed]))
+        advice = "  put them right, or let `tunegate fix FILE -o NEW` set them aside"
+        raise SplitError("\n".join([head, *listed, advice]))
     if len(dataset) < len(SPLITS):
         raise SplitError(f"{path} has {len(dataset)} rows; at least 3 are needed")
     if reading.group_by and not any(e.group for e in dataset):
@@ -180,17 +171,12 @@ def _times_of(dataset: Dataset) -> list[float]:
     """Return the time of each row; raise SplitError where one has none."""
     name = dataset.reading.time_by
     if not name:
-        raise SplitError(
-            "say which field has the time of a row: --by-time FIELD, or time_by under [data]; "
-            f"{_own_fields(dataset)}"
-        )
-    times = []
-    for example in dataset:
-        if (time := example.time) is None:
-            needed = "a number or a date such as 2026-01-31T09:30 is needed"
-            raise SplitError(f"line {example.line} has no time in {name!r}; {needed}")
-        times.append(time)
-    return times
+        needed = "say which field has the time of a row: --by-time FIELD, or time_by under [data]"
+        raise SplitError(f"{needed}; {_own_fields(dataset)}")
+    if untimed := [example.line for example in dataset if example.time is None]:
+        needed = "a number or a date such as 2026-01-31T09:30 is needed"
+        raise SplitError(f"line {untimed[0]} has no time in {name!r}; {needed}")
+    return [time for example in dataset if (time := example.time) is not None]
 
 
 def strata_of(dataset: Dataset, by: str | None) -> list[str]:
@@ -204,10 +190,9 @@ def strata_of(dataset: Dataset, by: str | None) -> list[str]:
         raise SplitError(f"no row has a field {by!r} to split by; {valid}")
     values = [str(e.fields.get(by, "")) for e in dataset]
     if len(different := {*values}) * MIN_ROWS_PER_VALUE > len(values):
-        raise SplitError(
-            f"{by!r} has {len(different):,} values in {len(values):,} rows, too many to spread "
-            f"over the splits; to keep the rows of each in one split: --group-by {by}"
-        )
+        found = f"{by!r} has {len(different):,} values in {len(values):,} rows"
+        advice = f"to keep the rows of each in one split: --group-by {by}"
+        raise SplitError(f"{found}, too many to spread over the splits; {advice}")
     return values
 
 
@@ -236,12 +221,10 @@ def rows_of_one_source(examples: Sequence[Example], texts: Sequence[str]) -> lis
     # Twice the number of rows from which the leakage check takes a passage for boilerplate: each
     # split holds only some of the rows.
     max_rows = 2 * ngrams.BOILERPLATE_ROWS
-    ngram_rows = ngrams.rows_by_ngram(map(ngrams.ngram_hashes, texts))
+    ngram_rows = ngrams.indices_by_key(map(ngrams.ngram_hashes, texts))
     shared = [*ngram_rows.values(), *comparison.rows_by_document(texts)]
-    return [
-        *comparison.rows_together(examples),
-        *(rows for rows in shared if 1 < len(rows) <= max_rows),
-    ]
+    rare = (rows for rows in shared if 1 < len(rows) <= max_rows)
+    return [*comparison.rows_together(examples), *rare]
 
 
 def chronological_group_split(

@@ -61,8 +61,7 @@ def _csv_records(data: bytes, columns: Columns) -> Iterator[Record]:
     text = data.decode("utf-8-sig", "surrogateescape")
     named = _DELIMITER_LINE.match(text)
     text = text[named.end() :] if named else text
-    header_line = text.partition("\n")[0]
-    delimiter = named[1] if named else detect_delimiter(header_line, columns)
+    delimiter = named[1] if named else detect_delimiter(text.partition("\n")[0], columns)
     previous_limit = csv.field_size_limit(2**31 - 1)  # the csv module's own is 131,072 characters
     try:
         table = csv.reader(
@@ -148,11 +147,8 @@ def class_names(features: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """
     inner = {c: f[0] if isinstance(f, list) and f else f for c, f in features.items()}
     inner = {c: f.get("feature", f) if isinstance(f, dict) else f for c, f in inner.items()}
-    return {
-        column: tuple(map(str, feature["names"]))
-        for column, feature in inner.items()
-        if isinstance(feature, dict) and isinstance(feature.get("names"), list)
-    }
+    named = {c: f.get("names") for c, f in inner.items() if isinstance(f, dict)}
+    return {c: tuple(map(str, names)) for c, names in named.items() if isinstance(names, list)}
 
 
 def name_class(value: Any, names: tuple[str, ...]) -> Any:
@@ -182,9 +178,8 @@ def detect_delimiter(header: str, columns: Columns | None = None) -> str:
     names = {d: next(csv.reader([header], delimiter=d), []) for d in DELIMITERS}
     wanted = {column for _, column in mapped_columns(columns or {})}
     matching = (d for d in DELIMITERS if wanted and wanted <= {*names[d]})
-    return next(matching, "") or (
-        "\t" if len(names["\t"]) > 1 else max(DELIMITERS, key=lambda d: len(names[d]))
-    )
+    usual = "\t" if len(names["\t"]) > 1 else max(DELIMITERS, key=lambda d: len(names[d]))
+    return next(matching, usual)
 
 
 def column_names(path: Path, columns: Columns | None = None) -> list[str]:

@@ -1,30 +1,21 @@
-"""The data gate, `pytest suites/data --train-with TRAINER`: from a passed suite to a trained model.
-
-Before the first test: `DataGate(...)` resolves suite, trainer and settings. After the last test:
-`DataGate.finish` decides, keeps the data, writes the receipt and trains in a child process.
-"""
-
-from __future__ import annotations
+"""The data gate, `pytest suites/data --train-with NAME`: from a passed suite to a trained model."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from .. import exit_codes
 from ..config.data_files import read_split
 from ..errors import ConfigError
 from ..interfaces.installed import project_plugin_files
 from ..interfaces.trainer import Plan
+from ..session.context import SessionContext
 from ..storage.run import Run, run_id
 from ..storage.seal import SealBroken, secret_key, write_sealed
 from ..utils.hashing import sha256_json
-from ..utils.text import did_you_mean, os_error_text
+from ..utils.text import counted, did_you_mean, os_error_text
 from .decision import Gate
 from .training_process import train_in_child
-
-if TYPE_CHECKING:
-    from ..session.context import SessionContext
 
 
 class DataGate(Gate):
@@ -60,7 +51,7 @@ class DataGate(Gate):
         session = self.session
         state, paths = session.state, session.splits.paths
         decision = self.evaluate(exit_status, list(paths), self.needed_of_data())
-        if not decision.is_open:
+        if decision.reason:
             session.say("gate", f"closed, nothing was trained: {decision.reason}", good=False)
             return exit_status or 1
         # The files are read again: what is trained on must be the bytes that the tests judged.
@@ -80,7 +71,7 @@ class DataGate(Gate):
             receipt = self.receipt(run.id, decision, self.settings)
             receipt["intent"] = sha256_json(run.intent)
             write_sealed(run.folder / "receipt.json", receipt, secret_key(state))
-        passed_all = f"all {len(decision.collected.tests)} tests of the suite passed"
+        passed_all = f"all {counted(len(decision.collected.tests), 'test')} of the suite passed"
         session.say("gate", f"open: {passed_all} on exactly these bytes", good=True)
         for note in self.notes(decision):
             session.say("", note)

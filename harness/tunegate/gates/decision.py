@@ -1,39 +1,29 @@
 """The rule of all gates, open only if all tests passed on the bytes on disk; and the receipt."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..config.project import require_suite
 from ..config.suite_files import project_version
 from ..models.evaluation import Json
 from ..results.session_results import SessionResults
+from ..session.context import SessionContext
 from ..utils.hashing import sha256_json
-from ..utils.masking import mask
 from ..utils.timestamps import timestamp
 from . import suite
-
-if TYPE_CHECKING:
-    from ..session.context import SessionContext
 
 
 @dataclass(frozen=True, slots=True)
 class GateDecision:
-    """Whether a gate is open, as `reason` says, and the sha256 of each data file at that time."""
+    """Why a gate is closed, "" where it is open, and the sha256 of each data file at that time."""
 
     reason: str = ""
     collected: suite.CollectedSuite = field(default_factory=lambda: suite.CollectedSuite([]))
     digests: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether training, or promotion, may go on."""
-        return not self.reason
 
 
 class Gate:
@@ -67,20 +57,43 @@ class Gate:
         except suite.CollectionFailed as error:
             return GateDecision(failed_tests(results) or f"the suite could not be listed: {error}")
         digests = session.splits.current_digests()
-        reason = failed_tests(results) or next(results.false_reports(), "")
-        reason = reason or results.ignored_findings() or tests_not_run(results, collected)
-        if not reason and exit_status:
-            reason = f"every test passed, but pytest ended with exit status {int(exit_status)}"
-        if not reason and self.fingerprint() != self.suite_files:
-            reason = "the suite or its configuration changed while it ran; run again"
-        if not reason and (changed := session.environment.changed_files()):
-            reason = f"{abbreviate(changed)} changed while the suite ran; run again"
-        if not reason:
-            reason = unchecked_data(results, {**digests, "predictions": model}, required)
+        reasons = self._reasons(collected, exit_status, {**digests, "predictions": model}, required)
         ran = {(o.get("name"), o.get("split")) for o in chain(*results.passed.values())}
-        if not reason and (lacking := [said for key, said in needed.items() if key not in ran]):
-            reason = f"{lacking[0]} of `tunegate init`"
-        return GateDecision(reason, collected, digests)
+        lacking = (f"{said} of `tunegate init`" for key, said in needed.items() if key not in ran)
+        return GateDecision(next(filter(None, chain(reasons, lacking)), ""), collected, digests)
+
+    def _reasons(
+        self, collected: suite.CollectedSuite, exit_status: int, digests: Mapping[str, str],
+        required: Sequence[str],
+    ) -> Iterator[str]:  # fmt: skip
+        """Yield what keeps the gate closed, the first thing to tell first; "" is none."""
+        results = self.session.results
+        yield failed_tests(results)
+        yield from results.false_reports()
+        yield results.ignored_findings()
+        if collected.skipped:  # the tests of such a file are not known
+            yield f"{abbreviate(collected.skipped)} skipped itself while it was imported"
+        if not collected.tests:
+            yield "the suite holds no test"
+        if untested := collected.untested:
+            more = f" (and {len(untested) - 1} more like this)" if len(untested) > 1 else ""
+            yield f"{untested[0]}{more}"
+        if missing := [nodeid for nodeid in collected.tests if nodeid not in results.passed]:
+            n = len(collected.tests)
+            yield f"{n - len(missing)} of {n} tests passed; {abbreviate(missing)} did not run"
+        if exit_status:
+            yield f"every test passed, but pytest ended with exit status {int(exit_status)}"
+        if self.fingerprint() != self.suite_files:
+            yield "the suite or its configuration changed while it ran; run again"
+        if changed := self.session.environment.changed_files():
+            yield f"{abbreviate(changed)} changed while the suite ran; run again"
+        for split in required:
+            used = {digest for name, digest in results.digests if name == split}
+            if not used:
+                subject = "predictions" if split == "predictions" else f"{split} data"
+                yield f"no test of the suite looked at the {subject}"
+            elif used != {digests[split]}:
+                yield f"the {split} data changed while it was being checked; run again"
 
     def needed_of_data(self) -> dict[tuple[str, str], str]:
         """Return, for `evaluate`, what the configuration says that a data suite must have run."""
@@ -126,16 +139,9 @@ class Gate:
             "limits": session.config.limits.model_dump(),
             "config": dict(settings),
             "versions": suite.installed_versions("torch", "transformers", "peft", "bitsandbytes"),
-            "environment": self.environment(),
+            "environment": session.environment.to_dict(session.root),
         }
         return {**receipt, "verdict": verdict_digest(receipt)}
-
-    def environment(self) -> Json:
-        """Return who took part in the session; private values in it are masked."""
-        record = self.session.environment.to_dict(self.session.root)
-        record["command"] = [mask(argument) for argument in record["command"]]
-        record["variables"] = {key: mask(value) for key, value in record["variables"].items()}
-        return record
 
 
 def verdict_digest(receipt: Mapping[str, Any]) -> str:
@@ -149,39 +155,10 @@ def failed_tests(results: SessionResults) -> str:
     """Count what kept tests from passing, by kind, and name the first of them; "" for none."""
     if not results.not_passed:
         return ""
-    counts_by_kind = Counter(results.not_passed.values())
-    counts = ", ".join(f"{n} {kind}" for kind, n in counts_by_kind.items())
+    by_kind = Counter(results.not_passed.values()).items()
+    counts = ", ".join(f"{n} {kind}" for kind, n in by_kind)
     more = " ..." if len(results.not_passed) > 1 else ""
     return f"{counts}: {next(iter(results.not_passed))}{more}"
-
-
-def tests_not_run(results: SessionResults, collected: suite.CollectedSuite) -> str:
-    """Name the tests of the suite that have no passed call in this session; "" for none."""
-    if collected.skipped:  # the tests of such a file are not known
-        return f"{abbreviate(collected.skipped)} skipped itself while it was imported"
-    if not collected.tests:
-        return "the suite holds no test"
-    if untested := collected.untested:
-        more = f" (and {len(untested) - 1} more like this)" if len(untested) > 1 else ""
-        return f"{untested[0]}{more}"
-    if missing := results.missing(collected.tests):
-        n = len(collected.tests)
-        return f"{n - len(missing)} of {n} tests passed; {abbreviate(missing)} did not run"
-    return ""
-
-
-def unchecked_data(
-    results: SessionResults, digests: Mapping[str, str], required: Sequence[str]
-) -> str:
-    """Name the first required split that no passed test used as it is now; "" for none."""
-    for split in required:
-        used = {digest for name, digest in results.digests if name == split}
-        if not used:
-            subject = "predictions" if split == "predictions" else f"{split} data"
-            return f"no test of the suite looked at the {subject}"
-        if used != {digests[split]}:
-            return f"the {split} data changed while it was being checked; run again"
-    return ""
 
 
 def abbreviate(names: Sequence[str]) -> str:

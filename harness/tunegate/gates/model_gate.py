@@ -1,34 +1,26 @@
-"""The model gate, `pytest suites/model --model SPEC [--promote ALIAS]`: from scores to a promotion.
-
-Before the first test: `ModelGate(...)` opens the candidate. After the last test:
-`ModelGate.finish` decides, writes the scorecard and, where asked to, promotes the candidate.
-"""
-
-from __future__ import annotations
+"""The model gate, `pytest suites/model --model SPEC --promote ALIAS`: from scores to promotion."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import exit_codes
 from ..errors import ConfigError
 from ..models.evaluation import Evaluation
 from ..results import scorecard
+from ..session.context import SessionContext
 from ..storage.registry import AliasMoved, Registry, RegistryBroken, checked_alias
 from ..utils.atomic import atomic_write
 from ..utils.hashing import sha256_json
 from ..utils.masking import mask
-from ..utils.text import os_error_text
+from ..utils.text import counted, os_error_text
 from ..utils.timestamps import timestamp
+from . import promotion
 from .decision import Gate, GateDecision
-from .lowered_limits import lowered_limits, lowered_text
 from .new_test_set import facts_of_test_set, note_on_test_set
 from .promotion import PromotionRefused, check_promotable, promotion_facts
 from .suite import installed_versions
-
-if TYPE_CHECKING:
-    from ..session.context import SessionContext
 
 
 class ModelGate(Gate):
@@ -41,9 +33,8 @@ class ModelGate(Gate):
         super().__init__(session, session.config.suites.model, f"--model {spec}")
         self.alias, self.reason = alias, why
         if alias is not None and session.limit:
-            raise ConfigError(
-                f"--promote rests on all test rows: leave --limit {session.limit} out"
-            )
+            advice = f"leave --limit {session.limit} out"
+            raise ConfigError(f"--promote rests on all test rows: {advice}")
         session.models.check()
         self.registry = Registry(session.root)
         try:
@@ -59,14 +50,14 @@ class ModelGate(Gate):
         needed = {("contract", ""): held} if session.config.data.row_schema else {}
         decision = self.evaluate(exit_status, required, needed, model)
         # After the last answer: who asks a model while its file is replaced has scored neither.
-        model_changed = decision.is_open and session.models.digest_now("candidate") != model
+        model_changed = not decision.reason and session.models.digest_now("candidate") != model
         if model_changed:
             decision = replace(decision, reason="the model changed while it was asked; run again")
         card = self._scorecard(decision, model)
         card_digest = scorecard.scorecard_digest(card)
         notes = self._keep(card, card_digest[:12])
         scope = f"; {asked}" if (asked := scorecard.asked_in_words(session.asked)) else ""
-        if not decision.is_open:
+        if decision.reason:
             session.say("gate", f"closed: {decision.reason}{scope}", good=False)
             for note in notes:
                 session.say("", note)
@@ -74,7 +65,7 @@ class ModelGate(Gate):
             unmeasurable = errors_alone or model_changed
             return exit_codes.UNMEASURABLE if unmeasurable else exit_status or 1
         n = len(decision.collected.tests)
-        session.say("gate", f"open: all {n} tests of the suite passed{scope}", good=True)
+        session.say("gate", f"open: all {counted(n, 'test')} of the suite passed{scope}", good=True)
         for note in [*self.notes(decision), *notes]:
             session.say("", note)
         return self._promote(self.alias, card, card_digest) if self.alias else 0
@@ -130,7 +121,7 @@ class ModelGate(Gate):
             **({"tables": tables} if (tables := session.results.tables()) else {}),
             "limits": session.config.limits.model_dump(),
             "versions": installed_versions("torch", "transformers"),
-            "environment": self.environment(),
+            "environment": session.environment.to_dict(session.root),
             "made": timestamp(),
         }
 
@@ -144,7 +135,7 @@ class ModelGate(Gate):
             run = check_promotable(session.candidate, card["model_digest"], test, session.state)
             rests_on = facts_of_test_set(run, test, session.state)
             facts = {**promotion_facts(run, session.candidate, card, card_digest), **rests_on}
-            if lowered := lowered_limits(run.receipt.get("limits", {}), card["limits"]):
+            if lowered := promotion.lowered_limits(run.receipt.get("limits", {}), card["limits"]):
                 facts["lowered"] = lowered
             if not self.registry.promote(alias, facts, self.reason, self.seen):
                 session.say("promotion", f"{alias} was run:{run.id} already; nothing to do")
@@ -157,6 +148,6 @@ class ModelGate(Gate):
             session.say("", run.attestation)
         session.say("", note_on_test_set(rests_on))
         if lowered:
-            said = f"lowered since the data gate: {lowered_text(lowered)}"
+            said = f"lowered since the data gate: {promotion.lowered_text(lowered)}"
             session.say("limits", said, good=False)
         return 0

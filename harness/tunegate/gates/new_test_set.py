@@ -4,23 +4,20 @@
 test set of the session; where it passes, its receipt is written beside that of the training.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..config.data_files import read_split
 from ..data.comparison import question_key
 from ..data.dataset import Dataset
 from ..errors import ConfigError
+from ..session.context import SessionContext
 from ..storage.run import Run, find_finished
 from ..storage.seal import SealBroken
 from ..storage.state_dir import StateDir
+from ..utils.text import counted
 from .decision import Gate
-
-if TYPE_CHECKING:
-    from ..session.context import SessionContext
 
 
 class UnseenTestSet(Exception):
@@ -56,7 +53,7 @@ class NewTestSetGate(Gate):
         """Open or close the gate, write the receipt of the test set, and return the exit status."""
         session, run, paths = self.session, self.run, self.session.splits.paths
         decision = self.evaluate(exit_status, list(paths), self.needed_of_data())
-        if not decision.is_open:
+        if decision.reason:
             session.say("gate", f"closed for run:{run.id}: {decision.reason}", good=False)
             return exit_status or 1
         digest = session.state.store_snapshot(read_split(paths["test"], "test")).stem
@@ -67,7 +64,7 @@ class NewTestSetGate(Gate):
         if not is_known:  # the receipt of the first time stays
             run.write_test_receipt(self.receipt(run.id, decision, run.plan.config))
         n = len(session.splits.get("test"))
-        session.say("gate", f"open: {n} test rows may judge run:{run.id}", good=True)
+        session.say("gate", f"open: {counted(n, 'test row')} may judge run:{run.id}", good=True)
         if is_known:
             session.say("", "a data gate of this run saw them before; nothing to do")
         for note in self.notes(decision):
@@ -86,10 +83,9 @@ def facts_of_test_set(run: Run, test: Dataset, state: StateDir) -> dict[str, Any
     receipts = run.test_receipts()
     if test.digest not in receipts or test.columns != run.plan.columns:
         first = next(iter(receipts), "")[:12] or "none"
-        raise UnseenTestSet(
-            f"no data gate of run {run.id} saw these {len(test)} test rows ({test.digest[:12]}; it "
-            f"saw {first}): pytest suites/data --for {run.id} --test-data {test.path}"
-        )
+        unseen = f"saw these {len(test)} test rows ({test.digest[:12]}; it saw {first})"
+        advice = f"pytest suites/data --for {run.id} --test-data {test.path}"
+        raise UnseenTestSet(f"no data gate of run {run.id} {unseen}: {advice}")
     facts: dict[str, Any] = {"test_n": len(test), "test_judged": models_judged(state, test.digest)}
     if receipt := receipts[test.digest]:
         facts["test_receipt"] = receipt

@@ -1,4 +1,7 @@
-"""Checks that the chain from data to scores is whole before an alias points at a model."""
+"""Checks that the chain from data to scores is whole before an alias points at a model.
+
+It also names the limits that are weaker than they were when the data gate opened.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -9,13 +12,26 @@ from ..data.dataset import Dataset
 from ..models.baseline import recall_baseline
 from ..models.spec import Candidate
 from ..results.scorecard import scorecard_digest
-from ..storage.registry import CHAIN_KEYS, MODEL_KEYS, RegistryEntry
-from ..storage.registry_chain import History
+from ..storage.registry import CHAIN_KEYS, MODEL_KEYS, History, RegistryEntry
 from ..storage.run import Run
 from ..storage.seal import SealBroken, verify_signed
 from ..storage.state_dir import StateDir
 from ..utils.hashing import sha256_json
 from .new_test_set import UnseenTestSet, facts_of_test_set
+
+# A value must be at least these; at most the numbers that are not listed here.
+AT_LEAST = {
+    *("fewest_examples", "smallest_test", "validation_low", "reviewed", "rarest_class", "distinct"),
+    *("accuracy", "macro_f1", "improvement", "judge", "judge_wins", "worst_slice", "chrf"),
+    *("rouge_l", "valid_json", "parses", "majority", "pass_at_k", "pass_hat_k", "difference"),
+    *("tool_calls", "contract"),
+}
+AT_MOST = {
+    *("largest_mb", "validation_high", "psi", "drift_auc", "review_errors", "similarity"),
+    *("near_duplicates", "opening", "margin", "latency_p50", "latency_p95", "tokens"),
+    *("cost_per_1000", "latency_ratio", "tokens_ratio", "cost_ratio", "flips", "overfitting"),
+    *("cut_off", "refusals", "forgetting", "surrogates"),
+}
 
 
 class PromotionRefused(Exception):
@@ -32,34 +48,26 @@ def check_promotable(
     data, and a data gate of the run saw the test set.
     """
     if candidate.run is None:
-        raise PromotionRefused(
-            f"{candidate.spec} belongs to no run with a receipt: it may be scored, never promoted"
-        )
+        lacking = "belongs to no run with a receipt"
+        raise PromotionRefused(f"{candidate.spec} {lacking}: it may be scored, never promoted")
     run = candidate.run
     try:
         run.verify()
         if candidate.digest != model_digest:
-            raise PromotionRefused(
-                f"the model of run {run.id} is not the one that was trained: it was changed"
-            )
+            changed = "is not the one that was trained: it was changed"
+            raise PromotionRefused(f"the model of run {run.id} {changed}")
         is_old = "verdict" not in run.receipt  # then its baseline may be older than their seals
         if recall_baseline(state, candidate.base, test.identity, sealed=not is_old) is None:
-            raise PromotionRefused(
-                f"the baseline {candidate.base} was never measured on this test set: "
-                f"nobody could say what the training was good for"
-            )
+            lacking = f"the baseline {candidate.base} was never measured on this test set"
+            raise PromotionRefused(f"{lacking}: nobody could say what the training was good for")
         for split in ("train", "validation") if run.plan.validation else ("train",):
             rows = run.data(split)
-            matches = [
-                f"{test[i].line} ({split} line {rows[indices[0]].line})"
-                for i, indices in rows_in_training(test, rows).items()
-            ]
+            found = rows_in_training(test, rows).items()
+            matches = [f"{test[i].line} ({split} line {rows[js[0]].line})" for i, js in found]
             if matches:
-                more = " ..." if len(matches) > 3 else ""
-                raise PromotionRefused(
-                    f"{len(matches)} test examples stand in what the model was trained on: "
-                    f"test line {', '.join(matches[:3])}{more}"
-                )
+                lines = ", ".join(matches[:3]) + " ..." * (len(matches) > 3)
+                known = f"{len(matches)} test examples stand in what the model was trained on"
+                raise PromotionRefused(f"{known}: test line {lines}")
         facts_of_test_set(run, test, state)
     except (UnseenTestSet, SealBroken) as error:
         raise PromotionRefused(str(error)) from None
@@ -81,10 +89,10 @@ def line_faults(history: History, number: int, state: StateDir) -> Iterator[str]
     entry = history.entries[number]
     if entry["action"] in ("rollback", "keep"):
         keys = MODEL_KEYS if entry["action"] == "rollback" else CHAIN_KEYS
-        promotion = history.standings[number][entry["alias"]].promotion
+        promotion = history.standings[number][entry["alias"]].entry
         if promotion is None:
             yield "it goes back to no promotion"
-        elif differing := [key for key in keys if entry.get(key) != promotion.entry.get(key)]:
+        elif differing := [key for key in keys if entry.get(key) != promotion.get(key)]:
             yield f"{', '.join(differing)}: not as in the promotion that it goes back to"
     name = str(entry.get("run"))
     run = Run(state, name) if name.isalnum() and Run(state, name).finished else None
@@ -137,3 +145,49 @@ def entry_faults(entry: RegistryEntry, run: Run | None, state: StateDir) -> Iter
         yield f"{', '.join(differing)}: not as in {path}"
     if gate != "open":
         yield f"the gate of {path} was closed: {gate}"
+
+
+def lowered_limits(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Return by name the limits that are weaker now: the value before, and now.
+
+    Of a limit of one's own, and of `fewest_per_class`, any change is named: nothing says which way
+    it is held. A limit that only one side knows is not compared.
+    """
+    limits, limits_now = dict(_flat(before)), dict(_flat(now))
+    common = {name for name in limits if name in limits_now or "." in name}
+    pairs = {name: [limits[name], limits_now.get(name)] for name in sorted(common)}
+    return {name: pair for name, pair in pairs.items() if is_weaker(name, *pair)}
+
+
+def _flat(limits: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield each limit by its name, those of tables as `fields.NAME` and `compare.MODEL.NAME`."""
+    for name, value in limits.items():
+        inner = _flat(value) if isinstance(value, dict) else ()
+        yield from ((f"{name}.{key}", v) for key, v in inner) if inner else [(name, value)]
+
+
+def is_weaker(name: str, before: Any, now: Any) -> bool:
+    """Return whether a limit lets more pass than it did."""
+    table, _, key = name.partition(".")
+    if table == "own":
+        return bool(before != now)
+    if table == "fields":
+        return now is None or bool(now < before)
+    name = key.rpartition(".")[2] or table
+    if isinstance(before, list) and isinstance(now, list):  # kinds and values that are not asked
+        return not {*now} <= {*before}
+    if name == "mode":
+        return bool(before == "lower" and now == "point")
+    if name not in AT_LEAST | AT_MOST:
+        return bool(before != now)
+    if before is None or now is None:
+        return before is not None and now is None
+    return bool(now < before) if name in AT_LEAST else bool(now > before)
+
+
+def lowered_text(lowered: Mapping[str, list[Any]]) -> str:
+    """Return the limits in one line, `accuracy 0.95 -> 0.6`; `none` for one that is not set."""
+    return ", ".join(
+        f"{name} {' -> '.join('none' if value is None else str(value) for value in values)}"
+        for name, values in lowered.items()
+    )

@@ -76,8 +76,8 @@ def main(folder: Path, root: Path | None = None) -> int:
         description = mask(f"{type(error).__name__}: {error}")
         print(f"run {run.id}: {description}", file=sys.stderr)
         with suppress(OSError):  # the disk may be full
-            text = mask(traceback.format_exc())
-            atomic_write(folder / "error.log", text.encode(), mode=0o600)
+            trace = mask(traceback.format_exc()).encode()
+            atomic_write(folder / "error.log", trace, mode=0o600)
             print(f"  traceback: {folder / 'error.log'}", file=sys.stderr)
     return exit_codes.TRAINING_FAILED
 
@@ -128,10 +128,8 @@ def finish_run(
         else:  # the state tree can be a link to a folder outside the project
             relative = place.resolve().relative_to(root.resolve())
         trained = replace(trained, model=f"folder:{relative.as_posix()}")
-    digests = {
-        checkpoint: open_model(spec, root, installed.openers).digest
-        for checkpoint, spec in {"": trained.model, **trained.checkpoints}.items()
-    }
+    specs = {"": trained.model, **trained.checkpoints}.items()
+    digests = {name: open_model(spec, root, installed.openers).digest for name, spec in specs}
     run.write_record(replace(trained, digest=digests[""]), baseline_record, digests)
 
 

@@ -35,10 +35,9 @@ class FileModel:
                 answer = answer_of({"content": row["text"], **row} if "text" in row else row)
                 asked = str(row.get("request") or row.get("prompt") or "").strip()
             except (ValueError, KeyError, TypeError, AttributeError):
-                raise ModelUnknown(
-                    f'{path}, line {number}: need {{"text": "the answer"}}, one per line; '
-                    "tool_calls, reasoning, and the request or prompt it answers may stand beside"
-                ) from None
+                needed = 'need {"text": "the answer"}, one per line; tool_calls, reasoning'
+                needed += ", and the request or prompt it answers may stand beside"
+                raise ModelUnknown(f"{path}, line {number}: {needed}") from None
             self.lines.append((asked, answer))
 
     def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
@@ -53,9 +52,8 @@ def answer_of(reply: object) -> Answer:
     fields: Mapping[str, Any] = message if isinstance(message, Mapping) else {}
     content, calls = fields.get("content"), fields.get("tool_calls")
     if not (isinstance(content, str) or (content is None and isinstance(calls, list))):
-        raise TypeError(
-            f"returned {type(reply).__name__}, not a text or a message with content or tool_calls"
-        )
+        needed = "a text or a message with content or tool_calls"
+        raise TypeError(f"returned {type(reply).__name__}, not {needed}")
     reasoning = str(fields.get("reasoning_content") or fields.get("reasoning") or "")
     return Answer(0, content or "", tool_calls=calls or [], reasoning=reasoning)
 

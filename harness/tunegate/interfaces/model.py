@@ -6,6 +6,7 @@ from threading import Lock
 from typing import Any, Protocol, runtime_checkable
 
 from ..errors import ConfigError
+from ..utils.text import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,7 @@ class Request:
     messages: Sequence[Mapping[str, Any]]
     repetition: int = 0  # another one where the same question is asked again on purpose
     tools: Sequence[Mapping[str, Any]] = ()  # as OpenAI's chat completions have them, and calls
+    group: str = ""  # of the row: examples in a prompt must be of another
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class Budget:
     def mark_exhausted(self) -> str:
         """Note that a request did not fit; return the error of its answer and of all later ones."""
         if not self.exceeded and self.requests is not None and self.sent >= self.requests:
-            self.exceeded = f"{self.requests:,} requests (--max-requests)"
+            self.exceeded = f"{counted(self.requests, 'request')} (--max-requests)"
         elif not self.exceeded:
             self.exceeded = f"${self.cost:g} (--max-cost)"
         return f"not asked: the budget of {self.exceeded} is spent"
@@ -101,10 +103,11 @@ class Budget:
         """Return what was spent, as the last lines of a session show; "" where nothing was sent."""
         if not self.sent and not self.exceeded:
             return ""
-        of_requests = f" of {self.requests:,}" if self.requests is not None else ""
+        text = counted(self.sent, "request")
+        if self.requests is not None:
+            text = f"{self.sent:,} of {counted(self.requests, 'request')}"
         of_cost = f" of ${self.cost:g}" if self.cost is not None else ""
         has_price = self.spent or of_cost  # of a server without prices nothing is known
-        text = f"{self.sent:,}{of_requests} requests"
         text += f", ${self.spent:.4f}{of_cost}" if has_price else ""
         return f"{text}; that is spent: what came is kept, run again" if self.exceeded else text
 
@@ -121,8 +124,19 @@ class PricedModel(Protocol):
         """
 
 
+@runtime_checkable
+class SamplingModel(Protocol):
+    """The method that a model has beside those of `Model` where it can answer otherwise."""
+
+    def sampled(self, temperature: float, schema: Mapping[str, Any]) -> Model:
+        """Return the model at a temperature, unless it was given one, with another digest.
+
+        Its answers are JSON of the schema where its server can be held to one; {} is none.
+        """
+
+
 def budget_from_options(
-    requests: int | None, cost: float | None, model: str | None, uses_xdist: bool
+    requests: int | None, cost: float | None, asks_models: bool, uses_xdist: bool
 ) -> Budget:
     """Return the budget of a session; raises ConfigError for a bound that cannot be held."""
     for option, bound in (("--max-requests", requests), ("--max-cost", cost)):
@@ -130,7 +144,7 @@ def budget_from_options(
             continue
         if not 0 <= bound < float("inf"):
             raise ConfigError(f"{option} {bound}: the bound must be a number from 0 on")
-        if not model:
+        if not asks_models:
             raise ConfigError(f"{option} bounds what a model suite asks: it needs --model")
         if uses_xdist:
             raise ConfigError(f"{option} with -n: a budget is spent by one process; leave -n out")

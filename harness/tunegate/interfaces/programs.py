@@ -37,6 +37,8 @@ MAX_SHOWN_LETTERS = 200  # of the last line of standard error
 # RLIMIT_DATA: address space alone, which V8 and the JVM reserve in plenty, is not counted.
 WITH_MEMORY_LIMIT = ("/bin/sh", "-c", 'ulimit -d "$0" && exec "$@"')
 
+Lines = Iterable[Mapping[str, Any]]  # each becomes a JSON object
+
 
 class ProgramFailed(ConfigError):
     """A program cannot be run, ends otherwise than with 0, or writes what the protocol has not."""
@@ -70,7 +72,7 @@ class Program:
             raise ProgramFailed(f"{self} names no file of the project: name its own in `files`")
         return sorted(named)
 
-    def exchange(self, lines: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    def exchange(self, lines: Lines) -> Iterator[dict[str, Any]]:
         """Yield each object that the program writes, as soon as it is there.
 
         Raises ProgramFailed, also where it ends before it has read all, and whatever making the
@@ -94,9 +96,8 @@ class Program:
                         value = None
                     if not isinstance(value, dict):
                         shown = line[:MAX_SHOWN_LETTERS].decode(errors="replace").strip()
-                        raise ProgramFailed(
-                            f"{self}: line {number} of its output is no JSON object: {shown}"
-                        )
+                        wrong = f"line {number} of its output is no JSON object: {shown}"
+                        raise ProgramFailed(f"{self}: {wrong}")
                     yield value
                 status = process.wait(self.timeout)
             except subprocess.TimeoutExpired:
@@ -112,10 +113,7 @@ class Program:
             raise failure
 
     def _output(
-        self,
-        process: subprocess.Popen[bytes],
-        lines: Iterable[Mapping[str, Any]],
-        failures: list[Exception],
+        self, process: subprocess.Popen[bytes], lines: Lines, failures: list[Exception]
     ) -> Iterator[bytes]:
         """Write the input in one thread, read the output in another, and yield its lines."""
         assert process.stdin
@@ -158,10 +156,9 @@ class Program:
                 return
             total += len(line)
             if len(line) > MAX_LINE_BYTES or total > MAX_OUTPUT_BYTES:
-                raise ProgramFailed(
-                    f"{self} writes too much: at most {MAX_LINE_BYTES / 1e6:g} MB a line and "
-                    f"{MAX_OUTPUT_BYTES / 1e6:g} MB in all are read"
-                )
+                line_mb, all_mb = MAX_LINE_BYTES / 1e6, MAX_OUTPUT_BYTES / 1e6
+                most = f"at most {line_mb:g} MB a line and {all_mb:g} MB in all are read"
+                raise ProgramFailed(f"{self} writes too much: {most}")
             if line.strip():
                 yield line
 

@@ -25,8 +25,7 @@ def measure_baseline(
     """Put the test set to the base model, opened by `spec`, and record how many are right."""
     predictions = predict(model, test, state, progress)
     record = {**predictions_summary(predictions, rule), "model": mask(spec), "digest": model.digest}
-    path = _record_path(state, spec, test.identity)
-    write_sealed(path, record, secret_key(state))
+    write_sealed(_record_path(state, spec, test.identity), record, secret_key(state))
     return predictions
 
 

@@ -1,6 +1,5 @@
 """The evaluations of models that belong to no run, and finding what was judged by its name."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
@@ -13,6 +12,7 @@ from ..interfaces.builtin_models import open_file
 from ..interfaces.model import ModelUnknown
 from ..results.prediction import Predictions
 from ..storage.run import Run, RunNotFound, find_finished
+from ..storage.seal import SealBroken, read_unverified
 from ..storage.state_dir import StateDir
 from ..utils.hashing import sha256_json
 from ..utils.masking import mask
@@ -64,11 +64,8 @@ def read_scorecards(run: Run) -> dict[Path, Json]:
 
 def read_object(path: Path, required_keys: set[str]) -> Json:
     """Read a JSON object without its seal; raises ConfigError where one of the keys is missing."""
-    try:
-        value = json.loads(path.read_bytes())
-    except ValueError:
-        value = None
-    if not isinstance(value, dict) or not required_keys <= value.keys():
+    value = read_unverified(path)
+    if not required_keys <= value.keys():
         raise ConfigError(f"{path} is not what tunegate wrote there: it cannot be read")
     return {key: v for key, v in value.items() if key != "seal"}
 
@@ -90,6 +87,21 @@ def kept_predictions(run: Run, card: Mapping[str, Any], test: Dataset) -> Predic
     return cached_predictions(run.spec, digest, rows, state, times=times)
 
 
+def judged_answers(run: Run, test: Dataset) -> Predictions:
+    """Return the kept answers of a model to a test set, asking nothing; raises ConfigError."""
+    try:
+        about = {"model_digest": str(run.record["digest"])}
+    except SealBroken as error:
+        raise ConfigError(str(error)) from None
+    for card in read_scorecards(run).values():  # the newest one last
+        if (card["model_digest"], card["test"]["digest"]) == (about["model_digest"], test.digest):
+            about = card
+    if (predictions := kept_predictions(run, about, test)) is None:
+        asked = f"pytest suites/model --model {run.spec}"
+        raise ConfigError(f"{run} was never asked about {test.path}: {asked}")
+    return predictions
+
+
 def find_judged(state: StateDir, name: str) -> Run:
     """Return what this name stands for: a run, or the newest evaluation of a model without one.
 
@@ -103,8 +115,7 @@ def find_judged(state: StateDir, name: str) -> Run:
             return runs[0]
     except RunNotFound as error:
         unknown = str(error)
-    cards = state.folder.glob("evaluations/*/scorecards/*.json")
-    ids = {path.parents[1].name for path in cards}
+    ids = {path.parents[1].name for path in state.folder.glob("evaluations/*/scorecards/*.json")}
     judged = sorted((Evaluation(state, id_) for id_ in ids), key=_age)
     runs += [e for e in judged if name == "latest" or e.spec == mask(name)][-1:]
     runs = runs or [e for e in judged if name and e.id.startswith(name)]

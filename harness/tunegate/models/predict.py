@@ -12,10 +12,9 @@ from typing import Any, Protocol
 
 from filelock import FileLock
 
-from ..data.canonical import calls_json, content_text, request_digest
+from ..data.canonical import calls_json, content_text, read_reply, request_digest
 from ..data.dataset import Dataset, Example
-from ..data.formats.messages import given_tools
-from ..data.replies import read_reply
+from ..data.formats.row_format import given_tools
 from ..interfaces.builtin_models import FileModel
 from ..interfaces.model import Answer, Model, ModelUnknown, Request
 from ..results.prediction import Prediction, Predictions
@@ -27,7 +26,9 @@ from ..utils.progress import Progress
 
 def request_of(example: Example, repetition: int = 0) -> Request:
     """Return what the model is asked: every message before the reply, and the tools of the row."""
-    return Request(example.row, example.given, repetition, given_tools(example.fields))
+    return Request(
+        example.row, example.given, repetition, given_tools(example.fields), example.group
+    )
 
 
 def predict(
@@ -194,7 +195,7 @@ class Ask(Protocol):
     """
 
     def __call__(self, dataset: Dataset, role: str = "candidate") -> Predictions:
-        """Return the answers of the candidate, or of the "baseline", in the order of the rows."""
+        """Return the answers of the candidate, the "baseline" or any model spec, in row order."""
 
 
 @dataclass(frozen=True, slots=True)

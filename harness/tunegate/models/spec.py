@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
+from ..config.schema import load
 from ..interfaces.installed import Installed, ModelOpener
 from ..interfaces.model import Model, ModelUnknown
 from ..storage.run import Run, RunNotFound, find_finished
 from ..storage.seal import SealBroken
 from ..storage.state_dir import StateDir
+from .strategies import open_strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +34,13 @@ def resolve_candidate(
 ) -> Candidate:
     """Resolve the value of `--model`: `latest`, `run:ID`, `run:ID@CHECKPOINT`, or a model spec.
 
-    A query (`run:ID?max_new_tokens=400`) makes the same model answer otherwise. A spec
-    (`openai:ft:...`, an adapter's folder) is looked up in the records of all runs whose seals hold.
-    Raises ModelUnknown where a run or checkpoint is named that is not there.
+    A query (`run:ID?max_new_tokens=400`) makes the same model answer otherwise; `vllm:ID` is short
+    for `run:ID?engine=vllm`. A spec (`openai:ft:...`, an adapter's folder) is looked up in the
+    records of all runs whose seals hold. Raises ModelUnknown where a run or checkpoint is named
+    that is not there.
     """
+    if option.startswith("vllm:"):
+        option = with_query(f"run:{option.removeprefix('vllm:')}", "engine=vllm")
     run_text, _, query = option.removeprefix("run:").partition("?")
     name, _, checkpoint = run_text.partition("@")
     if option.startswith("run:") or name == "latest":
@@ -87,11 +92,13 @@ def model_spec(base: str, openers: dict[str, ModelOpener]) -> str:
 
 
 def open_model(spec: str, root: Path, openers: dict[str, ModelOpener]) -> Model:
-    """Open a model by its spec `SCHEME:REST`, or by a folder; raises ModelUnknown."""
+    """Open a model by its spec `SCHEME:REST`, a strategy, or a folder; raises ModelUnknown."""
     scheme, colon, rest = spec.partition(":")
     if colon and scheme in openers:
         return openers[scheme](rest, root)
+    if spec in (config := load(root)).strategies:
+        return open_strategy(spec, root, config, lambda of: open_model(of, root, openers))
     if (root / spec).is_dir() and "folder" in openers:
         return openers["folder"](spec, root)
-    schemes = ", ".join(f"{name}:..." for name in sorted(openers))
+    schemes = ", ".join([*sorted(config.strategies), *(f"{s}:..." for s in sorted(openers))])
     raise ModelUnknown(f"no model {spec!r}; valid: latest, run:ID, a folder, {schemes}")

@@ -12,8 +12,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from ..session.context import SessionContext
-from ..session.environment import Environment
+from ..session.context import Environment, SessionContext
 from .mask_report import MaskedMessages
 
 WATCHED = "_tunegate_watched"  # an attribute of a test function that is watched already

@@ -21,7 +21,7 @@ from ..utils.hashing import sha256_json
 from ..utils.optional_deps import MissingDependency
 
 if TYPE_CHECKING:
-    from ..config.schema import Config, Limits
+    from ..config.schema import Config, Limits, Readiness
     from ..data.dataset import Dataset
     from ..data.row_schema import RowSchema
     from ..interfaces.programs import Program
@@ -78,8 +78,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("program_check", list(session.config.checks), indirect=True)
     if "prediction" in metafunc.fixturenames:
         test = session.splits.get("test")
-        if session.limit:
-            test = test.drawn(session.limit)
+        test = test.drawn(session.limit) if session.limit else test
         metafunc.parametrize("prediction", range(len(test)), ids=example_ids(test), indirect=True)
 
 
@@ -151,6 +150,12 @@ def test(pytestconfig: pytest.Config) -> Dataset:
 def limits(pytestconfig: pytest.Config) -> Limits:
     """The limits in force, each with its mode; your own are `limits.own.name`."""
     return pytestconfig.stash[SESSION].config.limits
+
+
+@pytest.fixture(scope="session")
+def readiness(pytestconfig: pytest.Config) -> Readiness:
+    """The table `[readiness]`: what the suite of that name is told."""
+    return pytestconfig.stash[SESSION].config.readiness
 
 
 @pytest.fixture(scope="session")
@@ -310,11 +315,10 @@ def judge_panel(pytestconfig: pytest.Config) -> JudgePanel | None:
 def trained_on(pytestconfig: pytest.Config) -> Dataset:
     """The training rows of the candidate's run; the configured split where it has no run."""
     session = pytestconfig.stash[SESSION]
-    run = session.candidate.run if session.candidate else None
-    if run is None:
-        with fail_in_one_line(ConfigError):
-            return session.splits.get("train")
-    return run.data("train")
+    if session.candidate and session.candidate.run:
+        return session.candidate.run.data("train")
+    with fail_in_one_line(ConfigError):
+        return session.splits.get("train")
 
 
 @pytest.fixture(scope="session")
@@ -387,10 +391,9 @@ def refuse_shadowed_fixtures(items: Iterable[pytest.Item], suite: Path, rootdir:
                 folder = definition.baseid.partition("::")[0]  # "" of plugins and of the root
                 place = (rootdir / folder if folder else Path(file)).resolve()
                 if file not in originals and not place.is_relative_to(suite):
-                    raise pytest.UsageError(
-                        f"the fixture `{name}` of the suites is defined anew in {file}, outside of "
-                        f"the suite: rename it there, or define it in the suite's own conftest.py"
-                    )
+                    anew = f"is defined anew in {file}, outside of the suite"
+                    advice = "rename it there, or define it in the suite's own conftest.py"
+                    raise pytest.UsageError(f"the fixture `{name}` of the suites {anew}: {advice}")
 
 
 def tests_for_other_tasks(items: Iterable[pytest.Item], config: Config) -> list[pytest.Item]:

@@ -25,6 +25,7 @@ from ..results.outcome import Outcome, collect_outcomes, record
 from ..results.score import Score, Unmeasurable
 from ..results.session_results import REPORT_PROPERTY, SessionResults, outcome_dicts
 from ..session.context import DEFAULT_ALIAS, SessionContext
+from ..storage.seal import SealBroken
 from ..utils.hashing import sha256_ascii_json
 from ..utils.masking import let_through, mask
 from ..utils.text import os_error_text
@@ -52,7 +53,8 @@ SPLIT_MARKER = "split(*names): run a test that asks for `dataset` on these split
 def asked_verbosity(config: pytest.Config) -> int:
     """Return pytest's verbosity; each -v of the command line counts, though `addopts` has a -q."""
     args = [str(arg) for arg in config.invocation_params.args]
-    asked = sum(len(arg) - 1 for arg in args if re.fullmatch("-v+", arg)) + args.count("--verbose")
+    flags = [arg for arg in args if re.fullmatch("-[hlqsvx]+", arg)]  # -sv is two of them
+    asked = sum(arg.count("v") for arg in flags) + args.count("--verbose")
     return max(config.get_verbosity(), asked)
 
 
@@ -113,7 +115,10 @@ class GateSession:
             # A trainer compares its own estimate with --max-cost.
             if bounds != (None, None) and not trainer:
                 uses_xdist = bool(option("tx", None))  # -n sets it too
-                session.budget = budget_from_options(*bounds, model, uses_xdist)
+                suites = session.config.suites
+                gates = [(self.root / name).resolve() for name in (suites.data, suites.model)]
+                asks = bool(model) or session.suite not in (None, *gates)
+                session.budget = budget_from_options(*bounds, asks, uses_xdist)
             if hasattr(config, "workerinput"):  # xdist's workers test; the controller decides
                 return
             if trainer and model:
@@ -237,8 +242,7 @@ class GateSession:
             with collect_outcomes() as made:
                 return (yield)
         finally:
-            name = fixturedef.argname
-            made = [o if o.fixture else replace(o, fixture=name) for o in made]
+            made = [o if o.fixture else replace(o, fixture=fixturedef.argname) for o in made]
             self.fixture_outcomes.pop(fixturedef, None)
             if made:
                 self.fixture_outcomes[fixturedef] = made
@@ -406,18 +410,20 @@ class GateSession:
         """Print what was spent, let the gate decide, and return the exit status of pytest."""
         if not self.session_ran or hasattr(self.pytest_config, "workerinput"):
             return status  # with --help no session runs; xdist's workers decide nothing
+        if spent := str((c := self.context).budget):
+            self.print_line("asked", spent)
+        for note in c.models.notes if "models" in vars(c) else ():
+            self.print_line("shots", note)
         if self.gate is None:
             ignored = self.context.results.ignored_findings() if self.context.suite else ""
             if ignored:
                 self.print_line("findings", ignored, good=False)
             return status or int(bool(ignored))
-        if spent := str(self.context.budget):
-            self.print_line("asked", spent)
-        if (c := self.context).candidate and (note := c.models.cached_note(c.splits)):
+        if c.candidate and (note := c.models.cached_note(c.splits)):
             self.print_line("cached", note)
         try:
             return self.gate.finish(status)
-        except (ConfigError, OSError, KeyboardInterrupt) as error:
+        except (ConfigError, OSError, SealBroken, KeyboardInterrupt) as error:
             label, text = ("stopped", "") if self.gate_is_told else ("gate", "closed: ")
             self.print_line(label, text + (os_error_text(error) or "interrupted"), good=False)
             return status or (INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1)
@@ -426,16 +432,16 @@ class GateSession:
         """Print a decision of tunegate, with a label before it."""
         self.gate_is_told |= label == "gate"
         reporter = self.pytest_config.pluginmanager.get_plugin("terminalreporter")
-        text = mask(text).replace("\n", "\n" + " " * 10)
         if reporter is None:  # -p no:terminal
-            print(f"{label:<10}{text}")
+            print(f"{label:<10}{terminal.behind_label(mask(text), terminal.WIDTH)}")
             return
+        writer = self.pytest_config.get_terminal_writer()
         colour = {} if good is None else {"green": good, "red": not good}
         reporter.ensure_newline()
-        if self.pytest_config.get_terminal_writer().width_of_current_line:  # xdist's progress
+        if writer.width_of_current_line:  # xdist's progress
             reporter.write_line("")
         reporter.write(f"{label:<10}", bold=True)
-        reporter.write_line(text, **colour)
+        reporter.write_line(terminal.behind_label(mask(text), writer.fullwidth), **colour)
         reporter.flush()
 
 

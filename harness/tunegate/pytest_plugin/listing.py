@@ -28,7 +28,16 @@ class SuiteListing:
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Collect the doctests that the ini file asks for, since `addopts` is emptied here."""
-        wanted, option = configured_doctests(session.config), session.config.option
+        from _pytest.config.findpaths import load_config_dict_from_file
+
+        parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+        parser.add_argument("--doctest-modules", action="store_true")
+        parser.add_argument("--doctest-glob", action="append", default=[])
+        config = session.config
+        values = load_config_dict_from_file(config.inipath) if config.inipath else None
+        addopts: Any = values["addopts"].value if values and "addopts" in values else []
+        words = shlex.split(addopts) if isinstance(addopts, str) else map(str, addopts)
+        wanted, option = parser.parse_known_args([*words])[0], config.option
         option.doctestmodules, option.doctestglob = wanted.doctest_modules, wanted.doctest_glob
 
     @pytest.hookimpl(wrapper=True)
@@ -72,19 +81,6 @@ class SuiteListing:
         collected.tests[:] = [item.nodeid for item in session.items]
         collected.removed.extend(n for n in self.ids if n not in set(collected.tests))
         self.path.write_text(json.dumps(asdict(collected)), "utf-8")
-
-
-def configured_doctests(config: pytest.Config) -> argparse.Namespace:
-    """Return the options for doctests in `addopts` of the ini file, which `-o` overrides."""
-    from _pytest.config.findpaths import load_config_dict_from_file
-
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--doctest-modules", action="store_true")
-    parser.add_argument("--doctest-glob", action="append", default=[])
-    values = load_config_dict_from_file(config.inipath) if config.inipath else None
-    addopts: Any = values["addopts"].value if values and "addopts" in values else []
-    arguments = shlex.split(addopts) if isinstance(addopts, str) else map(str, addopts)
-    return parser.parse_known_args([*arguments])[0]
 
 
 def suite_modules(suite: Path) -> list[Path]:

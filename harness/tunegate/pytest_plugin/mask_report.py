@@ -38,10 +38,7 @@ def mask_report(report: pytest.TestReport | pytest.CollectReport) -> None:
     if reason := getattr(report, "wasxfail", ""):
         report.wasxfail = mask(reason)  # type: ignore[union-attr]
     properties = getattr(report, "user_properties", [])
-    properties[:] = [
-        (name, value if name == REPORT_PROPERTY else hide_values(value))
-        for name, value in properties
-    ]
+    properties[:] = [(k, v if k == REPORT_PROPERTY else hide_values(v)) for k, v in properties]
 
 
 def masked_representation(value: Any) -> Any:
@@ -62,5 +59,4 @@ def mask_output(text: str) -> str:
     """Return a text masked; its colours stay, where a program or a logger wrote some."""
     if "\x1b" not in text:
         return mask(text)
-    coloured = escape_controls(text, colours=True).split("\x1b")
-    return "\x1b".join(map(mask, coloured))
+    return "\x1b".join(map(mask, escape_controls(text, colours=True).split("\x1b")))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..config.project import DEFAULT_SUITES, find_root
+from ..config.project import USUAL_SUITES, find_root
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
@@ -74,10 +74,9 @@ def choose_project(rootdir: Path, cwd: Path, arguments: Sequence[str]) -> Path |
     suites = [folder for folder in folders if looks_like_suite(folder)]
     trains = any(arg.partition("=")[0] == "--train-with" for arg in arguments)
     if root is None and cwd_root is None and (suites or trains):
-        raise ConfigError(
-            f"{suites[0] if suites else cwd}: no tunegate.toml or [tool.tunegate] here or above; "
-            "name a suite of a project, or run `tunegate init`, which makes one"
-        )
+        place, lacking = suites[0] if suites else cwd, "no tunegate.toml or [tool.tunegate]"
+        advice = "name a suite of a project, or run `tunegate init`, which makes one"
+        raise ConfigError(f"{place}: {lacking} here or above; {advice}")
     if not cwd_root or not (root is None or cwd_root.is_relative_to(root)):
         return root
     if root is None or all(path.is_relative_to(cwd_root) for path in named):
@@ -87,7 +86,7 @@ def choose_project(rootdir: Path, cwd: Path, arguments: Sequence[str]) -> Path |
 
 def looks_like_suite(folder: Path) -> bool:
     """Return whether a folder has the usual place of a suite, and a file that imports tunegate."""
-    inside = any(f"/{usual}/" in f"{folder.as_posix()}/" for usual in DEFAULT_SUITES.values())
+    inside = any(f"/{usual}/" in f"{folder.as_posix()}/" for usual in USUAL_SUITES)
     files = folder.glob("*.py") if inside else ()
     return any("import tunegate" in text or "from tunegate" in text
                for text in (file.read_text("utf-8", "replace") for file in files))  # fmt: skip
@@ -98,5 +97,5 @@ class SuitesBelow:
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
         """Leave out a suite of a project; it runs where it is named."""
-        usual = "/".join(collection_path.parts[-2:]) in DEFAULT_SUITES.values()
+        usual = "/".join(collection_path.parts[-2:]) in USUAL_SUITES
         return True if usual and find_root(collection_path) else None

@@ -5,6 +5,7 @@ import operator
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from ..results.outcome import Outcome
 from ..results.score import Score, clopper_pearson, format_limit, format_value, rows_needed
 from ..results.scorecard import asked_in_words
 from ..utils.masking import masker
-from ..utils.text import cut
+from ..utils.text import counted, cut
 
 WIDTH = 80
 MAX_ROWS, MAX_ROWS_VERBOSE = 12, 50  # of one table; with -v; -vv shows all rows
@@ -154,6 +155,15 @@ def _bullet(text: str) -> list[str]:
     return [first, *(f"  {line}" for line in rest)]
 
 
+def behind_label(text: str, width: int) -> str:
+    """Return what stands behind a label of ten columns, each of its lines wrapped to the width."""
+    import textwrap
+
+    wrap = partial(textwrap.wrap, break_long_words=False, break_on_hyphens=False)
+    lines = (wrap(line, width - 10, subsequent_indent="  ") or [""] for line in text.split("\n"))
+    return ("\n" + " " * 10).join(chain.from_iterable(lines))
+
+
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt
 }  # fmt: skip
@@ -187,12 +197,20 @@ def session_summary(
         words = asked_in_words(asked)
         yield "scores", [*scores_table(scores), *(_wrap(words, WIDTH) if words else ())]
     max_hints, advice = (MAX_HINTS_VERBOSE, "") if verbose else (MAX_HINTS, "; -v shows more")
-    lines = []
+    lines, causes, alike = list[str](), set[str](), 0
     for heading, hints in collect_hints(outcomes, verbose).items():
-        for hint in hints[:max_hints]:
-            lines += _bullet(f"{heading}: {hint}")
+        # What was said of another split, with other numbers, is counted.
+        of_heading = {hint: _NAMED.sub("", hint) for hint in hints[:max_hints]}
+        for hint, cause in of_heading.items():
+            if verbose or cause not in causes:
+                lines += _bullet(f"{heading}: {hint}")
+            else:
+                alike += 1
+        causes |= {*of_heading.values()}
         if (hidden := len(hints) - max_hints) > 0:
             lines.append(f"{heading}: {hidden:,} more like this{advice}")
+    if alike:
+        lines.append(f"{counted(alike, 'hint')} like these of other splits{advice}")
     idle = [nodeid for nodeid, of_test in passed.items() if any(o.get("idle") for o in of_test)]
     if idle and not verbose:
         lines += _bullet(f"nothing to judge: {_count_by_file(idle)} (see -v)")
@@ -205,8 +223,7 @@ def session_summary(
 def _count_by_file(nodeids: Sequence[str]) -> str:
     """Return the number of tests and their files: suites/model/test_speed.py is "speed"."""
     files = (Path(nodeid.partition("::")[0]).stem.removeprefix("test_") for nodeid in nodeids)
-    noun = "tests" if len(nodeids) > 1 else "test"
-    return f"{len(nodeids):,} {noun} of {', '.join(dict.fromkeys(files))}"
+    return f"{counted(len(nodeids), 'test')} of {', '.join(dict.fromkeys(files))}"
 
 
 def collect_hints(
@@ -229,8 +246,9 @@ def accepted_lines(entries: Sequence[Mapping[str, str]], verbosity: int) -> list
     if not entries:
         return []
     if verbosity <= 0:
-        noun = "findings were" if len(entries) > 1 else "finding was"
-        return [f"{len(entries):,} {noun} accepted in accepted.toml; -v lists them"]
+        verb = "were" if len(entries) > 1 else "was"
+        found = f"{counted(len(entries), 'finding')} {verb} accepted in accepted.toml"
+        return [f"{found}; -v lists them"]
     lines = []
     for entry in entries:
         heading = _wrap(f"{entry['check']} {entry['kind']}, {entry['where']}", WIDTH - 14)
@@ -247,12 +265,14 @@ def comparison(score: Score, sign: str, limit: float) -> list[str]:
     if is_share and f"{value:.1%}" == f"{limit:.1%}":  # more digits, to tell the two apart
         digits = (n for n in range(1, 9) if f"{value:.{n}%}" != f"{limit:.{n}%}")
         value_text = next((f"{value:.{n}%}" for n in digits), value_text)
-    lines = [f"{score.name} {value_text} {sign} {format_limit(limit, is_share)}"]
+    lines, interval = [f"{score.name} {value_text} {sign} {format_limit(limit, is_share)}"], ""
+    if not math.isnan(score.low):
+        low, high = (format_value(v, is_share) for v in (score.low, score.high))
+        interval = f", 95 % interval {low} to {high}"
     if score.hits is not None:
-        count = f"{score.hits:,} of {score.n:,}"
-        lines.append(f"{count}{_interval_text(score)}{_needed_text(score, sign, limit)}")
+        lines.append(f"{score.hits:,} of {score.n:,}{interval}{_needed_text(score, sign, limit)}")
     elif score.n:
-        lines.append(f"n = {score.n:,}{_interval_text(score)}")
+        lines.append(f"n = {score.n:,}{interval}")
     if score.mode != "point":
         estimate = format_value(score.estimate, is_share)
         lines.append(f"95 % sure, one-sided, of the {estimate} measured")
@@ -271,31 +291,20 @@ def comparison(score: Score, sign: str, limit: float) -> list[str]:
     return lines
 
 
-def _interval_text(score: Score) -> str:
-    if math.isnan(score.low):
-        return ""
-    low, high = (format_value(v, score.hits is not None) for v in (score.low, score.high))
-    return f", 95 % interval {low} to {high}"
-
-
 def _needed_text(score: Score, sign: str, limit: float) -> str:
     """Return how many more right (or fewer wrong) answers would have held the limit."""
     hits, n = score.hits or 0, score.n
     if score.mode != "point" and score.lower is not None:  # not of the count alone
         return ""
-    if sign == ">=":
-        # In floats as the comparison itself is computed, so that the advice is never one short.
-        lower = score.mode == "lower"
-        for more in range(n - hits + 1):
-            right = hits + more
-            if (clopper_pearson(right, n) if lower else right / n) >= limit:
-                return f"; {more:,} more must be right" if more else ""
-    if sign == "<=":
-        upper = score.mode == "upper"
-        for fewer in range(hits + 1):
-            wrong = hits - fewer
-            if (1 - clopper_pearson(n - wrong, n) if upper else wrong / n) <= limit:
-                return f"; {fewer:,} too many" if fewer else ""
+    # In floats as the comparison itself is computed, so that the advice is never one short.
+    for more in range(n - hits + 1 if sign == ">=" else 0):
+        right = hits + more
+        if (clopper_pearson(right, n) if score.mode == "lower" else right / n) >= limit:
+            return f"; {more:,} more must be right" if more else ""
+    for fewer in range(hits + 1 if sign == "<=" else 0):
+        wrong = hits - fewer
+        if (1 - clopper_pearson(n - wrong, n) if score.mode == "upper" else wrong / n) <= limit:
+            return f"; {fewer:,} too many" if fewer else ""
     return ""
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import InitVar, dataclass, field
-from typing import Any, Self, overload
+from typing import Any, Self, TypeVar, overload
 
 from .outcome import Outcome
 from .score import Score, proportion
@@ -74,7 +74,26 @@ def sort_by_line(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda f: (f.line is not None, f.line or 0))
 
 
-class Findings(Sequence[Finding]):
+T = TypeVar("T", covariant=True)
+
+
+class Items(Sequence[T]):
+    """A sequence that does not change: the base of Dataset, Findings and Predictions."""
+
+    items: tuple[T, ...]
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[T]: ...
+    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
+        return self.items[index]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+class Findings(Items[Finding]):
     """The findings of one check in one dataset, as a sequence that is falsy where it is empty.
 
     `.hints` and `.accepted` (those that the project's accepted.toml lists, while the data suite
@@ -92,23 +111,10 @@ class Findings(Sequence[Finding]):
         self.hints = tuple(f for f in ordered if f.hint)
         self.accepted = tuple(sort_by_line(accepted))
 
-    @overload
-    def __getitem__(self, index: int) -> Finding: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Finding]: ...
-    def __getitem__(self, index: int | slice) -> Finding | Sequence[Finding]:
-        return self.items[index]
-
-    def __len__(self) -> int:
-        return len(self.items)
-
     def outcome(self, advisory: bool) -> Outcome:
         """Return the outcome that `@check` records; as `advisory`, findings become a hint."""
-        hints = [
-            f.evidence if f.line is None else f"line {f.line:,}: {f.evidence}"
-            for f in self.hints
-            if f.kind != NOT_APPLICABLE
-        ]
+        advice = [f for f in self.hints if f.kind != NOT_APPLICABLE]
+        hints = [f.evidence if f.line is None else f"line {f.line:,}: {f.evidence}" for f in advice]
         accepted = [f.id for f in self.accepted]
         idle = [f.evidence for f in self.hints if f.kind == NOT_APPLICABLE]
         data: dict[str, Any] = {"found": len(self), "n": self.n, "accepted": accepted}
@@ -143,8 +149,7 @@ class Findings(Sequence[Finding]):
         """
         name, rows = f"{self.name} rate", len(self.rows)
         name += f" of {self.split}" if self.split else ""
-        rate = proportion(name, rows, self.n, misses=self, higher_is_better=False)
-        return rate.by("point")
+        return proportion(name, rows, self.n, misses=self, higher_is_better=False).by("point")
 
     @property
     def counts(self) -> str:

@@ -197,13 +197,10 @@ def label_rule(spec: str | LabelRule) -> LabelRule:
     if isinstance(spec, LabelRule):
         return spec
     kind, colon, rest = spec.partition(":")
-    if spec == "exact":
-        return exact
-    if colon and kind == "json":
-        return json_field(rest)
-    if colon and kind == "regex":
-        return regex(rest)
-    raise ValueError(f"no such rule; {VALID_RULES}")
+    makers: dict[str, Callable[[str], LabelRule]] = {"json": json_field, "regex": regex}
+    if spec != "exact" and not (colon and kind in makers):
+        raise ValueError(f"no such rule; {VALID_RULES}")
+    return exact if spec == "exact" else makers[kind](rest)
 
 
 def label_rule_of_table(
@@ -274,11 +271,9 @@ def label_predictions(predictions: Predictions, rule: LabelRule) -> list[Labelle
     for p in predictions:
         expected, got = rule.labels_of(p)
         if expected is None:
-            reply = shorten(p.expected, 40)
-            raise ValueError(
-                f"test line {p.line}: no label in the expected reply {reply!r} ({rule.name}); "
-                f"correct the row, or `label` in the configuration"
-            )
+            lacking = f"no label in the expected reply {shorten(p.expected, 40)!r} ({rule.name})"
+            advice = "correct the row, or `label` in the configuration"
+            raise ValueError(f"test line {p.line}: {lacking}; {advice}")
         rows.append(LabelledPrediction(p, expected, got))
     return rows
 

@@ -1,16 +1,11 @@
 """Records in the test that runs what each check found and how each score compared."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Iterator, Mapping, MutableSequence, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
-
-if TYPE_CHECKING:
-    from .acceptance import AcceptedEntry
+from typing import Any, Literal
 
 Mode = Literal["point", "lower"]  # what is held to a limit: the estimate, or its 95 % bound
 
@@ -36,6 +31,34 @@ class Outcome:
         """Return the outcome as builtins, which xdist, JUnit and JSON can carry."""
         fields = {"name": self.name, "split": self.split, "held": self.passed, "line": self.summary}
         return {**fields, **self.data}
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedEntry:
+    """One entry of accepted.toml: a finding that a person looked at, and that closes no gate.
+
+    `where` and `evidence` are for people who read the diff. It holds in the splits of `split`, as
+    in "test, train", or in all: older ones name none.
+    """
+
+    id: str
+    check: str
+    kind: str
+    where: str
+    evidence: str
+    why: str
+    who: str
+    when: str
+    split: str = ""
+
+    @property
+    def splits(self) -> set[str]:
+        """The splits that the entry holds in; empty for all."""
+        return {*self.split.split(", ")} - {""}
+
+    def holds_in(self, split: str) -> bool:
+        """Return whether a finding in this split is accepted."""
+        return not self.splits or split in self.splits
 
 
 @dataclass(frozen=True, slots=True, eq=False)

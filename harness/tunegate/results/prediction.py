@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
-from .finding import Located
+from .finding import Items, Located
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +46,7 @@ class Prediction(Located):
         return exact.right(self)
 
 
-class Predictions(Sequence[Prediction]):
+class Predictions(Items[Prediction]):
     """One model's predictions over one test set, in the order of the test set.
 
     `repetitions` holds those of each time where rows were asked several times; else it is empty.
@@ -56,7 +56,7 @@ class Predictions(Sequence[Prediction]):
         self, rows: Sequence[Prediction], *, model: str = "", test: str = "",
         repetitions: Sequence[Predictions] = (),
     ) -> None:  # fmt: skip
-        self._rows = tuple(rows)
+        self.items = tuple(rows)
         self.model, self.test = model, test  # the model's name, the test set's digest
         self.repetitions = tuple(repetitions)
 
@@ -67,25 +67,15 @@ class Predictions(Sequence[Prediction]):
         repetitions = times if len(times) > 1 else ()
         return cls(first, model=first.model, test=first.test, repetitions=repetitions)
 
-    @overload
-    def __getitem__(self, index: int) -> Prediction: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Prediction]: ...
-    def __getitem__(self, index: int | slice) -> Prediction | Sequence[Prediction]:
-        return self._rows[index]
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
     @property
     def errors(self) -> list[Prediction]:
         """The predictions without an answer."""
-        return [p for p in self._rows if p.error]
+        return [p for p in self if p.error]
 
     def without(self, rows: Collection[int]) -> Predictions:
         """Return the predictions of all rows but these (such as `leakage.find(...).rows`)."""
         excluded = frozenset(rows)
-        remaining = [p for p in self._rows if p.row not in excluded]
+        remaining = [p for p in self if p.row not in excluded]
         repetitions = [times.without(excluded) for times in self.repetitions]
         return Predictions(remaining, model=self.model, test=self.test, repetitions=repetitions)
 

@@ -199,10 +199,8 @@ def not_applicable_score(name: str, reason: str) -> Score:
 
 def _outcome_data(score: Score, sign: str, limit: float | None) -> dict[str, Any]:
     """Return the score and its comparison as builtins; None for numbers that are not known."""
-    value, low, high, best_case = (
-        number if math.isfinite(number) else None
-        for number in (float(score), score.low, score.high, score.best_case)
-    )
+    numbers = (float(score), score.low, score.high, score.best_case)
+    value, low, high, best_case = (x if math.isfinite(x) else None for x in numbers)
     # Where higher is better, the report shows what n examples can prove beside the estimate.
     lower = one_sided_bounds(score, sign)[0] if sign in (">=", ">") else math.nan
     is_idle = score.not_applicable or (limit is None and not score.n and math.isnan(score))

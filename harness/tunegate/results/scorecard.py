@@ -1,17 +1,13 @@
 """The parts of a scorecard: the scores of one session of the model suite, and its digest."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..utils.hashing import sha256_json
 from ..utils.masking import mask
+from .labels import LabelRule
+from .prediction import Predictions
 from .session_results import SessionResults
-
-if TYPE_CHECKING:
-    from .labels import LabelRule
-    from .prediction import Predictions
 
 
 def passed_scores(results: SessionResults) -> list[dict[str, Any]]:

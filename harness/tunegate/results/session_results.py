@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -113,10 +113,6 @@ class SessionResults:
             nodeid for nodeid, outcomes in self.passed.items()
             if not outcomes and nodeid not in self.idle
         ]  # fmt: skip
-
-    def missing(self, node_ids: Iterable[str]) -> list[str]:
-        """Return those of these tests that have no passed call."""
-        return [nodeid for nodeid in node_ids if nodeid not in self.passed]
 
 
 def outcome_dicts(outcomes: Sequence[Outcome], passed: bool) -> list[dict[str, Any]]:

@@ -1,17 +1,16 @@
 """Opens the models of a session (candidate, baseline, incumbent, judges) and asks each once."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..config.data_files import DataFiles
 from ..config.schema import Config
+from ..data.dataset import Dataset
 from ..errors import ConfigError
 from ..interfaces.builtin_models import FileModel
 from ..interfaces.installed import ModelOpener
@@ -25,9 +24,6 @@ from ..storage.registry import Registry, RegistryEntry
 from ..storage.state_dir import StateDir
 from ..utils.progress import ShowProgress
 
-if TYPE_CHECKING:
-    from ..data.dataset import Dataset
-
 COMPARED = "compare."
 
 
@@ -35,7 +31,8 @@ COMPARED = "compare."
 class SessionModels:
     """The models of one session, by role.
 
-    Roles are "candidate", "baseline", "incumbent", and COMPARED before a name of `[compare]`.
+    Roles are "candidate", "baseline", "incumbent", COMPARED before a name of `[compare]`, and any
+    model spec.
     `model(role)` opens a model and `predictions(role, test)` asks it, each once for the same
     arguments, the candidate until the `rules` decide. `stopped` is what a scorecard says of that.
     `judged` holds the digest of the candidate under "predictions" once a test has predictions.
@@ -57,7 +54,7 @@ class SessionModels:
     judged: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.started = time.time()
+        self.started, self.opened = time.time(), list[Model]()
         self.model = cache(self._open)
         self.predictions = cache(self._predictions)
 
@@ -85,20 +82,26 @@ class SessionModels:
         if role == "baseline" and self.candidate and self.candidate.run:
             return self.candidate.base
         spec = self.config.compared.get(role.removeprefix(COMPARED))
-        if spec is None:
+        if spec is None and role == "baseline":
             raise ConfigError("no baseline: the candidate belongs to no run; set `baseline`")
-        return model_spec(spec, self.openers)
+        spec = spec or role
+        return spec if spec in self.config.strategies else model_spec(spec, self.openers)
 
     def _open(self, role: str) -> Model:
         model = open_model(self.spec(role), self.root, self.openers)
         # The registry is read for this role alone: a broken one must not keep a candidate closed.
         promoted = self.promoted if role == "incumbent" else None
         if promoted and model.digest != promoted["model_digest"]:
-            raise ConfigError(
-                f"the incumbent {model.name} is not the model that was promoted: it was changed "
-                f"since; `tunegate registry rollback {self.alias}` goes back to the one before"
-            )
-        return hold_to_budget(self.budget, model)
+            changed = "is not the model that was promoted: it was changed since"
+            advice = f"`tunegate registry rollback {self.alias}` goes back to the one before"
+            raise ConfigError(f"the incumbent {model.name} {changed}; {advice}")
+        self.opened.append(model := hold_to_budget(self.budget, model))
+        return model
+
+    @property
+    def notes(self) -> dict[str, None]:
+        """What strategies left out of their prompts, for the last lines of a session."""
+        return dict.fromkeys(filter(None, (getattr(m, "note", "") for m in self.opened)))
 
     def check(self) -> None:
         """Open the candidate and the models of `[compare]`: a spec that opens nothing ends here."""
@@ -122,9 +125,8 @@ class SessionModels:
                 rule = self.config.label_rule
                 return measure_baseline(model, self.spec(role), test, rule, state, progress)
             if role == "candidate" and self.rules[0] and not isinstance(model, FileModel):
-                predictions, self.stopped = predict.predict_until(
-                    model, rows, state, *self.rules, progress
-                )
+                until = predict.predict_until(model, rows, state, *self.rules, progress)
+                predictions, self.stopped = until
             else:
                 predictions = predict.predict(model, rows, state, progress, times=times)
         if role == "candidate":
@@ -132,14 +134,9 @@ class SessionModels:
         return predictions
 
     def ask(self, dataset: Dataset, role: str = "candidate") -> Predictions:
-        """Put rows that a check made to a model, in one batch, through the cache.
-
-        The predictions are empty where there are no rows, where there is no baseline, and where the
-        model is a file of answers, which has none to new rows. Raises ConfigError, ModelUnknown.
-        """
-        if role == "baseline" and not self.has_baseline:
-            return Predictions([])
-        if not len(dataset) or isinstance(self.model(role), FileModel):
+        """Do what `predict.Ask` says; none without a baseline. Raises ConfigError, ModelUnknown."""
+        lacks_model = role == "baseline" and not self.has_baseline
+        if lacks_model or not len(dataset) or isinstance(self.model(role), FileModel):
             return Predictions([])
         with self.show_progress(f"asking the {role}") as progress:
             return predict.predict(self.model(role), dataset, self.state, progress)

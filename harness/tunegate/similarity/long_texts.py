@@ -26,6 +26,8 @@ SCREEN_LETTERS = 192  # three words of 64 bits, in which the compiled search com
 MAX_LETTERS = 2_000
 RUN_WORDS = 3
 SAMPLE_SIZE = 256
+SCREENED = 256  # queries at once, at most
+TABLE_SIZE = 500_000  # pairs of a query and a target, or common runs, at once
 SCREEN_SHARE = 0.7  # of the expected number of common runs in the sample
 
 # Scripts without spaces count letter by letter; so do signs, and words of over 32 letters (keys).
@@ -53,6 +55,7 @@ def ratio(left: str, right: str) -> float:
     return Indel.normalized_similarity(left, right)
 
 
+@lru_cache(maxsize=1 << 17)  # several checks search in the same texts; at most 2 kB each
 def _sample(text: str) -> Array:
     """Return the SAMPLE_SIZE smallest hashes of the runs of words of a text.
 
@@ -106,21 +109,20 @@ class LongTextSearch:
         self.long_queries, self.long_targets = _long_counts(search)
         # Targets of a long query, and long targets of any query.
         last = int(search.hi[: self.long_queries].max(initial=self.long_targets))
-        hashes, self.sizes = asked, asked_sizes = _samples(search.targets.texts[:last])
-        self.smallest = int(self.sizes.min(initial=SAMPLE_SIZE))
+        hashes, self.sizes = asked, self.asked_sizes = _samples(search.targets.texts[:last])
         order = sorted_places = np.argsort(hashes, kind="stable")
         self.owners = np.repeat(np.arange(last), self.sizes)[order]
         known = hashes[order]
         if not search.is_within_one_list:
             asking = int(np.searchsorted(search.lo, last))  # the others can be near to none of them
-            asked, asked_sizes = _samples(search.queries.texts[:asking])
+            asked, self.asked_sizes = _samples(search.queries.texts[:asking])
             sorted_places = np.argsort(asked, kind="stable")
         # Of each hash of each query, where its owners stand that are of a length to be near. The
         # place of a hash and an owner make one number; in sorted order they are found fastest.
         places = np.searchsorted(known, known) * last + self.owners
         asked_places = np.searchsorted(known, asked[sorted_places])
         is_known = asked_places < np.searchsorted(known, asked[sorted_places], "right")
-        queries = np.repeat(np.arange(len(asked_sizes)), asked_sizes)[sorted_places]
+        queries = np.repeat(np.arange(len(self.asked_sizes)), self.asked_sizes)[sorted_places]
         self.hi = np.minimum(search.hi, last)
         self.hi[self.long_queries :] = np.minimum(self.hi[self.long_queries :], self.long_targets)
         lo = np.minimum(search.lo, last)
@@ -128,9 +130,13 @@ class LongTextSearch:
         for ends, bounds in ((self.begins, lo), (self.ends, np.maximum(lo, self.hi))):
             found = np.searchsorted(places, asked_places * last + bounds[queries])
             ends[sorted_places] = np.where(is_known, found, 0)
-        self.starts = np.concatenate([[0], np.cumsum(asked_sizes)])
+        self.starts = np.concatenate([[0], np.cumsum(self.asked_sizes)])
         common = max(1 - RUN_WORDS * (1 - search.cutoff), 0.0)  # of the runs of either text
         self.min_share = SCREEN_SHARE * common / (2 - common)
+        self.smallest = np.minimum.accumulate(self.sizes)  # of the samples of a target and longer
+        owned = np.concatenate([[0], np.cumsum(self.ends - self.begins)])
+        self.before = owned[self.starts]  # how many owners the hashes of earlier queries have
+        self.first, self.screened = 0, list[Array]()  # what `_screen` returned, from a query on
 
     def find_near(self, i: int, labels: Array, skip: int) -> tuple[Array, Array]:
         """Find the targets near to query `i`: see `windows.FindNear`."""
@@ -146,24 +152,14 @@ class LongTextSearch:
     def _find_long(self, i: int, labels: Array, skip: int) -> tuple[Array, Array]:
         import numpy as np
 
-        search = self.search
-        lo, hi = int(search.lo[i]), int(self.hi[i])
         matches, similarities = np.zeros(0, np.int64), np.zeros(0)
-        if lo >= hi:
+        if i >= len(self.asked_sizes) or self.search.lo[i] >= self.hi[i]:
             return matches, similarities
-        text = search.queries.texts[i]
-        hashes = slice(self.starts[i], self.starts[i + 1])
-        size = hashes.stop - hashes.start
-        begins, ends = self.begins[hashes], self.ends[hashes]
-        has_owners = ends > begins
-        pairs = zip(begins[has_owners].tolist(), ends[has_owners].tolist(), strict=True)
-        found = np.concatenate([matches, *(self.owners[a:b] for a, b in pairs)])
-        shared = np.bincount(found - lo, minlength=hi - lo)
-        # First by the fewest that any of them needs, which leaves a few to look at.
-        chosen = lo + np.flatnonzero(shared >= self.min_share * min(size, self.smallest))
-        needed = self.min_share * np.minimum(self.sizes[chosen], size)
-        enough = shared[chosen - lo] >= needed
-        chosen = chosen[enough & (labels[chosen] != skip) & (labels[chosen] >= 0)]
+        if not self.first <= i < self.first + len(self.screened):
+            self.first, self.screened = i, self._screen(i)
+        chosen = self.screened[i - self.first]
+        chosen = chosen[(labels[chosen] != skip) & (labels[chosen] >= 0)]
+        text, search = self.search.queries.texts[i], self.search
         near = [
             (j, similarity)
             for j in chosen.tolist()
@@ -173,6 +169,30 @@ class LongTextSearch:
             columns = zip(*near, strict=True)
             matches, similarities = np.array(next(columns)), np.array(next(columns))
         return matches, similarities
+
+    def _screen(self, i: int) -> list[Array]:
+        """Return, for each of some queries from `i` on, the targets with enough common runs."""
+        import numpy as np
+
+        end = min(i + SCREENED, len(self.asked_sizes))
+        lo, hi = self.search.lo[i:end], self.hi[i:end]
+        first, width = int(lo.min()), max(int(hi.max()) - int(lo.min()), 1)
+        full = int(np.searchsorted(self.before, self.before[i] + TABLE_SIZE, "right")) - 1
+        end = max(i + 1, min(end, full, i + TABLE_SIZE // width))
+        # A table of the common runs: of a query a row, of a target a column.
+        rows, sizes = np.arange(end - i), self.asked_sizes[i:end]
+        hashes = slice(self.starts[i], self.starts[end])
+        begins, counts = self.begins[hashes], self.ends[hashes] - self.begins[hashes]
+        places = np.repeat(begins - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
+        cells = np.repeat(np.repeat(rows * width - first, sizes), counts) + self.owners[places]
+        table = np.bincount(cells, minlength=len(rows) * width).reshape(len(rows), width)
+        # First by the fewest that any of them needs, which leaves a few to look at.
+        fewest = self.min_share * np.minimum(sizes, self.smallest[hi[rows] - 1])
+        row, column = np.nonzero(table >= fewest[:, None])
+        target = first + column
+        enough = table[row, column] >= self.min_share * np.minimum(sizes[row], self.sizes[target])
+        enough &= (lo[row] <= target) & (target < hi[row])
+        return np.split(target[enough], np.searchsorted(row[enough], rows[1:]))
 
 
 def _long_counts(search: Search) -> tuple[int, int]:
@@ -188,6 +208,6 @@ def short_texts(search: Search) -> Search | None:
     if not queries and not targets:
         return None
     short = TextsByLength(search.queries.texts[queries:])
-    is_one_list = search.is_within_one_list
-    others = short if is_one_list else TextsByLength(search.targets.texts[targets:])
-    return Search(short, others, search.cutoff)
+    if search.is_within_one_list:
+        return Search(short, short, search.cutoff)
+    return Search(short, TextsByLength(search.targets.texts[targets:]), search.cutoff)

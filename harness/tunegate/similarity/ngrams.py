@@ -1,15 +1,21 @@
-"""Finds passages that two texts share word for word: 13-grams of words.
+"""Finds what texts share word for word: passages, and beginnings.
 
-GPT-3's test sets were cleaned by this rule (Brown et al. 2020, *Language Models are Few-Shot
-Learners*, appendix C): 13-grams in lower case and without punctuation, where those that occur in
-more than ten documents are boilerplate. Short texts have none.
+Passages are 13-grams of words in lower case and without punctuation, by the rule that GPT-3's test
+sets were cleaned by (Brown et al. 2020, *Language Models are Few-Shot Learners*, appendix C): those
+that occur in more than ten documents are boilerplate. Short texts have none.
+
+Beginnings are instructions, templates, documents. In the tree of all beginnings in whole words, one
+is shared if enough different texts have it, and if it is more than MIN_LETTERS longer than the last
+shared one on its way. The shared ends of texts are the shared beginnings of the reversed texts.
 """
 
+import re
+from bisect import bisect_left
 from collections.abc import Container, Hashable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import TypeVar
 
-from ..utils.text import FIRST_UNSPACED, words_of
+from ..utils.text import FIRST_UNSPACED, UNSPACED, words_of
 from .windows import Array
 
 NGRAM_WORDS = 13
@@ -20,6 +26,12 @@ BOILERPLATE_ROWS = 10  # rows
 CACHED_TEXTS = 1 << 17  # training is held to each other split
 
 UNSPACED_SCALE = 2  # letters that count as a word, in scripts without spaces between words
+
+MIN_LETTERS = 20
+MIN_TEXTS = 3  # above half of all: half of a few texts may well be copies of one
+_TO_THE_LAST_WORD = re.compile(rf".*[\s{UNSPACED}]", re.DOTALL)
+_WORD = re.compile(rf"\s*(?:[{UNSPACED}]|[^\s{UNSPACED}]*\s?)")
+_AFTER_ALL = "\U0010ffff"
 
 K = TypeVar("K", bound=Hashable)
 
@@ -42,18 +54,18 @@ def _words_and_size(text: str, min_words: int = MIN_WORDS) -> tuple[list[str], i
     return words if len(words) >= scale * min_words else [], scale * NGRAM_WORDS
 
 
-def rows_by_ngram(
-    ngrams: Iterable[Iterable[K]], only: Container[K] | None = None
+def indices_by_key(
+    keys: Iterable[Iterable[K]], only: Container[K] | None = None
 ) -> dict[K, list[int]]:
-    """Return the indices of the texts that hold each n-gram, of the distinct n-grams of each.
+    """Return the indices of the items that have each key; `keys` has the distinct keys of each.
 
-    With `only`, other n-grams are left out, which bounds the memory.
+    With `only`, other keys are left out, which bounds the memory.
     """
     indices: dict[K, list[int]] = {}
-    for i, of_text in enumerate(ngrams):
-        for ngram in of_text:
-            if only is None or ngram in only:
-                indices.setdefault(ngram, []).append(i)
+    for i, of_item in enumerate(keys):
+        for key in of_item:
+            if only is None or key in only:
+                indices.setdefault(key, []).append(i)
     return indices
 
 
@@ -121,3 +133,49 @@ def _hash_array(text: str) -> Array:
         for k in range(size):
             hashes = hashes * np.uint64(0x9E3779B97F4A7C15) + numbers[k : k + count]
     return hashes
+
+
+def shared_beginnings(texts: Sequence[str], fewest: int, part: float = 0.0) -> list[int]:
+    """Return, for each text, the size of the beginning that it shares with `fewest` texts, or 0.
+
+    It is the longest of them, never the whole text, and at least a `part` of it. Equal texts count
+    once. Where no more than half of the texts, and MIN_TEXTS, share one, all are 0: what a few have
+    in common is their own.
+    """
+    ordered = sorted({*texts})
+    sizes = dict.fromkeys(ordered, 0)
+    nodes = [(0, len(ordered), 0)]
+    while nodes:
+        first, end, shared = nodes.pop()  # ordered[first:end] begin alike; `shared` letters count
+        if end - first < fewest:
+            continue
+        size = _common_size(ordered[first], ordered[end - 1])
+        if size > shared + MIN_LETTERS:
+            shared = size
+            found = (t for t in ordered[first:end] if part * len(t) <= size < len(t))
+            sizes.update(dict.fromkeys(found, size))
+        nodes += ((a, b, shared) for a, b in _branches(ordered, first, end, size))
+    count = sum(size > 0 for size in sizes.values())
+    return [sizes[text] if 2 * (count - MIN_TEXTS) >= len(ordered) else 0 for text in texts]
+
+
+def _common_size(text: str, other: str) -> int:
+    """Return how many letters two texts have in common at the beginning, in whole words."""
+    lengths = range(1, min(len(text), len(other)) + 1)
+    letters = bisect_left(lengths, True, key=lambda k: text[:k] != other[:k])
+    if letters == len(text) < len(other) and other[letters].isspace():
+        return letters + 1  # the instruction alone, and with something behind it
+    words = _TO_THE_LAST_WORD.match(text, 0, letters)
+    return words.end() if words else 0
+
+
+def _branches(ordered: Sequence[str], first: int, end: int, size: int) -> Iterator[tuple[int, int]]:
+    """Yield the bounds of the texts that go on with each word, after the same `size` letters."""
+    while first < end:
+        text = ordered[first]
+        word = _WORD.match(text, size)
+        stem = text[: word.end()] if word else text
+        # A text that ends with the word stands before those that only have its letters.
+        last = first + 1 if stem == text else bisect_left(ordered, stem + _AFTER_ALL, first, end)
+        yield first, last
+        first = last

@@ -177,22 +177,16 @@ def _scan_block(
 
 
 class Letters:
-    """Texts as one array of letters, with their sketches.
-
-    Attributes:
-        sizes: The number of letters of each text.
-        letters: The letters of all texts, each as its rank by frequency.
-        starts: The index of each text's first letter, and behind them the number of letters.
-        sketches: (texts, BITS / 64) words of 64 bits.
-        folds: (texts, 2) words: the sketches folded into 128 bits by xor. Their bound is weaker,
-            but eight times as many of them fit into the processor's cache.
-    """
+    """Texts of these `sizes` as one array of letters, each as its rank by frequency."""
 
     def __init__(self, sizes: Array, letters: Array) -> None:
         self.sizes, self.letters = sizes, letters
+        # The index of each text's first letter, and behind them the number of letters.
         self.starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
         self.sketches = np.zeros((len(sizes), BITS // 64), np.uint64)
         flip(self.sketches, sizes, letters)
+        # Folded into 128 bits by xor: their bound is weaker, but eight times as many of them fit
+        # into the processor's cache.
         self.folds = np.bitwise_xor.reduce(self.sketches.reshape(-1, BITS // 128, 2), axis=1)
 
 

@@ -12,21 +12,24 @@ Every function takes `fast` to force one of the two, and raises ValueError for a
 0 < cutoff <= 1.
 """
 
-from __future__ import annotations
-
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from .engine import make_finder
-from .long_texts import ratio
-from .windows import TextsByLength
-
-if TYPE_CHECKING:
-    from .windows import Array
-
+from ..utils.processes import worker_count
+from .long_texts import LongTextSearch, ratio, short_texts
+from .windows import Array, FindNear, Search, TextsByLength
 
 __all__ = ["connected_groups", "cross_pairs", "deduplicate", "nearest", "pairs", "ratio"]
+
+BLOCK = 32  # queries at once; memory: BLOCK x COLUMNS x 8 bytes, a few times
+GROUP_SIZE = 4  # queries of one group from which on the targets of the group are left out
+COLUMNS = 20_000  # targets at once
+KERNEL_MIN_SECONDS = 1.0  # importing numba and the kernel takes 0.6 s, the first compilation 3 s
+LOADED_KERNEL_MIN_SECONDS = 0.05
+
+Condition = Callable[[int, int], bool] | None  # on the indices of two texts
 
 
 class Pair(NamedTuple):
@@ -53,14 +56,10 @@ def pairs(texts: Sequence[str], cutoff: float, *, fast: bool | None = None) -> I
     """
     side = TextsByLength(texts)
     for equal_texts in side.positions:
-        if len(equal_texts) > 1:
-            yield from (Pair(i, j, 1.0) for i, j in combinations(equal_texts, 2))
+        yield from (Pair(i, j, 1.0) for i, j in combinations(equal_texts, 2))
     find_near = make_finder(side, side, cutoff, fast)
     for a, positions in enumerate(side.positions):
-        matches, similarities = find_near(a, side.indices, a)
-        if not len(matches):
-            continue
-        for b, similarity in zip(matches, similarities, strict=True):
+        for b, similarity in zip(*find_near(a, side.indices, a), strict=True):
             for i in positions:
                 for j in side.positions[b]:
                     yield Pair(min(i, j), max(i, j), float(similarity))
@@ -80,7 +79,7 @@ def nearest(
     right: Sequence[str],
     cutoff: float,
     *,
-    condition: Callable[[int, int], bool] | None = None,
+    condition: Condition = None,
     fast: bool | None = None,
 ) -> Iterator[Closest]:
     """Yield, for each text on the left that has one, its closest on the right; ties: the first.
@@ -111,11 +110,7 @@ def _matches_across(
 
 
 def deduplicate(
-    texts: Sequence[str],
-    cutoff: float,
-    *,
-    condition: Callable[[int, int], bool] | None = None,
-    fast: bool | None = None,
+    texts: Sequence[str], cutoff: float, *, condition: Condition = None, fast: bool | None = None
 ) -> Iterator[Pair]:
     """Yield (kept, redundant, similarity) for each text that another one makes redundant.
 
@@ -161,3 +156,97 @@ def connected_groups(
             members[small] = []
     indices = (sorted(i for a in group for i in side.positions[a]) for group in members)
     return sorted(group for group in indices if len(group) > 1)
+
+
+def make_finder(
+    queries: TextsByLength, targets: TextsByLength, cutoff: float, fast: bool | None
+) -> FindNear:
+    """Return the function that finds the targets near to a query, of the fastest engine.
+
+    `fast` forces the compiled kernel (True) or numpy and rapidfuzz (False). Raises ValueError for a
+    cutoff outside 0 < cutoff <= 1.
+    """
+    if not 0 < cutoff <= 1:
+        raise ValueError(f"the similarity is {cutoff}; it must be above 0 and at most 1")
+    search = Search(queries, targets, cutoff)
+    if short := short_texts(search):
+        return LongTextSearch(search, _make_finder(short, fast)).find_near
+    return _make_finder(search, fast)
+
+
+def _make_finder(search: Search, fast: bool | None) -> FindNear:
+    if fast is None:
+        is_loaded = f"{__package__}.numba_kernel" in sys.modules
+        min_seconds = LOADED_KERNEL_MIN_SECONDS if is_loaded else KERNEL_MIN_SECONDS
+        fast = search.estimated_seconds > min_seconds and _numba_installed()
+    if fast:
+        from .numba_kernel import CompiledSearch
+
+        return CompiledSearch(search).find_near
+    return NumpySearch(search).find_near
+
+
+def _numba_installed() -> bool:
+    try:
+        import numba  # noqa: F401
+    except ImportError:  # not installed, or it cannot work with this numpy
+        return False
+    return True
+
+
+class NumpySearch:
+    """The search in numpy and rapidfuzz, a block of queries at a time."""
+
+    def __init__(self, search: Search) -> None:
+        self.search = search
+        self.rows: dict[int, tuple[Array, Array]] = {}
+
+    def find_near(self, i: int, labels: Array, skip: int) -> tuple[Array, Array]:
+        """Find the targets near to query `i`: see `windows.FindNear`."""
+        if i not in self.rows:
+            ahead = {k: row for k, row in self.rows.items() if k > i}
+            self.rows = ahead | self._search_block(i, labels, skip)
+        matches, similarities = self.rows.pop(i)
+        remaining = (labels[matches] != skip) & (labels[matches] >= 0)
+        return matches[remaining], similarities[remaining]
+
+    def _search_block(self, i: int, labels: Array, skip: int) -> dict[int, tuple[Array, Array]]:
+        """Return the near targets of some queries from `i` on, by query."""
+        import numpy as np
+
+        block = np.arange(i, min(i + 4 * BLOCK, len(self.search.lo)))
+        excluded_label = -1
+        if self.search.is_within_one_list:
+            same_group = block[labels[block] == skip]
+            # A text with a negative label is not queried any more. If many queries of one group
+            # follow, the targets already in the group need not be compared again.
+            excluded_label = skip if len(same_group) >= GROUP_SIZE else -1
+            block = same_group if excluded_label >= 0 else block[labels[block] >= 0]
+        block = block[:BLOCK]
+        targets = np.arange(self.search.lo[block].min(), self.search.hi[block].max())
+        targets = targets[(labels[targets] >= 0) & (labels[targets] != excluded_label)]
+        chunks = [targets[k : k + COLUMNS] for k in range(0, max(len(targets), 1), COLUMNS)]
+        parts = zip(*(self._compare(block, chunk) for chunk in chunks), strict=True)
+        rows, matches, similarities = map(np.concatenate, parts)
+        order = np.argsort(rows, kind="stable")
+        cuts = np.searchsorted(rows[order], np.arange(1, len(block)))
+        columns = (np.split(column[order], cuts) for column in (matches, similarities))
+        return dict(zip(map(int, block), zip(*columns, strict=True), strict=True))
+
+    def _compare(self, block: Array, targets: Array) -> tuple[Array, Array, Array]:
+        """Return (index in the block, target, similarity) of each pair that reaches the cutoff."""
+        import numpy as np
+        from rapidfuzz.distance import Indel
+        from rapidfuzz.process import cdist
+
+        queries = [self.search.queries.texts[i] for i in block]
+        others = [self.search.targets.texts[j] for j in targets]
+        # With the cutoff itself, rapidfuzz 3.14 returns 0 for some pairs that reach it exactly.
+        table: Array = cdist(
+            queries, others, scorer=Indel.normalized_similarity, dtype=np.float64,
+            score_cutoff=self.search.cutoff - 1e-6, workers=worker_count(),
+        )  # fmt: skip
+        rows, columns = np.nonzero(table)
+        matches, similarities = targets[columns], table[rows, columns]
+        near = (similarities >= self.search.cutoff) & (matches >= self.search.lo[block][rows])
+        return rows[near], matches[near], similarities[near]

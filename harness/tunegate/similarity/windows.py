@@ -15,14 +15,7 @@ FindNear: TypeAlias = "Callable[[int, Array, int], tuple[Array, Array]]"
 
 
 class TextsByLength:
-    """Distinct texts, the longest first.
-
-    Attributes:
-        texts: The texts.
-        positions: The indices of each in the list they came from.
-        sizes: The number of letters of each.
-        indices: 0 to n - 1: labels that leave no text out.
-    """
+    """Distinct texts, the longest first."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         import numpy as np
@@ -31,9 +24,9 @@ class TextsByLength:
         for i, text in enumerate(texts):
             positions.setdefault(text, []).append(i)
         self.texts = sorted(positions, key=len, reverse=True)
-        self.positions = [positions[text] for text in self.texts]
+        self.positions = [positions[text] for text in self.texts]  # in the list they came from
         self.sizes: Array = np.fromiter(map(len, self.texts), np.int64, len(self.texts))
-        self.indices: Array = np.arange(len(self.texts))
+        self.indices: Array = np.arange(len(self.texts))  # labels that leave no text out
 
 
 class Search:

@@ -79,11 +79,10 @@ class AnswerCache:
             return
         self.db.execute("begin immediate")  # a second process waits here and finds it done
         with self.db:
-            if self._version() > VERSION:
-                raise ConfigError(f"{self.path} was written by a newer tunegate; upgrade this one")
-            if self._version() == VERSION:
+            if (version := self._version()) == VERSION:
                 return
-            version = self._version()
+            if version > VERSION:
+                raise ConfigError(f"{self.path} was written by a newer tunegate; upgrade this one")
             old = self.db.execute("select 1 from sqlite_master where name = 'answers'").fetchone()
             if not old:
                 self.db.execute(_SCHEMA)
@@ -118,9 +117,8 @@ class AnswerCache:
             key = (request_digest(request.messages, request.tools), request.repetition)
             if key in rows:
                 *kept, more, seal = rows[key]  # of version 3 without `more`, nor is it sealed
-                if not hmac.compare_digest(
-                    seal, seal_of([*kept, more] if more else kept, self.key)
-                ):
+                sealed = [*kept, more] if more else kept
+                if not hmac.compare_digest(seal, seal_of(sealed, self.key)):
                     edited += 1
                     continue
                 text, latency, tokens, cost, prompt_tokens, finish = kept[3:]
@@ -131,10 +129,8 @@ class AnswerCache:
                 if answer.asked_at >= since:
                     answers[request.row] = answer
         if edited:
-            warnings.warn(
-                f"{self.path}: {edited} answers were edited since, and are asked for again",
-                stacklevel=2,
-            )
+            said = f"{edited} answers were edited since, and are asked for again"
+            warnings.warn(f"{self.path}: {said}", stacklevel=2)
         return answers
 
     def put(self, model: str, request: Request, answer: Answer) -> None:
@@ -145,8 +141,7 @@ class AnswerCache:
         key = model, request_digest(request.messages, request.tools), int(request.repetition)
         values = (answer.text, float(answer.latency), int(answer.tokens), float(answer.cost))
         row = (*key, *values, int(answer.prompt_tokens), answer.finish)
-        more = {f: v for f in _MORE_FIELDS if (v := getattr(answer, f))}
-        text = json.dumps(more, default=str)
+        text = json.dumps({f: v for f in _MORE_FIELDS if (v := getattr(answer, f))}, default=str)
         with self._as_config_error():
             self.db.execute(
                 "insert or replace into answers values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -178,9 +173,8 @@ class AnswerCache:
         try:
             yield
         except sqlite3.Error as error:
-            raise ConfigError(
-                f"{self.path}: {error}; this is the cache of answers: make room, or move it away"
-            ) from None
+            advice = "this is the cache of answers: make room, or move it away"
+            raise ConfigError(f"{self.path}: {error}; {advice}") from None
 
 
 def record_judge(state: StateDir, digest: str) -> None:

@@ -1,10 +1,20 @@
-"""Reads and extends `registry.jsonl`, the hash-chained record of promotions that users commit."""
+"""Reads and extends `registry.jsonl`, the hash-chained record of promotions that users commit.
+
+The chain may fork: two branches that both promoted share their first lines. A line of the action
+`merge` joins them: it names the last lines of both, in `previous` and `merges`. All other lines
+have one line before them.
+"""
+
+from __future__ import annotations
 
 import getpass
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, reduce
+from operator import or_
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +22,24 @@ from filelock import FileLock
 
 from ..errors import ConfigError
 from ..utils.atomic import atomic_write
+from ..utils.hashing import sha256_bytes
 from ..utils.masking import find_private
 from ..utils.timestamps import timestamp
-from . import registry_chain as chain
-from .registry_chain import RegistryBroken, RegistryEntry, promotions_in_force
 from .seal import sign
 from .state_dir import StateDir
 
-__all__ = ["Registry", "RegistryBroken", "RegistryEntry", "promotions_in_force"]
+Line = tuple[str, bytes]  # where it stands, "FILE, line N", and its bytes without the line end
 
+REQUIRED_KEYS = ("action", "alias", "who", "when")
+MERGE = "`tunegate registry merge` keeps the entries of both"
+CONFLICT_MARKER = re.compile(rb"([<|=>])\1{6,}( .*)?")
 ALIAS = re.compile(r"[._-]*[A-Za-z0-9][A-Za-z0-9._-]*")
 MODEL_KEYS = ("run", "model", "model_digest", "trained")
 CHAIN_KEYS = (*MODEL_KEYS, "receipt", "scorecard", "test")
+
+
+class RegistryBroken(ConfigError):
+    """A line of the registry was changed, removed or inserted: its hash chain does not hold."""
 
 
 class NothingToRollBack(ConfigError):
@@ -32,6 +48,203 @@ class NothingToRollBack(ConfigError):
 
 class AliasMoved(ConfigError):
     """The alias was moved by somebody else since the caller looked at it."""
+
+
+class RegistryEntry(dict[str, Any]):
+    """A line of the registry; `digest` is the sha256 of its bytes, which the next line names."""
+
+    digest = ""
+
+    @classmethod
+    def read(cls, line: bytes) -> RegistryEntry:
+        """Parse a line; raises ValueError where it holds no JSON object."""
+        values = json.loads(line)
+        if not isinstance(values, dict):
+            raise ValueError("no JSON object")
+        entry = cls(values)
+        entry.digest = sha256_bytes(line)
+        return entry
+
+    @property
+    def parents(self) -> list[str]:
+        """The digests of the lines before it: none for a first line, several for a merge."""
+        first = [self["previous"]] if self["previous"] != "" else []
+        return [*first, *self.get("merges", [])]
+
+
+Promotions = tuple[RegistryEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where an alias stands after a line."""
+
+    # Those that were not rolled back: the last is in force, a rollback goes to the one before it.
+    promotions: Promotions = ()
+    moved_by: frozenset[int] = frozenset()  # the lines that brought it there
+    # Where two branches moved it to, until somebody decides: it stands where both came from.
+    contenders: tuple[Promotions, ...] = ()
+
+    @property
+    def entry(self) -> RegistryEntry | None:
+        """The line of the promotion in force; None before the first one."""
+        return self.promotions[-1] if self.promotions else None
+
+
+Standings = dict[str, Standing]
+
+
+def numbered_lines(path: Path) -> list[Line]:
+    """Return the lines of a file, each with its place; none where there is no file."""
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    return [(f"{path}, line {number}", line) for number, line in enumerate(lines, start=1)]
+
+
+def conflict_sides(lines: Sequence[Line]) -> list[list[Line]]:
+    """Return both versions of a file that git left with conflict markers, else the only one."""
+    sides: dict[bytes, list[Line]] = {b"<": [], b"=": []}
+    marker = b">"  # after a conflict, and before the first, a line is part of both versions
+    for place, line in lines:
+        if match := CONFLICT_MARKER.fullmatch(line):
+            marker = match[1]
+            continue
+        for side, kept in sides.items():
+            if marker in (b">", side):
+                kept.append((place, line))
+    has_markers = any(CONFLICT_MARKER.fullmatch(line) for _, line in lines)
+    return [*sides.values()] if has_markers else [[*lines]]
+
+
+def read_history(lines: Iterable[Line], *, may_fork: bool = False) -> History:
+    """Return the history of lines; raises RegistryBroken naming the first bad line.
+
+    Each line must name lines above it, and the last line must follow from all others; with
+    `may_fork`, several lines may be the last of a branch.
+    """
+    entries: list[RegistryEntry] = []
+    places: list[str] = []
+    numbers: dict[str, int] = {}
+    for place, line in lines:
+        if CONFLICT_MARKER.fullmatch(line):
+            left = "two branches both changed the registry, and git left its conflict markers here"
+            raise RegistryBroken(f"{place}: {left}: {MERGE}")
+        try:
+            entry = RegistryEntry.read(line)
+            is_chained = all(p in numbers for p in entry.parents) and entry.digest not in numbers
+        except (ValueError, KeyError, TypeError, RecursionError):
+            is_chained = False
+        if not is_chained:
+            changed = "a line was edited, removed or put in. Restore the file from version control"
+            raise RegistryBroken(f"{place}: the chain is broken here; {changed}")
+        if missing := [key for key in REQUIRED_KEYS if not isinstance(entry.get(key), str)]:
+            raise RegistryBroken(f"{place}: it does not say {', '.join(missing)}")
+        numbers[entry.digest] = len(entries)
+        entries.append(entry)
+        places.append(place)
+    last_of_branches = heads(entries)
+    if len(last_of_branches) > 1 and not may_fork:
+        number = min(numbers[entry.digest] for entry in last_of_branches)
+        changed = f"a line was put in, or two branches both promoted: then {MERGE}"
+        raise RegistryBroken(f"{places[number + 1]}: the chain is broken here; {changed}")
+    return History(entries, places)
+
+
+def heads(entries: Sequence[RegistryEntry]) -> list[RegistryEntry]:
+    """Return the entries that no other entry names as the one before it."""
+    named = {digest for entry in entries for digest in entry.parents}
+    return [entry for entry in entries if entry.digest not in named]
+
+
+@dataclass
+class History:
+    """Where each alias stands after each entry; RegistryBroken names one of the `places`."""
+
+    entries: Sequence[RegistryEntry]
+    places: Sequence[str] = ()
+    standings: list[Standings] = field(default_factory=list)
+    reached: list[int] = field(default_factory=list)  # bit N: entry N is this one, or before it
+
+    def __post_init__(self) -> None:
+        numbers: dict[str, int] = {}
+        for number, entry in enumerate(self.entries):
+            parents = [numbers[digest] for digest in entry.parents]
+            self.reached.append(self._reach(parents) | 1 << number)
+            standings = self._after(parents)
+            if entry["action"] != "merge":
+                standing = standings.get(entry["alias"], Standing())
+                moved = self._moved(number, entry, standing) if len(parents) < 2 else None
+                if moved is None:
+                    place = self.places[number] if self.places else f"entry {number + 1}"
+                    faults = {
+                        "rollback": "more is rolled back in it than was promoted",
+                        "keep": "it keeps a promotion that no branch had made",
+                    }
+                    fault = faults.get(entry["action"], "only a merge has two lines before it")
+                    raise RegistryBroken(f"{place}: {fault}")
+                standings = {**standings, entry["alias"]: moved}
+            self.standings.append(standings)
+            numbers[entry.digest] = number
+
+    @property
+    def last(self) -> Standings:
+        """The standing of each alias after the last entry."""
+        return self.standings[-1] if self.standings else {}
+
+    def standing(self, alias: str) -> Standing:
+        """Return where an alias stands after the last entry."""
+        return self.last.get(alias, Standing())
+
+    def undecided(self) -> dict[str, Standing]:
+        """Return the aliases that two branches both moved, each with where they moved it to."""
+        return {alias: standing for alias, standing in self.last.items() if standing.contenders}
+
+    @staticmethod
+    def _moved(number: int, entry: RegistryEntry, standing: Standing) -> Standing | None:
+        """Return where an entry moves its alias to; None where there is no such place."""
+        promotions, moved_by = standing.promotions, frozenset({number})
+        if entry["action"] == "rollback":
+            return Standing(promotions[:-1], moved_by) if promotions else None
+        if entry["action"] == "keep":
+            for kept in (promotions, *standing.contenders):
+                if standing.contenders and kept and kept[-1].digest == entry.get("kept"):
+                    return Standing(kept, moved_by)
+            return None
+        return Standing((*promotions, entry), moved_by)
+
+    def _reach(self, numbers: Iterable[int]) -> int:
+        return reduce(or_, (self.reached[number] for number in numbers), 0)
+
+    def _after(self, numbers: Sequence[int]) -> Standings:
+        """Return the standings where the branches that end with these entries meet."""
+        if len(numbers) < 2:
+            return self.standings[numbers[0]] if numbers else {}
+        *others, last = numbers
+        common, newest = self._reach(others) & self.reached[last], []
+        while common:  # an entry stands after all that are before it: the highest bit is the newest
+            newest.append(common.bit_length() - 1)
+            common &= ~self.reached[newest[-1]]
+        ours, theirs, base = self._after(others), self.standings[last], self._after(newest)
+        unmoved = Standing()
+        return {
+            alias: merged_standing(*(side.get(alias, unmoved) for side in (ours, theirs, base)))
+            for alias in sorted({*ours, *theirs})
+        }
+
+
+def merged_standing(ours: Standing, theirs: Standing, base: Standing) -> Standing:
+    """Return where an alias stands that two branches left there: at `base` where both moved it."""
+    if theirs.moved_by in (base.moved_by, ours.moved_by):
+        return ours
+    if ours.moved_by == base.moved_by:
+        return theirs
+    sides = (side.contenders or (side.promotions,) for side in (ours, theirs))
+    contenders = tuple(promotions for side in sides for promotions in side)
+    return Standing(base.promotions, ours.moved_by | theirs.moved_by, contenders)
+
+
+def promotions_in_force(entries: Sequence[RegistryEntry], alias: str) -> list[RegistryEntry]:
+    """Return the promotions of an alias that were not rolled back; the last one is in force."""
+    return [*History(entries).standing(alias).promotions]
 
 
 def checked_alias(name: str) -> str:
@@ -62,34 +275,32 @@ class Registry:
         self.path = path or root / "registry.jsonl"
         self.state = StateDir(root)
 
-    def history(self) -> chain.History:
+    def history(self) -> History:
         """Return where each alias stands after each line; raises RegistryBroken for a bad one."""
-        return chain.read_history(chain.numbered_lines(self.path))
+        return read_history(numbered_lines(self.path))
 
     def entries(self) -> list[RegistryEntry]:
         """Return every line, oldest first; raises RegistryBroken naming the first bad line."""
         return [*self.history().entries]
 
+    @cached_property
     def _lock(self) -> FileLock:
+        """The lock of the file; who holds it can take it again."""
         return FileLock(self.state.path("registry.lock"))
 
     def append(
         self, action: str, alias: str, facts: Mapping[str, Any], reason: str
     ) -> RegistryEntry:
         """Add one line and return it, while the file is locked; raises RegistryBroken."""
-        with self._lock():
-            return self._add(self.entries(), facts, action=action, alias=alias, why=reason)
-
-    def _add(
-        self, entries: Sequence[RegistryEntry], facts: Mapping[str, Any], **decision: str
-    ) -> RegistryEntry:
-        """Add a line to the file, which holds these entries; the lock is held."""
-        existing = self.path.read_bytes() if self.path.exists() else b""
-        if existing and not existing.endswith((b"\n", b"\r")):
-            existing += b"\n"  # an editor took the last line end away
-        line = self._line(facts, previous=entries[-1].digest if entries else "", **decision)
-        atomic_write(self.path, existing + line + b"\n", mode=0o644)
-        return RegistryEntry.read(line)
+        with self._lock:
+            entries = self.entries()
+            existing = self.path.read_bytes() if self.path.exists() else b""
+            if existing and not existing.endswith((b"\n", b"\r")):
+                existing += b"\n"  # an editor took the last line end away
+            previous = entries[-1].digest if entries else ""
+            line = self._line(facts, action=action, alias=alias, why=reason, previous=previous)
+            atomic_write(self.path, existing + line + b"\n", mode=0o644)
+            return RegistryEntry.read(line)
 
     def _line(self, facts: Mapping[str, Any], **decision: str) -> bytes:
         """Return the line of an entry that is made now, signed by the state tree."""
@@ -111,9 +322,8 @@ class Registry:
         ConfigError for an alias that is none, RegistryBroken.
         """
         checked_alias(alias)
-        with self._lock():
-            history = self.history()
-            standing = history.standing(alias)
+        with self._lock:
+            standing = self.history().standing(alias)
             current = standing.entry
             is_in_force = current and current.get("model_digest") == facts["model_digest"]
             if is_in_force and not standing.contenders:
@@ -121,30 +331,24 @@ class Registry:
             if (current and current.digest) != (seen and seen.digest):
                 now = f"run:{current.get('run')}" if current else "no run"
                 then = f"run:{seen.get('run')}" if seen else "no run"
-                raise AliasMoved(
-                    f"{alias} was {then} when this session began and is {now} now; "
-                    f"run the model suite again"
-                )
-            return self._add(history.entries, facts, action="promote", alias=alias, why=reason)
+                moved = f"{alias} was {then} when this session began and is {now} now"
+                raise AliasMoved(f"{moved}; run the model suite again")
+            return self.append("promote", alias, facts, reason)
 
     def rollback(self, alias: str, reason: str) -> RegistryEntry:
         """Add a line that points the alias to its earlier promotion; raises NothingToRollBack."""
-        with self._lock():
-            history = self.history()
-            standing = history.standing(alias)
+        with self._lock:
+            standing = self.history().standing(alias)
             if standing.contenders:
                 decide = 'tunegate registry merge --keep RUN --why "..."'
                 raise NothingToRollBack(f"two branches moved {alias!r}: decide first, `{decide}`")
-            current = standing.promotion
-            if current is None or current.earlier is None:
-                n = 0 if current is None else 1
-                raise NothingToRollBack(
-                    f"{alias!r} has {n} promotion in force; there is none before it"
-                )
-            earlier = current.earlier.entry
+            if len(standing.promotions) < 2:
+                in_force = f"{len(standing.promotions)} promotion in force"
+                raise NothingToRollBack(f"{alias!r} has {in_force}; there is none before it")
+            *_, earlier, current = standing.promotions
             facts = {k: earlier[k] for k in MODEL_KEYS if k in earlier}
-            facts["from"] = current.entry.get("run")
-            return self._add(history.entries, facts, action="rollback", alias=alias, why=reason)
+            facts["from"] = current.get("run")
+            return self.append("rollback", alias, facts, reason)
 
     def merge(
         self, reason: str = "", theirs: Path | None = None, base: Path | None = None
@@ -155,23 +359,22 @@ class Registry:
         one after the other. The lines of `base`, which both came from, must be in both. Returns
         None, adding no line, where one version holds all of the other. Raises RegistryBroken.
         """
-        with self._lock():
-            sides = chain.conflict_sides(chain.numbered_lines(self.path))
+        with self._lock:
+            sides = conflict_sides(numbered_lines(self.path))
             if theirs is not None:
-                sides = [chain.numbered_lines(self.path), chain.numbered_lines(theirs)]
+                sides = [numbered_lines(self.path), numbered_lines(theirs)]
             may_fork = len(sides) == 1
             if not may_fork:
                 for side in sides:
-                    chain.read_history(side)
-            for place, line in chain.numbered_lines(base) if base else []:
+                    read_history(side)
+            for place, line in numbered_lines(base) if base else []:
                 if any(line not in (kept for _, kept in side) for side in sides):
                     raise RegistryBroken(f"{place}: a version lacks this line: it was rewritten")
             lines: dict[bytes, str] = {}
             for place, line in (numbered for side in sides for numbered in side):
                 lines.setdefault(line, place)
-            united: list[chain.Line] = [(place, line) for line, place in lines.items()]
-            last = chain.heads(chain.read_history(united, may_fork=True).entries)
-            ends = [entry.digest for entry in last]
+            united: list[Line] = [(place, line) for line, place in lines.items()]
+            ends = [entry.digest for entry in heads(read_history(united, may_fork=True).entries)]
             added = None
             if len(ends) > 1:
                 joined = {"action": "merge", "alias": "", "why": reason, "previous": ends[0]}
@@ -189,15 +392,15 @@ class Registry:
         or of the model's digest. Without `alias`, each undecided one that has a promotion of it is
         decided. Raises ConfigError where none has, or one has several, RegistryBroken.
         """
-        with self._lock():
+        with self._lock:
             begin = run.removeprefix("run:")
             chosen: dict[str, tuple[RegistryEntry, RegistryEntry | None]] = {}
             runs: set[str] = set()
             for name, standing in self.history().undecided().items():
                 if alias not in (None, name):
                     continue
-                options = (standing.promotion, *standing.contenders)
-                entries = [promotion.entry for promotion in options if promotion]
+                options = (standing.promotions, *standing.contenders)
+                entries = [promotions[-1] for promotions in options if promotions]
                 runs |= {f"{name}: run:{entry.get('run')}" for entry in entries}
                 named = [(e, str(e.get("run")), str(e.get("model_digest"))) for e in entries]
                 found = {
@@ -216,8 +419,7 @@ class Registry:
             for name, (entry, former) in chosen.items():
                 facts = {k: entry[k] for k in CHAIN_KEYS if k in entry}
                 facts |= {"kept": entry.digest, "from": former.get("run") if former else None}
-                decision = {"action": "keep", "alias": name, "why": reason}
-                added.append(self._add(self.entries(), facts, **decision))
+                added.append(self.append("keep", name, facts, reason))
             return added
 
 

@@ -14,7 +14,7 @@ from ..interfaces.trainer import Plan, Trained
 from ..utils.atomic import atomic_write
 from ..utils.hashing import sha256_json
 from ..utils.timestamps import time_key, timestamp
-from .seal import SealBroken, read_sealed, secret_key, write_sealed
+from .seal import SealBroken, read_sealed, read_unverified, secret_key, write_sealed
 from .state_dir import StateDir
 
 
@@ -65,10 +65,8 @@ class Run:
     ) -> None:
         """Write `run.json`, which makes its model a candidate; checkpoints have `digests`."""
         record = {**asdict(trained), "run": self.id, "baseline": baseline, "made": timestamp()}
-        record["checkpoints"] = {
-            name: {"model": spec, "digest": digests[name]}
-            for name, spec in trained.checkpoints.items()
-        }
+        specs = trained.checkpoints.items()
+        record["checkpoints"] = {n: {"model": spec, "digest": digests[n]} for n, spec in specs}
         record["receipt"] = sha256_json(self.receipt)
         write_sealed(self.folder / "run.json", record, secret_key(self.state))
 
@@ -143,12 +141,12 @@ class Run:
         time of their import, else `made` of the receipt, else the time of the file.
         """
         path = self.folder / "run.json"
-        record = _read_unverified(path)
+        record = read_unverified(path)
         if "made" in record:
             return time_key(path, record["made"])
         figures = record.get("figures")
         imported = figures.get("imported") if isinstance(figures, dict) else None
-        return time_key(path, imported, _read_unverified(self.folder / "receipt.json").get("made"))
+        return time_key(path, imported, read_unverified(self.folder / "receipt.json").get("made"))
 
     def curves(self, *, after_kept: bool = False) -> list[dict[str, float]]:
         """Return the readings of a trainer, or those after the kept weights."""
@@ -158,10 +156,8 @@ class Run:
         """Return spec and digest of the model, or of a checkpoint; RunNotFound, SealBroken."""
         checkpoints = self.record.get("checkpoints", {})
         if checkpoint and checkpoint not in checkpoints:
-            available = ", ".join(checkpoints) or "none"
-            raise RunNotFound(
-                f"run {self.id} has no checkpoint {checkpoint!r}; it has: {available}"
-            )
+            known = ", ".join(checkpoints) or "none"
+            raise RunNotFound(f"run {self.id} has no checkpoint {checkpoint!r}; it has: {known}")
         made = checkpoints[checkpoint] if checkpoint else self.record
         return str(made["model"]), str(made["digest"])
 
@@ -276,12 +272,3 @@ def find_started(state: StateDir, name: str) -> Run:
 def _ids_that_begin(ids: Sequence[str], name: str) -> list[str]:
     """Return the ids that begin with the name; an empty name is none, though all begin with it."""
     return [id_ for id_ in ids if name and id_.startswith(name)]
-
-
-def _read_unverified(path: Path) -> dict[str, Any]:
-    """Return the content of a JSON file, its seal not verified; {} where it holds no object."""
-    try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -39,11 +39,19 @@ def read_sealed(path: Path, key: bytes, remedy: str = "") -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, AttributeError):
         raise SealBroken(f"{path} was not written by tunegate") from None
     if not isinstance(seal, str) or not hmac.compare_digest(seal, seal_of(body, key)):
-        raise SealBroken(
-            f"{path} was not written by a gate of this state tree, or was changed since; "
-            + (remedy or f"restore it, or remove {path.parent} and run the data suite again")
-        )
+        remedy = remedy or f"restore it, or remove {path.parent} and run the data suite again"
+        changed = "was not written by a gate of this state tree, or was changed since"
+        raise SealBroken(f"{path} {changed}; {remedy}")
     return body
+
+
+def read_unverified(path: Path) -> dict[str, Any]:
+    """Return the content of a JSON file, its seal not verified; {} where it holds no object."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def secret_key(state: StateDir) -> bytes:

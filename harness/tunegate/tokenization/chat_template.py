@@ -11,11 +11,10 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from ..data.canonical import content_text, to_json
-from ..data.replies import Calls, read_reply
+from ..data.canonical import Calls, content_text, read_reply, to_json
 from ..utils.hashing import sha256_bytes
 from ..utils.strict_json import parse_json_text
-from .render_limits import MAX_MEMORY, uses_powers, within_limits
+from .render_limits import MAX_MEMORY, RenderStopped, uses_powers, within_limits
 
 # Some templates, such as Llama 3.2's, write today's date. They get this date instead, in training
 # and after it, so that a prompt does not change from day to day. Llama's templates use it when they
@@ -90,12 +89,14 @@ class ChatTemplate:
     def render(self, messages: Messages, *, prompt: bool = False, tools: Messages = ()) -> str:
         """Return a conversation as text; as a `prompt`, with the start of the assistant's turn.
 
-        Templates expect the content as text, not as parts. Most expect the arguments of a tool call
-        as JSON values, and some (DeepSeek) as a text of JSON: that is tried where values fail.
+        Templates expect the content as text, a few as parts. Most expect the arguments of a tool
+        call as JSON values, and some (DeepSeek) as a text of JSON: that is tried where values fail.
         """
         texts = [{**m, "content": content_text(m)} for m in messages]
         texts = _with_folded_system(texts) if self.options.fold_system else texts
         try:
+            if self.takes_parts:
+                texts = [m | {"content": [{"type": "text", "text": m["content"]}]} for m in texts]
             try:
                 return self._apply(texts, prompt, tools, lambda value: value)
             except TypeError:
@@ -123,6 +124,21 @@ class ChatTemplate:
                 **self.options.args,
             )  # fmt: skip
         return rendered
+
+    @cached_property
+    def takes_parts(self) -> bool:
+        """Whether content is a list of parts, as Idefics has it, and a text of it is not shown."""
+
+        def shows(content: Any) -> bool:
+            try:
+                message = {"role": "user", "content": content}
+                return _HEAD_END in self._apply([message], False, (), lambda value: value)
+            except (RenderStopped, MemoryError):
+                raise
+            except Exception:  # whatever its author had it raise
+                return False
+
+        return not shows(_HEAD_END) and shows([{"type": "text", "text": _HEAD_END}])
 
     def _fold_hint(self, messages: Messages, prompt: bool, tools: Messages) -> str:
         """Return what to set where a conversation is refused for its system message alone."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..data.canonical import content_text
 from ..data.dataset import Example
-from .turns import is_trained_on
+from .encode import is_trained_on
 
 # Tokens around each message and the last reply: OpenAI's cookbook, "How to count tokens with
 # tiktoken".

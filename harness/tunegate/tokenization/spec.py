@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ..config.schema import Config
     from ..interfaces.trainer import Trainer
 
+    Trainers = Mapping[str, type[Trainer]]  # by name
+
 
 @dataclass(frozen=True, slots=True)
 class TokenizationSpec:
@@ -42,10 +44,7 @@ class TokenizationSpec:
 
 
 def tokenization_of(
-    config: Config,
-    root: Path,
-    trainers: Mapping[str, type[Trainer]],
-    trainer_name: str | None = None,
+    config: Config, root: Path, trainers: Trainers, trainer_name: str | None = None
 ) -> TokenizationSpec:
     """Return the tokenization of the named trainer, or of the first configured that has one."""
     counting = (name for name, trainer in trainers.items() if hasattr(trainer, "tokenization"))
@@ -63,7 +62,7 @@ def tokenization_of(
 
 
 def _tokenization_of_trainer(
-    name: str, table: Mapping[str, Any], root: Path, trainers: Mapping[str, type[Trainer]]
+    name: str, table: Mapping[str, Any], root: Path, trainers: Trainers
 ) -> TokenizationSpec:
     trainer = trainers[name]() if name in trainers else None
     try:

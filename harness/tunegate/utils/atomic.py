@@ -27,11 +27,10 @@ def atomic_write(path: Path | str, data: bytes, *, mode: int = 0o644) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except OSError as error:  # that of a full disk names no file
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror or str(error), str(path)) from None
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):  # that of a full disk names no file
+            raise OSError(error.errno, error.strerror or str(error), str(path)) from None
         raise
     # The new name must be on the disk too: a power cut must not bring the old file back.
     if hasattr(os, "O_DIRECTORY"):  # Windows cannot open a folder, and needs no such call

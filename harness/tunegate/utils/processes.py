@@ -21,9 +21,8 @@ def worker_count() -> int:
     value = os.environ.get(WORKERS_VARIABLE)
     if value is not None:
         if not (value.isascii() and value.isdigit() and int(value) > 0):
-            raise ValueError(
-                f"{WORKERS_VARIABLE} is {value!r}; a whole number of 1 or more is valid"
-            )
+            needed = "a whole number of 1 or more is valid"
+            raise ValueError(f"{WORKERS_VARIABLE} is {value!r}; {needed}")
         return int(value)
     affinity = getattr(os, "sched_getaffinity", None)  # Linux alone has it
     cpus = len(affinity(0)) if affinity else os.cpu_count() or 1

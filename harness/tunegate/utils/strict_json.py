@@ -59,9 +59,8 @@ def parse_strict(text: str, line: int = 1) -> Any:
             _raise_first_flaw(value)
     except json.JSONDecodeError as error:
         location = f"line {line + error.lineno - 1}, character {error.pos + 1} of the row"
-        raise Unreadable(
-            "json", f"not JSON: {_syntax_error_reason(text, error)} ({location})"
-        ) from None
+        reason = f"not JSON: {_syntax_error_reason(text, error)} ({location})"
+        raise Unreadable("json", reason) from None
     except RecursionError:
         raise Unreadable("json", f"nested more than {MAX_DEPTH} levels deep") from None
     return value

@@ -94,6 +94,11 @@ def shorten(text: str, width: int) -> str:
     return cut(" ".join(text.split()), width)
 
 
+def counted(n: int, noun: str) -> str:
+    """Return a number with its noun: 1 finding, 1,200 findings."""
+    return f"{n:,} {noun}{'s' * (n != 1)}"
+
+
 def quote(text: str) -> str:
     """Return the first 40 characters of a text in quotes, all but ASCII escaped."""
     return ascii(text if len(text) <= 40 else text[:40] + "...")

@@ -29,13 +29,19 @@ def run(args: argparse.Namespace) -> int:
     if not args.folder.is_dir():
         raise ConfigError(f"{args.folder} is not a folder")
     path = Path(args.receipt)
-    receipt = read_receipt(path) if path.is_file() else {}
+    receipt: dict[str, Any] = {}
+    if path.is_file():
+        try:
+            receipt = json.loads(path.read_bytes())
+            receipt.pop("seal")
+            str(receipt["run"])
+        except (ValueError, KeyError, AttributeError):
+            raise ConfigError(f"{path} is not a receipt") from None
     busy = f"run {args.receipt}: another process is training it"
     with qlora_run(str(receipt.get("run", args.receipt)), busy=busy) as started:
         if receipt and started.receipt != receipt:
-            raise ConfigError(
-                f"{path} is not the receipt of run {started.id}: one of them was changed"
-            )
+            fault = f"{path} is not the receipt of run {started.id}"
+            raise ConfigError(f"{fault}: one of them was changed")
         with FileLock(started.folder / "run.lock", timeout=0):
             from ..import_model import import_model
 
@@ -43,20 +49,9 @@ def run(args: argparse.Namespace) -> int:
                 raise ConfigError(f"run {started.id} is finished: it has its model")
             report = import_model(args.folder.resolve(), started, same_base=args.same_base)
     print(f"run {started.id} has its model, trained elsewhere")
-    for label, facts in (("proved", report.proved), ("not proved", report.unproved)):
+    for label, facts in zip(("proved", "not proved"), report, strict=True):
         for fact in facts:
             first, rest = f"{label:<12}", " " * 12
             print(textwrap.fill(fact, 80, initial_indent=first, subsequent_indent=rest))
     print("next        pytest suites/model --model latest")
     return 0
-
-
-def read_receipt(path: Path) -> dict[str, Any]:
-    """Return the receipt in a file, without its seal; raise ConfigError where it is none."""
-    try:
-        receipt: dict[str, Any] = json.loads(path.read_bytes())
-        receipt.pop("seal")
-        str(receipt["run"])
-    except (ValueError, KeyError, AttributeError):
-        raise ConfigError(f"{path} is not a receipt") from None
-    return receipt

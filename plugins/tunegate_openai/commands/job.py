@@ -33,13 +33,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Do one thing to the job, and print how it stands; raises ConfigError."""
-    try:
-        print(_run_action(args))
-    except TrainingFailed as error:
-        raise ConfigError(str(error)) from None
-
-
-def _run_action(args: argparse.Namespace) -> str:
     started = find_started(StateDir(current_project()), args.run)
     if (trainer := started.plan.trainer) != "openai":
         raise ConfigError(f"run {started.id} was trained with {trainer}: it has no job")
@@ -48,16 +41,20 @@ def _run_action(args: argparse.Namespace) -> str:
     if args.forget:
         forgotten = [*submission.forgotten, submission.job]
         submission.with_saved(started.folder, job="", asked=0.0, forgotten=forgotten)
-        return f"run {started.id} has no job; the command that trained it asks for a new one"
+        print(f"run {started.id} has no job; the command that trained it asks for a new one")
+        return
     name = args.attach or submission.job
     if not name:
         raise ConfigError(f"run {started.id} has no job yet")
-    with readable_errors(settings, f"job {name}"):
-        jobs = connect(settings).fine_tuning.jobs
-        requests = {"pause": jobs.pause, "unpause": jobs.resume, "cancel": jobs.cancel}
-        request = next((do for key, do in requests.items() if getattr(args, key)), jobs.retrieve)
-        job = request(name)
+    try:
+        with readable_errors(settings, f"job {name}"):
+            jobs = connect(settings).fine_tuning.jobs
+            actions = {"pause": jobs.pause, "unpause": jobs.resume, "cancel": jobs.cancel}
+            act = next((act for key, act in actions.items() if getattr(args, key)), jobs.retrieve)
+            job = act(name)
+    except TrainingFailed as error:
+        raise ConfigError(str(error)) from None
     if args.attach:
         submission.with_saved(started.folder, job=job.id)
     model_text = f", made {job.fine_tuned_model}" if job.fine_tuned_model else ""
-    return f"job {job.id}: {job.status}{model_text}"
+    print(f"job {job.id}: {job.status}{model_text}")

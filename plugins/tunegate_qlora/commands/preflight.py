@@ -72,14 +72,14 @@ def describe_training(plan: Plan) -> tuple[list[str], list[str]]:
 
     settings = parse_settings(Settings, plan.config)
     folder = base.locate_base(settings.base, plan.root)
-    architecture = describe_architecture(folder)
+    architecture = describe_architecture(folder, settings)
     template = load_template(folder, template_options(plan.config, plan.root))
     problems, train = row_problems(plan, settings, folder, template)
     problems += world_size_problems(len(train), settings, architecture, gpus=0)
     if not train:
         return [], problems
-    conversations, config = conversations_of(train), base.read_config(folder)
-    needed = estimate_memory(architecture, settings, conversations, config, gpu=True)
+    conversations = conversations_of(train)
+    needed = estimate_memory(architecture, settings, conversations, gpu=True)
     tokens = sum(len(row.ids) for row in conversations)
     step = settings.world_size * settings.batch * settings.accumulation
     processes = f"{settings.processes} process{'es' * (settings.processes > 1)}"
@@ -99,7 +99,7 @@ def describe_training(plan: Plan) -> tuple[list[str], list[str]]:
         checkpointing = "off: the base has none"
     else:
         settings_on = settings.model_copy(update={"gradient_checkpointing": True})
-        least = estimate_memory(architecture, settings_on, conversations, config, gpu=True)
+        least = estimate_memory(architecture, settings_on, conversations, gpu=True)
         total = format_bytes(least.per_process(settings).total)
         checkpointing = f"off where that is free, else on, for about {total}"
     lines.append(f"          gradient checkpointing is {checkpointing}")

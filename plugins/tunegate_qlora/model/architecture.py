@@ -1,7 +1,7 @@
 """The architecture of a base, and the adapter on it, without weights: on torch's device `meta`."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ..config import Settings
+from ..config import Decoding, Settings
 from . import base
 
 # Of these peft refuses `out_proj`, whose weight the fused kernels read past an adapter (0.21).
@@ -26,13 +26,14 @@ class Architecture:
     of inputs and outputs; the output head is not among them. `other_parameters` counts the
     parameters of all else: embeddings, norms, biases, the output head, the experts of a mixture.
     `decoder_layer` is the name of the class of the decoder layers, "" where transformers names
-    none. `model` holds no weights.
+    none. `model` holds no weights. `new_tokens` are the ids that have got an embedding.
     """
 
     linear_layers: dict[str, tuple[int, int]]
     other_parameters: int
     decoder_layer: str
     model: Any
+    new_tokens: Sequence[int] = ()
     counts: dict[str, int] = field(default_factory=dict, compare=False)  # attaching takes seconds
 
     def trainable_parameters(self, settings: Settings) -> int:
@@ -44,22 +45,56 @@ class Architecture:
             return sum(i * o for i, o in self.linear_layers.values()) + self.other_parameters
         key = f"{settings.r} {settings.targets} {settings.dropout}"
         if key not in self.counts:
-            attached = attach_adapter(deepcopy(self.model), settings)
+            attached = attach_adapter(deepcopy(self.model), settings, self.new_tokens)
             self.counts[key] = int(attached.get_nb_trainable_parameters()[0])
         return self.counts[key]
 
 
-def attach_adapter(model: Any, settings: Settings) -> Any:
+def new_token_ids(folder: Path, decoding: Decoding) -> Sequence[int]:
+    """Return the ids of tokens that the base has no embedding for, where they are to get one."""
+    if not decoding.new_tokens:
+        return ()
+    hf: Any = import_module("transformers")  # partly untyped
+    tokenizer = hf.AutoTokenizer.from_pretrained(
+        folder, local_files_only=True, trust_remote_code=False
+    )
+    rows = next(filter(None, base.config_values(folder, "vocab_size")), 0)
+    return range(rows, max(tokenizer.get_vocab().values()) + 1)
+
+
+def add_tokens(model: Any, ids: Sequence[int]) -> None:
+    """Append rows with these ids to a model's embeddings and output head: the mean of the others.
+
+    Raises ValueError where the head has a bias, which peft would leave out.
+    """
+    if not ids:
+        return
+    model.resize_token_embeddings(ids[-1] + 1, mean_resizing=False)
+    if getattr(model.get_output_embeddings(), "bias", None) is not None:
+        raise ValueError(f"new_tokens: the output head of a {type(model).__name__} has a bias")
+    for layer in (model.get_input_embeddings(), model.get_output_embeddings()):
+        weight = layer.weight.data
+        weight[ids[0] :] = weight[: ids[0]].float().mean(dim=0).to(weight.dtype)
+
+
+def attach_adapter(model: Any, settings: Settings, new_tokens: Sequence[int] = ()) -> Any:
     """Return a model with the adapter of the settings: of a model with vision, on its text alone.
 
-    Raises ValueError in one line where peft refuses it.
+    The rows of `new_tokens` in embeddings and output head are trained too. Raises ValueError in one
+    line where peft refuses it.
     """
     peft: Any = import_module("peft")  # untyped
     excluded = list(_parts_without_text(model)) if settings.targets == "all-linear" else []
+    rows: dict[str, list[int]] = {}
+    if new_tokens:  # of tied weights peft trains the embeddings alone
+        layers = {id(m): n for n, m in model.named_modules()}
+        embeddings, head = model.get_input_embeddings(), model.get_output_embeddings()
+        trained = {id(layer.weight): layer for layer in (head, embeddings)}
+        rows = {layers[id(layer)]: [*new_tokens] for layer in trained.values()}
     config = peft.LoraConfig(
         r=settings.r, lora_alpha=settings.alpha, lora_dropout=settings.dropout,
         target_modules=settings.targets, exclude_modules="|".join(excluded) or None,
-        task_type="CAUSAL_LM",
+        task_type="CAUSAL_LM", trainable_token_indices=rows or None,
     )  # fmt: skip
     try:
         # Without weights, the adapter needs none either.
@@ -106,14 +141,16 @@ def read_architecture(folder: Path, settings: Settings | None = None) -> Archite
         raise ValueError(f"{folder} holds no weights (*.safetensors){hint}")
     if settings and (problem := base.quantisation_problem(folder, settings)):
         raise ValueError(problem)
-    return describe_architecture(folder, with_weights=True)
+    return describe_architecture(folder, settings, with_weights=True)
 
 
-def describe_architecture(folder: Path, *, with_weights: bool = False) -> Architecture:
+def describe_architecture(
+    folder: Path, settings: Settings | None = None, *, with_weights: bool = False
+) -> Architecture:
     """Return the architecture that `config.json` describes, also where no weights are there yet.
 
-    Raises ValueError where the folder holds no causal language model, or, `with_weights`, where
-    they are not those of the model.
+    With `new_tokens` in the settings it has their embeddings. Raises ValueError where the folder
+    holds no causal language model, or, `with_weights`, where they are not those of the model.
     """
     hf: Any = import_module("transformers")  # partly untyped
     files = {"local_files_only": True, "trust_remote_code": False}
@@ -142,6 +179,8 @@ def describe_architecture(folder: Path, *, with_weights: bool = False) -> Archit
                 f"the weights in {folder} are not those of a {type(model).__name__}: "
                 f"{len(names):,} {key} tensors, {shown}{more}"
             )
+    ids = new_token_ids(folder, settings) if settings else ()
+    add_tokens(model, ids)
     head = model.get_output_embeddings()
     linear = {
         name: (layer.in_features, layer.out_features)
@@ -152,7 +191,7 @@ def describe_architecture(folder: Path, *, with_weights: bool = False) -> Archit
     }
     total = sum(p.numel() for p in model.parameters())
     other = total - sum(i * o for i, o in linear.values())
-    return Architecture(linear, other, decoder_layer_class(model), model)
+    return Architecture(linear, other, decoder_layer_class(model), model, ids)
 
 
 def decoder_layer_class(model: Any) -> str:

@@ -26,11 +26,12 @@ class LocalModel:
     tuned: Path | None
     decoding: Decoding
     options: TemplateOptions
+    root: Path  # of the project
     temperature = 0
 
     def __post_init__(self) -> None:
         self.digest = model_digest(self.folder, self.tuned, self.decoding)
-        self._generator: Any = None  # a Generator, from the first answer on
+        self._generator: Any = None  # a Generator or VLLMBatch, from the first answer on
 
     def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
         """Yield the answers batch by batch, those to the shortest prompts first.
@@ -42,10 +43,16 @@ class LocalModel:
         if self._generator is None:
             if absent := missing_requirements():
                 raise ModelUnknown(absent)
+            model = self.folder, self.tuned, self.decoding, self.options
             with quiet_libraries():
-                from .generate import Generator
+                if self.decoding.engine == "vllm":
+                    from .vllm import VLLMBatch
 
-                self._generator = Generator(self.folder, self.tuned, self.decoding, self.options)
+                    self._generator = VLLMBatch(*model, self.root)
+                else:
+                    from .generate import Generator
+
+                    self._generator = Generator(*model)
         yield from self._generator.answers(requests)
 
 
@@ -63,7 +70,7 @@ def model_digest(folder: Path, tuned: Path | None, decoding: Decoding) -> str:
 
 
 def _query_value(text: str) -> Any:
-    if text.startswith("{"):
+    if text.startswith("{") or text in ("true", "false"):
         return json.loads(text)
     return int(text) if text.isdigit() else text
 
@@ -104,6 +111,6 @@ def open_folder(path: str, root: Path) -> Model:
         options = template_options(named, root)
         if same:  # the model brings the template that it was trained with
             options = replace(options, text=recorded.template)
-        return LocalModel(f"folder:{path}", base_folder, tuned, decoding, options)
+        return LocalModel(f"folder:{path}", base_folder, tuned, decoding, options, root)
     except ValueError as error:
         raise ModelUnknown(f"folder:{path}: {error}") from None

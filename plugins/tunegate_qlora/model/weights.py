@@ -10,14 +10,20 @@ import shutil
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
 from ..config import Decoding, Settings
 from ..runtime import process_group
 from . import base
-from .architecture import attach_adapter, auto_class, describe_architecture
+from .architecture import (
+    add_tokens,
+    attach_adapter,
+    auto_class,
+    describe_architecture,
+    new_token_ids,
+)
 from .metadata import (
     ADAPTER_CONFIG,
     METADATA_FILE,
@@ -78,15 +84,9 @@ def load_base(folder: Path, decoding: Decoding, *, sharded: bool = False) -> Any
         for layer in model.modules():
             if isinstance(layer, bnb.nn.Linear4bit):
                 layer.support_avx512bf16_for_cpu = False
+    add_tokens(model, new_token_ids(folder, decoding))
     model.requires_grad_(False)
     return model.eval()
-
-
-class ParameterCount(NamedTuple):
-    """The numbers of parameters of a model; a weight in 4 bits counts as one, like any other."""
-
-    trainable: int
-    total: int
 
 
 def load_trainable(root: Path, settings: Settings) -> Any:
@@ -99,15 +99,15 @@ def load_trainable(root: Path, settings: Settings) -> Any:
     """
     is_sharded = settings.sharding == "fsdp"
     if settings.method == "full":
-        plain_decoding = Decoding(quantisation="none", compute="float32")
-        return load_base(root, plain_decoding, sharded=is_sharded).requires_grad_(True)
+        plain = settings.decoding.model_copy(update={"compute": "float32"})
+        return load_base(root, plain, sharded=is_sharded).requires_grad_(True)
     peft: Any = import_module("peft")  # untyped
     model = load_base(root, settings.decoding, sharded=is_sharded)
     if settings.quantisation == "nf4":
         model = peft.prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     if settings.gradient_checkpointing:
         model.enable_input_require_grads()
-    return attach_adapter(model, settings)
+    return attach_adapter(model, settings, new_token_ids(root, settings))
 
 
 def unwrap(model: Any) -> Any:
@@ -120,12 +120,10 @@ def supports_logits_to_keep(model: Any) -> bool:
     return "logits_to_keep" in inspect.signature(unwrap(model).forward).parameters
 
 
-def count_parameters(model: Any) -> ParameterCount:
-    """Count the parameters of a model that is ready to train."""
-    if hasattr(model, "get_nb_trainable_parameters"):  # peft: counts what 4-bit weights stand for
-        return ParameterCount(*model.get_nb_trainable_parameters())
-    total = sum(p.numel() for p in model.parameters())
-    return ParameterCount(sum(p.numel() for p in model.parameters() if p.requires_grad), total)
+def count_parameters(model: Any) -> tuple[int, int]:
+    """Return how many parameters are trained, and how many there are; one in 4 bits counts as 1."""
+    count = getattr(model, "get_nb_trainable_parameters", model.num_parameters)()  # peft's
+    return count if isinstance(count, tuple) else (model.num_parameters(only_trainable=True), count)
 
 
 def save_trained(
@@ -145,24 +143,8 @@ def save_trained(
         parameters = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
         trained = {name: process_group.full_tensor(p) for name, p in parameters}
     if process_group.is_main():
-        model.save_pretrained(folder, state_dict=trained)
-        finalise_adapter(folder, metadata)
-
-
-def finalise_adapter(folder: Path, metadata: ModelMetadata) -> None:
-    """Complete a folder that peft has written an adapter into; raise OSError.
-
-    The base is named as the project names it, and what peft writes in the order of a set is
-    sorted, so that the same training writes the same bytes.
-    """
-    (folder / "README.md").unlink(missing_ok=True)  # peft's template, with nothing filled in
-    path = folder / ADAPTER_CONFIG
-    config = json.loads(path.read_bytes())
-    config["base_model_name_or_path"] = metadata.base
-    if isinstance(config.get("target_modules"), list):
-        config["target_modules"] = sorted(config["target_modules"])
-    path.write_text(json.dumps(config, indent=2, sort_keys=True))
-    write_metadata(folder, metadata)
+        model.save_pretrained(folder, state_dict=trained, save_embedding_layers=False)
+        finalise(folder, root, metadata)
 
 
 def gather_shards(model: Any, root: Path) -> Any:
@@ -191,16 +173,28 @@ def save_full(model: Any, folder: Path, root: Path, metadata: ModelMetadata) -> 
     # The format of a base that was saved in 4 bits cannot be written again.
     is_dense = not any(base.config_values(root, "quantization_config"))
     model.save_pretrained(folder, save_original_format=is_dense)
-    finalise_full(folder, root, metadata)
+    finalise(folder, root, metadata)
 
 
-def finalise_full(folder: Path, root: Path, metadata: ModelMetadata) -> None:
+def finalise(folder: Path, root: Path, metadata: ModelMetadata) -> None:
     """Complete a folder of saved weights: copy the base's other files, and write the metadata.
 
-    A file that is already there, such as `config.json`, is left as it is. Raises OSError.
+    A file that is already there, such as the `config.json` of a whole model, is left as it is. An
+    adapter has none: transformers would take it for a whole model. It names its base as the project
+    does, and what peft writes in the order of a set is sorted, so that the same training writes the
+    same bytes. Raises OSError.
     """
+    path, left_out = folder / ADAPTER_CONFIG, {*_NOT_COPIED}
+    if path.is_file():
+        left_out.add("config.json")
+        (folder / "README.md").unlink(missing_ok=True)  # peft's template, with nothing filled in
+        config = json.loads(path.read_bytes())
+        config["base_model_name_or_path"] = metadata.base
+        if isinstance(config.get("target_modules"), list):
+            config["target_modules"] = sorted(config["target_modules"])
+        path.write_text(json.dumps(config, indent=2, sort_keys=True))
     for path in sorted(p for p in root.iterdir() if p.is_file()):
-        is_copied = path.name not in _NOT_COPIED and not path.name.endswith(_WEIGHT_SUFFIXES)
+        is_copied = path.name not in left_out and not path.name.endswith(_WEIGHT_SUFFIXES)
         if is_copied and not (folder / path.name).exists():
             shutil.copy(path, folder / path.name)
     write_metadata(folder, metadata)

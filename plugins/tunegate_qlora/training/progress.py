@@ -11,7 +11,6 @@ from tunegate.utils.progress import ProgressBar
 from ..config import FEW_ROWS, Settings, preset_lines
 from ..data.batches import computed_tokens
 from ..data.training_data import TrainingData
-from ..model.weights import ParameterCount
 from ..runtime.process_group import is_main, print_line
 from .loss_curves import LossCurveCallback
 
@@ -19,7 +18,7 @@ MIN_SECONDS = 2.0  # a shorter training shows its last line only
 Figures = dict[str, float | int]
 
 
-def print_start(settings: Settings, rows: TrainingData, parameters: ParameterCount) -> Figures:
+def print_start(settings: Settings, rows: TrainingData, parameters: tuple[int, int]) -> Figures:
     """Print preset, method, rows, parameters and padding; return the figures of the padding."""
     for label, line in zip(("preset", "", ""), preset_lines(settings), strict=False):
         print_line(line, label)
@@ -92,7 +91,7 @@ def format_duration(seconds: float) -> str:
 
 
 def print_figures(
-    curves: LossCurveCallback, state: Any, rows: TrainingData, parameters: ParameterCount,
+    curves: LossCurveCallback, state: Any, rows: TrainingData, parameters: tuple[int, int],
     settings: Settings, more: Mapping[str, float],
 ) -> Figures:  # fmt: skip
     """Print the losses and epochs of a finished training, and return its figures.
@@ -111,7 +110,7 @@ def print_figures(
     values |= {"kept_epoch": kept_epoch, "kept_step": step, "tokens": rows.tokens * epochs}
     trained_tokens = sum(row.trained_tokens for row in rows.train) * epochs
     values |= {"trained_tokens": trained_tokens, "rows": len(rows.train)}
-    values |= {"trainable_parameters": parameters.trainable, "parameters": parameters.total}
+    values |= {"trainable_parameters": parameters[0], "parameters": parameters[1]}
     steps_text = f"{state.global_step:,} steps in {format_duration(last['seconds'])}"
     print_line(f"{epochs} epochs, {steps_text}: {losses_text(last)}", "trained")
     if epochs < settings.epochs:

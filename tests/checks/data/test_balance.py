@@ -98,3 +98,62 @@ def test_plain_answers_are_no_refusals(reply: str) -> None:
 def test_replies_of_very_different_lengths_are_a_hint() -> None:
     assert "reply length" in hints(dataset({"x" * 50: 90, "y" * 5000: 10}))
     assert "reply length" not in hints(dataset({"x" * 50: 90, "y" * 120: 10}))
+
+
+@pytest.mark.parametrize(("n", "told"), [(19, False), (20, True)])
+def test_lengths_are_compared_from_twenty_replies_on(n: int, told: bool) -> None:
+    assert ("reply length" in hints(dataset({"x" * 50: n - 4, "y" * 5000: 4}))) is told
+
+
+@pytest.mark.parametrize(
+    ("usual", "longest", "told"),
+    [(50, 250, False), (50, 251, True), (2, 100, False), (2, 101, True)],
+)
+def test_a_reply_is_long_above_five_times_the_median_or_100_letters(
+    usual: int, longest: int, told: bool
+) -> None:
+    found = hints(dataset({"x" * usual: 80, "y" * longest: 20}))
+    assert ("reply length" in found) is told
+    if told:
+        half = f"half have at most {usual} characters, but 5 % more than {longest}"
+        assert found["reply length"].startswith(f"{half} (the longest {longest}):")
+
+
+def in_languages(counts: dict[tuple[str, str], int]) -> Dataset:
+    """Return so many rows of each class and language."""
+    rows = [
+        {**example.fields, "language": language}
+        for (label, language), n in counts.items()
+        for example in dataset({label: n})
+    ]
+    return Dataset.of(rows, "train")
+
+
+@pytest.mark.parametrize(("n", "told"), [(9, False), (10, True)])
+def test_a_class_of_ten_rows_can_be_given_away(n: int, told: bool) -> None:
+    rows = in_languages({("a", "en"): 100, ("a", "pt"): 60, ("b", "pt"): n})
+    assert ("gives the class away" in hints(rows).get("language", "")) is told
+
+
+@pytest.mark.parametrize(("of_class", "told"), [(55, False), (56, True)])
+def test_a_share_is_far_above_that_of_all_from_thirty_points_on(of_class: int, told: bool) -> None:
+    """Of 400 rows a quarter is in Portuguese, and of the 100 of class b 55 or 56 %."""
+    rows = in_languages({
+        ("a", "en"): 200 + of_class, ("a", "pt"): 100 - of_class,
+        ("b", "en"): 100 - of_class, ("b", "pt"): of_class,
+    })  # fmt: skip
+    assert ("gives the class away" in hints(rows).get("language", "")) is told
+
+
+@pytest.mark.parametrize(("n", "told"), [(9, True), (10, False)])
+def test_a_language_of_less_than_a_tenth_is_rare(n: int, told: bool) -> None:
+    rows = in_languages({("a", "en"): 100 - n, ("a", "pt"): n})
+    assert (f"{n} of 100 examples" in hints(rows).get("language", "")) is told
+
+
+@pytest.mark.parametrize(("classes", "told"), [(10, True), (11, False)])
+def test_labels_of_fewer_than_ten_rows_each_are_no_classes(classes: int, told: bool) -> None:
+    """100 rows, of which the first class has 20, all in Portuguese."""
+    rest = [80 // (classes - 1) + (k < 80 % (classes - 1)) for k in range(classes - 1)]
+    counts = {(f"c{k}", "en"): n for k, n in enumerate(rest)} | {("pt only", "pt"): 20}
+    assert ("gives the class away" in hints(in_languages(counts)).get("language", "")) is told

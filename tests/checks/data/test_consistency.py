@@ -367,3 +367,14 @@ def test_of_code_it_is_told_that_the_replies_are_prose(text: str) -> None:
     texts = dataset(*[text.replace("{n}", str(n)) for n in range(30)])
     (hint,) = consistency.output_format(texts, task="code").hints
     assert hint.evidence == 'most replies are prose; is the task "text"?'
+
+
+@pytest.mark.parametrize(("calls", "task"), [(11, "tools"), (10, "text"), (8, "text")])
+def test_most_replies_say_which_task_it_is(calls: int, task: str) -> None:
+    replies = REPLIES["tools"][:calls] + REPLIES["text"][calls:]
+    rows = [
+        {"messages": [{"role": "user", "content": "Q"}, {"role": "assistant", **reply}]}
+        for reply in replies
+    ]
+    assert consistency.likely_task(Dataset.of(rows), is_json=False) in (task, "")
+    assert (consistency.likely_task(Dataset.of(rows), is_json=False) == "tools") is (calls == 11)

@@ -258,3 +258,14 @@ def test_other_questions_on_one_document_contradict_nothing() -> None:
     assert [f.row for f in labels.contradictions(twice, similarity=0.8).hints] == [len(told)]
     answers = made(*((prompt, f"in {n} {a[:3]}") for n, (prompt, a) in enumerate(told)))
     assert not labels.contradictions(answers, similarity=0.5).hints  # no classes
+
+
+@pytest.mark.parametrize(("again", "classes"), [(10, True), (9, False)])
+def test_labels_are_those_of_classes_from_one_and_a_half_rows_each_on(
+    again: int, classes: bool
+) -> None:
+    pairs = [(f"question {n}", f"answer {n}") for n in range(19)] + [("question 0", "answer 19")]
+    pairs += [(f"another {n}", f"answer {n}") for n in range(again)]
+    found = labels.contradictions(made(*pairs))
+    hints = [f for f in found.hints if f.kind == "contradiction"]
+    assert (len(found), len(hints)) == ((1, 0) if classes else (0, 1))

@@ -304,3 +304,12 @@ def test_two_questions_about_one_document_are_no_copies(form: str) -> None:
     assert sorted(map(len, groups)) == [4] * len(DOCUMENTS)
     again = asked[0].replace("wrote", "had wrote")
     assert leakage.find(train, made(again, split="test"), similarity=0.8).kinds == {"near": 1}
+
+
+def test_a_row_that_begins_a_training_conversation_is_an_exact_copy() -> None:
+    turns = [("user", "My parcel is late"), ("assistant", "delivery"), ("user", "And the refund?"),
+             ("assistant", "billing")]  # fmt: skip
+    messages = [{"role": role, "content": content} for role, content in turns]
+    train = Dataset.of([{"messages": messages}], split="train")
+    (found,) = leakage.find(train, Dataset.of([{"messages": messages[:2]}], split="test"))
+    assert (found.kind, found.evidence.partition(":")[0]) == ("exact", "train line 1, 1.00")

@@ -128,7 +128,7 @@ FAULTS: dict[str, tuple[Change, str]] = {
     "left out": (lambda t: t.pop(0), "0.csv does not hold the rows that seed 0 draws"),
     "twice": (lambda t: t.append(t[0]), "0.csv does not hold the rows that seed 0 draws"),
     "seed": (lambda t: [r.update(seed="7") for r in t], "the rows that seed 7 draws"),
-    "verdict": (lambda t: t[4].update(verdict="fine"), "row 6: verdict 'fine'; ok or wrong is"),
+    "verdict": (lambda t: t[4].update(verdict="fine"), "row 6: verdict 'fine'; ok, wrong or"),
     "reviewer": (lambda t: t[5].update(reviewer=" "), "0.csv, row 7: no reviewer; write who"),
     "no seed": (lambda t: [r.update(seed="x") for r in t], "seed 'x' is not a whole number"),
     "mixed": (lambda t: t[2].update(digest="y"), "row 4: digest 'y' is not that of row 2"),

@@ -14,18 +14,25 @@ def dataset(n: int, label: str = "a", split: str = "train") -> Dataset:
     return Dataset.of([{"messages": messages}] * n, split)
 
 
-@pytest.mark.parametrize(("task", "least"), [("style", 100), ("qa", 500), ("code", 1000)])
+@pytest.mark.parametrize(
+    ("task", "least"),
+    [("style", 100), ("text", 100), ("qa", 500), ("chat", 500), ("tools", 500), ("extraction", 500),
+     ("code", 1000), ("classification", 200), ("multilabel", 200)],
+)  # fmt: skip
 def test_the_least_size_of_each_task(task: str, least: int) -> None:
     (finding,) = size.find(dataset(least - 1), task=task)
-    assert f"the train set has {least - 1:,} examples; 1 more needed for {task}" in finding.evidence
+    counted = "class 'a'" if least == 200 else "the train set"
+    assert f"{counted} has {least - 1:,} examples; 1 more needed for {task}" in finding.evidence
     result = size.find(dataset(least), task=task)
     assert not result
     assert "enough to start" in result.hints[0].evidence
 
 
 @pytest.mark.parametrize(
-    ("task", "good"), [("style", 500), ("qa", 2000), ("code", 5000), ("classification", 1000)]
-)
+    ("task", "good"),
+    [("style", 500), ("text", 500), ("qa", 2000), ("chat", 2000), ("tools", 2000),
+     ("extraction", 2000), ("code", 5000), ("classification", 1000), ("multilabel", 1000)],
+)  # fmt: skip
 def test_the_good_size_of_each_task(task: str, good: int) -> None:
     (hint,) = size.find(dataset(good - 1), task=task).hints
     assert hint.evidence.endswith(f": enough to start; {good:,} is good for {task}")

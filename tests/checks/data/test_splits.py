@@ -270,8 +270,8 @@ def test_counting_terms_once_changes_no_fold() -> None:
 
     rng = random.Random(4)
     words = [f"w{n}" for n in range(60)]
-    texts = [" ".join(rng.choices(words[k % 2 * 12 :], k=6)) for k in range(90)]
-    truth = [k % 2 for k in range(90)]
+    truth = [int(k % 3 > 0) for k in range(90)]  # the smaller side weighs as much as the other
+    texts = [" ".join(rng.choices(words[12 * side :], k=6)) for side in truth]
     model = make_pipeline(
         TfidfVectorizer(ngram_range=(1, 2), min_df=2),
         LogisticRegression(class_weight="balanced", solver="liblinear"),
@@ -282,7 +282,8 @@ def test_counting_terms_once_changes_no_fold() -> None:
         method="decision_function", cv=StratifiedKFold(5, shuffle=True, random_state=0),
     )  # fmt: skip
     plain = roc_auc_score([truth[k] for k in ordered], decisions)
-    assert splits.classifier_auc(texts[::2], texts[1::2]) == pytest.approx(plain, abs=1e-9)
+    sides = ([texts[k] for k in ordered[:30]], [texts[k] for k in ordered[30:]])
+    assert splits.classifier_auc(*sides) == pytest.approx(plain, abs=1e-9)
 
 
 SYLLABLES = [a + b for a in "bdfglmnprst" for b in ("al", "en", "ir", "ot", "ul")]
@@ -311,3 +312,14 @@ def test_what_tells_documents_apart_is_no_drift_where_their_questions_are_kept_t
     other = Dataset.of(asked_of_documents(76, "as she said to him in the evening")[64 * 4 :])
     found = splits.drift(train, other, auc_limit=0.65)
     assert "12 groups are held to 44 of train's" in found[-1].evidence
+
+
+@pytest.mark.parametrize(("n", "hints"), [(20, 1), (19, 0)])
+def test_a_classifier_needs_twenty_rows_of_each_split(n: int, hints: int) -> None:
+    train, test = dataset(40, extra="morning"), dataset(n, "test", extra="evening")
+    assert len(splits.drift(train, test).hints) == hints
+
+
+def test_the_standard_error_of_an_auc_is_that_of_hanley_and_mcneil() -> None:
+    assert splits.auc_standard_error(0.8, 10, 20) == pytest.approx(0.0935711, abs=1e-7)
+    assert splits.auc_standard_error(0.5, 30, 30) == pytest.approx(math.sqrt(61 / 12 / 900))

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from stdnum import luhn
 from stdnum.br import cnpj, cpf
 
-from tunegate_checks.detect import brazil
 from tunegate_checks.detect.engine import _ESCAPE, KINDS, decoded, mask_value, personal_spans, plain
 from tunegate_checks.detect.screen import find_private
+from tunegate_checks.detect.validity import is_cnh, is_cns, is_pis, is_voter_id
 
 
 def found(text: str, before: str = "") -> list[tuple[str, str]]:
@@ -26,7 +26,7 @@ def found(text: str, before: str = "") -> list[tuple[str, str]]:
 
 FOUND = {
     "phone": """(11) 98765-4321 | +55 11 98765-4321 | 11 98765-4321 | +351 912 345 678
-        415-555-2671
+        415-555-2671 | 021-555-2671x99 | 021-555-2671 ext. 4471
         (415) 555-2671 | 415.555.2671 | +44 20 7946 0958 | +49 (0)30 901820 | 06 12 34 56 78
         001-202-555-0173x12 | https://wa.me/5511987654321 | meu celular é 11987654321
         zap 9 8765-4321 | tel. 3456-7890 | call me at 5551234567 | 5511987654321 é meu whats
@@ -59,7 +59,8 @@ FOUND = {
     "es_nie": "X1234567L",
     "pt_nif": "NIF 123456789 | contribuinte nº 501 964 843",
     "pt_cc": "00000000 0 ZZ4",
-    "fr_nir": "2 95 10 99 126 111 93 | numéro de sécurité sociale 295109912611193",
+    "fr_nir": """2 95 10 99 126 111 93 | numéro de sécurité sociale 295109912611193
+        1 85 05 2A 078 006 87 | 1 85 05 2B 078 006 17""",
     "it_codicefiscale": "RCCMNL83S18D969H",
     "de_idnr": "Steuer-ID 36 574 261 809 | IdNr. 36574261809",
     "nl_bsn": "BSN 111222333",
@@ -259,7 +260,12 @@ def test_every_valid_visa_number_is_found_and_none_with_a_wrong_digit(body: str)
 
 @pytest.mark.parametrize(
     ("valid", "size"),
-    [(brazil.is_pis, 11), (brazil.is_cnh, 11), (brazil.is_voter_id, 12), (brazil.is_cns, 15)],
+    [
+        (is_pis, 11),
+        (is_cnh, 11),
+        (is_voter_id, 12),
+        (is_cns, 15),
+    ],
 )
 @given(data=st.data())
 def test_of_ten_last_digits_at_most_one_is_right(valid, size, data) -> None:  # type: ignore[no-untyped-def]

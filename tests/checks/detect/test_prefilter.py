@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tunegate_checks.detect.engine import RULES, personal_spans
+from tunegate_checks.detect.engine import personal_spans
 from tunegate_checks.detect.prefilter import Clues, Prefilter
 from tunegate_checks.detect.rule import Rule
+from tunegate_checks.detect.rules import RULES
 
 TESTS = Path(__file__).parents[1]
 FILES = ["data/brazilian_sentences.jsonl", "detect/language_sentences.jsonl"]
@@ -83,3 +84,9 @@ def test_a_rule_is_tried_by_words_signs_digits_and_labels() -> None:
     assert tried("1$ or 2") == []
     assert tried("123") == tried("12", "phone") == tried("123", "card") == []
     assert tried("123", "phone") == ["label: 123"]
+
+
+def test_signs_are_written_as_the_texts_in_which_they_are_looked_for() -> None:
+    for rule in RULES:
+        letter = "[^a-z1-9]" if rule.min_digits else "[^A-Z1-9]"  # an outline; a shape
+        assert all(re.fullmatch(f"{letter}+", sign) for sign in rule.signs), rule.kind

@@ -157,7 +157,7 @@ def test_what_concerns_all_rows_is_no_fault_of_the_first(tmp_path: Path) -> None
     rows = [{"prompt": p, "completion": f"{p} Yes.", "label": i > 1} for i, p in enumerate(CLEAN)]
     done = fix_files(write(tmp_path / "train.jsonl", rows), tmp_path / "out")
     assert len(read(done[0].job.out)) == len(rows)
-    assert [u.description.partition(":")[0] for u in done[0].unresolved] == ["meaning"]
+    assert [description.partition(":")[0] for description, _ in done[0].unresolved] == ["meaning"]
     assert not done[0].still_found
 
 
@@ -236,7 +236,7 @@ def test_a_test_set_that_was_trained_on_leaves_nothing_and_training_keeps_all(
     train = write(tmp_path / "train.jsonl", rows)
     done = fix_files(write(tmp_path / "test.jsonl", rows), tmp_path / "out", [train])
     assert done[0].job.out.read_bytes() == b""
-    assert [left.description for left in done[0].unresolved] == ["no row is left"]
+    assert [description for description, _ in done[0].unresolved] == ["no row is left"]
     assert read(train) == rows
 
 

@@ -140,3 +140,49 @@ def test_sets_of_labels_have_the_f1_of_scikit_learn() -> None:
         wanted = f1_score(*sides, average=average, zero_division=0)
         assert classification.f1(predictions, average, label=rule) == pytest.approx(wanted)  # type: ignore[arg-type]
     assert classification.accuracy(predictions, label=rule) == pytest.approx(1 / 6)
+
+
+def test_the_rows_that_lower_an_average_are_named() -> None:
+    misses = classification.f1(predicted([("a", "a"), ("a", "b"), ("b", "b")]), "macro").misses
+    assert misses is not None
+    assert misses.rows == [1]
+
+
+def test_the_mistakes_beyond_the_commonest_are_counted() -> None:
+    rows = [(f"intent number {i:03}", f"intent number {(i + 1) % 30:03}") for i in range(30)]
+    told = classification.confused(predicted([*rows, *rows[3:4], ("intent number 001", "?")]))
+    first, *_, last = told.splitlines()
+    assert first == "      2  intent number 003 taken for intent number 004"
+    assert last == f"{32 - 13:>7}  other mistakes"
+    assert len(told.splitlines()) == 13
+    few = classification.confused(predicted(rows), most=30)
+    assert len(few.splitlines()) == 30
+    assert "other mistakes" not in few
+    answer = classification.confused(predicted([*rows, ("intent number 001", "?")]), most=31)
+    assert "      1  intent number 001 taken for ?" in answer.splitlines()
+
+
+@pytest.mark.parametrize(("letters", "width"), [(24, 80), (25, 81)])
+def test_a_matrix_of_eighty_letters_is_shown(letters: int, width: int) -> None:
+    rows = predicted([(name, name) for name in ("a" * letters, "b" * 26)])
+    matrix = classification.confusion(rows).to_string()
+    assert max(map(len, matrix.splitlines())) == width
+    assert classification.confused(rows) == (matrix if width == 80 else "")  # no mistake is listed
+
+
+def test_the_worst_classes_stand_first_in_the_table() -> None:
+    rows = [(f"class {i:02}", f"class {i:02}" if i % 2 else "?") for i in range(22)]
+    first, *lines = classification.table(predicted(rows)).splitlines()
+    assert first.split() == ["precision", "recall", "F1", "n"]
+    assert [line.split()[1] for line in lines[:11]] == [f"{i:02}" for i in range(0, 22, 2)]
+    assert [line.split()[1] for line in lines[11:20]] == [f"{i:02}" for i in range(1, 19, 2)]
+    assert lines[0].split()[2:] == ["0.000", "0.000", "0.000", "1"]
+    assert lines[20:] == ["(2 better classes more)"]
+    assert len(classification.table(predicted(rows[:20])).splitlines()) == 21
+    assert "more)" not in classification.table(predicted(rows[:20]))
+
+
+def test_the_hint_on_rows_that_are_set_apart_counts_them() -> None:
+    every = predicted([("a", "a")] * 8 + [("a", "b")] * 2)
+    (hint,) = classification.accuracy(every.without([8, 9]), every=every).hints
+    assert hint == "2 near-duplicates of training rows set apart; 80.0% on all 10 rows"

@@ -85,7 +85,11 @@ def test_validity() -> None:
     rows = [("{}", "{}"), ("{}", "{"), ("{}", "```json\n{}\n```"), ("{}", '{"a": NaN}'), ("{}", "")]
     score = jsonmatch.valid(predicted(rows, errors=[4]))
     assert (score.hits, score.n, score.errors) == (1, 5, 1)
-    assert [m.kind for m in score.misses or ()] == ["not JSON"] * 3 + ["no answer"]
+    misses = score.misses
+    assert misses is not None
+    assert (misses.n, [m.kind for m in misses]) == (5, ["not JSON"] * 3 + ["no answer"])
+    assert [m.evidence.rpartition(": ")[2] for m in misses][:2] == ["'{'", "'```json {} ```'"]
+    assert not misses[0].evidence.startswith((" ", ":"))
 
 
 def test_errors_are_right_in_the_best_case() -> None:
@@ -121,3 +125,41 @@ def test_a_field_can_have_a_limit_and_its_misses_are_named() -> None:
         suite(rows, Limits(fields={"a": 0.5}, mode="lower"))
     with pytest.raises(AssertionError, match=r"b: the fields are a, b\.c"):
         suite(rows, Limits(fields={"b": 0.5}))
+
+
+def test_json_is_asked_for_where_half_of_the_replies_are_objects_or_arrays() -> None:
+    assert jsonmatch.expected(predicted([("{}", ""), ("billing", "")]))
+    assert not jsonmatch.expected(predicted([("{}", ""), ("billing", ""), ("3", "")]))
+
+
+def test_where_no_json_is_asked_for_validity_holds_any_limit() -> None:
+    score = jsonmatch.valid(predicted([("billing", "returns"), ("{}", "{}"), ("a", "a")]))
+    assert score.not_applicable
+    assert (score.hints, score >= 1.0) == (("few or no expected replies are JSON",), True)
+    assert not jsonmatch.valid(predicted([])).not_applicable
+
+
+def test_the_score_of_a_field_is_over_the_rows_that_expect_it() -> None:
+    rows = predicted([('{"a": 1}', '{"a": 1}'), ('{"a": 2, "b": 1}', '{"a": 1}'), ("3", "4")])
+    scores = jsonmatch.by_field(rows)
+    assert [(name, s.name, s.hits, s.n) for name, s in scores.items()] == [
+        ("a", "field a", 1, 2), ("b", "field b", 0, 1), ("(the answer)", "field (the answer)", 0, 1)
+    ]  # fmt: skip
+    misses = scores["a"].misses
+    assert misses is not None
+    assert (misses.name, misses.split, misses.n, misses.rows) == ("field a", "test", 2, [1])
+    assert [line.split()[-1] for line in jsonmatch.table(rows).splitlines()] == [
+        "b",
+        "answer)",
+        "a",
+    ]
+    (miss,) = scores["(the answer)"].misses or ()
+    assert miss.evidence == "(the answer): expected 3, got 4"
+
+
+def test_long_values_and_names_are_cut() -> None:
+    name, value = "n" * 60, "v" * 60
+    rows = predicted([(json.dumps({name: value}), "{}")])
+    (evidence,) = [m.evidence for m in jsonmatch.misses(rows) if m.kind == "lacking"]
+    assert evidence == f'{name}: expected "{"v" * 36}..., got nothing'
+    assert jsonmatch.table(rows).endswith(f"  {'n' * 47}...")

@@ -91,7 +91,8 @@ def test_a_sheet_round_trips(tmp_path: Path, separator: str) -> None:
     assert [from_cell(r["prompt"]) for r in table] == [e.prompt for e in data]
     read = sheet.read_sheet(tmp_path / "a.csv")
     assert (read.digest, read.seed, read.filled_count) == (data.digest, 3, 0)
-    assert [(e.line, e.id) for e in read.entries] == [(str(e.line), row_id(e)) for e in data]
+    drawn = [(str(e.line), row_id(e)) for e in data]
+    assert [(entry.line, entry.id) for entry in read.entries] == drawn
 
 
 def test_a_text_longer_than_a_cell_says_that_it_is_cut() -> None:

@@ -1,13 +1,15 @@
 """Row checks give the same findings wherever they run, and leave no process behind."""
 
+import inspect
 import os
 import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -147,6 +149,29 @@ def test_an_exception_comes_out_as_itself(toy: Path, two_processes: None) -> Non
         pytest.raises(module.Unlucky),
     ):
         module.find(dataset)
+
+
+class Waiting(Executor):
+    """Answers the first request, and none after it."""
+
+    def __init__(self) -> None:
+        self.futures: list[Future[object]] = []
+
+    def submit(self, function: Callable[..., object], /, *args: object, **kwargs: object) -> Any:
+        self.futures.append(Future())
+        if len(self.futures) == 1:
+            self.futures[0].set_result(function(*args, **kwargs))
+        return self.futures[-1]
+
+
+def test_what_is_no_longer_wanted_is_not_begun(two_processes: None) -> None:
+    dataset, executor = Dataset.of([row("x")] * 7), Waiting()
+    with parallel.run_on(executor):
+        findings = parallel.run_in_chunks(inspect.unwrap(kinds), dataset)
+        assert [next(findings).row, next(findings).row] == [0, 1]
+        assert [f.cancelled() for f in executor.futures] == [False] * 4
+        findings.close()  # type: ignore[attr-defined]
+    assert [f.cancelled() for f in executor.futures] == [False, True, True, True]
 
 
 def test_what_cannot_be_sent_runs_here(toy: Path, two_processes: None) -> None:

@@ -62,7 +62,7 @@ def test_text_is_a_table_for_each_check(project: Path, capsys: pytest.CaptureFix
 
 def test_a_page_holds_them(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "findings", "--check", "format", "--html", "page.html"]) == 0
-    assert capsys.readouterr().out.startswith("page.html: 1 findings of the session of ")
+    assert capsys.readouterr().out.startswith("page.html: 1 finding of the session of ")
     assert "[red]0[/red]" in (project / "page.html").read_text()
     assert (project / "page.html").stat().st_mode & 0o777 == 0o600
 

@@ -373,13 +373,13 @@ def test_a_terminal_is_asked(tmp_path: Path, capsys: Out, monkeypatch: pytest.Mo
 
 
 def test_what_may_hold_personal_data_is_kept_out_of_git(tmp_path: Path, capsys: Out) -> None:
-    write(tmp_path, {".gitignore": "*.log\nreport.html"})
+    write(tmp_path, {".gitignore": "*.log\nreport*.html"})
     assert main(["init", str(tmp_path)]) == 0
     assert (
         "added  *.fix.csv, failures.jsonl, findings.html to .gitignore" in capsys.readouterr().out
     )
     lines = (tmp_path / ".gitignore").read_text().splitlines()
-    assert lines == ["*.log", "report.html", "*.fix.csv", "failures.jsonl", "findings.html"]
+    assert lines == ["*.log", "report*.html", "*.fix.csv", "failures.jsonl", "findings.html"]
 
 
 def test_the_example_of_a_check_finds_a_reply_that_repeats_its_prompt() -> None:

@@ -225,7 +225,7 @@ def test_a_broken_command_breaks_no_other(project: Path, capsys: Out) -> None:
     for line in (
         "  init       Copy the suites and a commented configuration into a project.",
         "  fix        Redact",
-        "  review     sample, status",
+        "  review     sample, serve, status",
         "  run        preflight, resume, join, job, export, import, merge, serve-check,\n"
         "             purge, leave",
         "  broken     Break.",  # read from its source
@@ -245,7 +245,7 @@ def test_a_broken_command_breaks_no_other(project: Path, capsys: Out) -> None:
         (["regstry"], "no command 'regstry', did you mean `tunegate registry`?"),
         (
             ["zzz"],
-            "no command 'zzz'; commands: accept, data findings, data plan, data schema, ",
+            "no command 'zzz'; commands: accept, data findings, data generate, data plan, ",
         ),
         (["run", "mrege"], "run: no verb 'mrege', did you mean 'merge'? verbs: preflight, resume,"),
         (["registry", "zzz"], "registry: no verb 'zzz'; verbs: history, rollback"),

@@ -17,16 +17,23 @@ from hypothesis import strategies as st
 from tunegate.data.canonical import identical
 from tunegate.data.comparison import (
     accents_differ,
+    comparison_texts,
+    connected,
     equal_text,
     folded_text,
     is_label,
+    label_counts,
     meaning_signs,
     near_scopes,
     rows_in_training,
+    rows_together,
+    subjects_differ,
     system_is_asked,
 )
 from tunegate.data.dataset import Dataset
+from tunegate.data.reading import Reading
 from tunegate.gates import promotion
+from tunegate.results.labels import json_field
 from tunegate_checks.data import duplicates, leakage
 
 
@@ -212,3 +219,118 @@ def test_what_is_given_beside_the_messages_tells_rows_apart(name: str) -> None:
 def test_a_label_of_a_script_without_spaces_has_few_letters() -> None:
     assert all(map(is_label, ["退款", "订单物流查询", "ขอคืนเงิน", "delivery to the door"]))
     assert not is_label("我们已经收到您的退款申请并将在三天内处理完毕")
+
+
+@pytest.mark.parametrize(
+    ("reply", "label"),
+    [("a" * 50, True), ("a" * 51, False), ("a b c d e", True), ("a b c d e f", False),
+     (" a\n", True), ("a\nb", False), ("", False), (" ", False)],
+)  # fmt: skip
+def test_a_label_is_one_line_of_five_words_and_fifty_letters(reply: str, label: bool) -> None:
+    assert is_label(reply) is label
+
+
+@pytest.mark.parametrize(
+    ("replies", "counts"),
+    [
+        ("aaabbb", {"a": 3, "b": 3}),
+        ("aaaaab", {"a": 5, "b": 1}),
+        ("aaabb", {}),
+        (["a"] * 5 + ["not a label: " * 9], {}),
+        ("", {}),
+    ],
+)
+def test_labels_are_counted_where_each_stands_in_three_rows(
+    replies: Any, counts: dict[str, int]
+) -> None:
+    rows = [row(f"q{n}", reply) for n, reply in enumerate(replies)]
+    assert label_counts(Dataset.of(rows)) == counts
+    read = [row(f"q{n}", f'{{"team": "{reply}"}}') for n, reply in enumerate(replies)]
+    read.append(row("q", "no label by the rule"))
+    assert label_counts(Dataset.of(read, reading=Reading(json_field("team")))) == counts
+
+
+@pytest.mark.parametrize(
+    ("rows_of_each", "is_asked"),
+    [
+        ([1, 1], True), ([2], False), ([6, *[1] * 5], False), ([6, *[1] * 6], True),
+        ([10, 10, 10], False), ([10, 10, 9], True),
+    ],
+)  # fmt: skip
+def test_from_how_many_rows_on_system_messages_are_instructions(
+    rows_of_each: list[int], is_asked: bool
+) -> None:
+    systems = [f"text {k}" for k, n in enumerate(rows_of_each) for _ in range(n)]
+    rows = [row(f"q{n}", system=system) for n, system in enumerate(systems)]
+    assert system_is_asked(Dataset.of(rows)) is is_asked
+    half = len(rows) // 2
+    assert system_is_asked(Dataset.of(rows[:half]), Dataset.of(rows[half:])) is is_asked
+    assert system_is_asked(Dataset.of([*rows, row("q"), row("q", system=" ")])) is is_asked
+
+
+@given(st.lists(st.lists(st.integers(0, 11), min_size=1, max_size=4), max_size=8))
+def test_what_is_linked_is_in_one_group_and_nothing_else(linked: list[list[int]]) -> None:
+    groups = connected(12, linked)
+    assert sorted(i for group in groups for i in group) == [*range(12)]
+    assert groups == sorted(sorted(group) for group in groups)
+    joined = [{i} for i in range(12)]
+    for link in linked:
+        whole = set[int]().union(*(group for group in joined if group & {*link}))
+        joined = [group for group in joined if not group & whole] + [whole]
+    assert groups == sorted(sorted(group) for group in joined)
+
+
+TEMPLATE = "Which team should answer this message"
+RARER = "In which language is it written at all"
+
+
+@pytest.mark.parametrize(
+    ("usual", "rare", "removed"), [(18, 2, False), (17, 3, True), (77, 3, False), (76, 4, True)]
+)
+@pytest.mark.parametrize("at_end", [False, True])
+def test_what_three_rows_or_a_twentieth_begin_or_end_with_is_a_template(
+    usual: int, rare: int, removed: bool, at_end: bool
+) -> None:
+    templates = [TEMPLATE] * usual + [RARER] * rare
+    asked = [f"w{n} {text}" if at_end else f"{text} w{n}" for n, text in enumerate(templates)]
+    (texts,) = comparison_texts(Dataset.of(map(row, asked)))
+    assert [text.strip() for text in texts[:usual]] == [f"w{n}" for n in range(usual)]
+    left = {text.replace(f"w{n}", "").strip() for n, text in enumerate(texts)}
+    assert (RARER.lower() in left) is not removed
+    # All but the commonest leave a mark, of private use.
+    assert left - {"", RARER.lower()} == ({"\ue001"} if removed else set())
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "differ"),
+    [
+        (("The dose of ibuprofen?", "The dose of losartan?"),
+         ("200 mg of ibuprofen", "200 mg of losartan"), True),
+        (("The dose of ibuprofen?", "The dose of losartan?"), ("200 mg", "50 mg"), False),
+        (("The dose of ibuprofen?", "The dose?"), ("200 mg of ibuprofen", "50 mg"), False),
+        (("The dose?", "The dose of losartan?"), ("200 mg", "50 mg of losartan"), False),
+        (("The dose?", "the dose"), ("200 mg of ibuprofen", "200 mg of losartan"), False),
+    ],
+)  # fmt: skip
+def test_rows_on_two_subjects_ask_and_answer_about_a_word_of_their_own(
+    asked: tuple[str, str], answered: tuple[str, str], differ: bool
+) -> None:
+    assert subjects_differ(asked, answered) is differ
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "differ"),
+    [("o avó veio", "a avô veio", True), ("avó", "AVÓ!", False), ("avó", "pai", False),
+     ("avó avô", "avó", False)],
+)  # fmt: skip
+def test_a_word_with_other_accents_is_another_word(one: str, other: str, differ: bool) -> None:
+    assert accents_differ(one, other) is differ
+
+
+def test_turns_and_rows_of_a_group_belong_together() -> None:
+    turns = ["Where is it?", "In the van.", "And when?", "At noon."]
+    rows = [talk(*turns), talk(*turns[:2]), talk("And when?", "At noon."), talk("Hi", "Hello.")]
+    grouped = [{**r, "user": user} for r, user in zip(rows, ["", "", "ana", "ana"], strict=True)]
+    links = rows_together(Dataset.of(grouped, reading=Reading(group_by=("user",))))
+    assert connected(4, links) == [[0, 1], [2, 3]]
+    assert connected(4, rows_together(Dataset.of(grouped))) == [[0, 1], [2], [3]]

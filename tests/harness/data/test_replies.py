@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunegate.data.canonical import calls_json
-from tunegate.data.replies import read_reply
+from tunegate.data.canonical import calls_json, read_reply
 
 TOOLS = [{"type": "function", "function": {"name": name}} for name in ("find", "send")]
 FIND, SEND = {"name": "find", "arguments": {"q": "é"}}, {"name": "send", "arguments": {}}

@@ -15,7 +15,7 @@ from tunegate.data.dataset import Dataset
 from tunegate.data.formats import ROW_FORMATS
 from tunegate.data.formats.chat import is_plain_chat
 from tunegate.data.formats.columns import map_columns
-from tunegate.data.formats.messages import openai_messages, openai_tools
+from tunegate.data.formats.row_format import openai_messages, openai_tools
 from tunegate.data.splitting import split_file
 from tunegate.results.labels import label_rule_of_table
 from tunegate_checks.fix.read import read_source

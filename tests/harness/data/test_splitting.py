@@ -16,8 +16,16 @@ from tunegate.data import SPLITS
 from tunegate.data.comparison import comparison_texts
 from tunegate.data.dataset import Dataset
 from tunegate.data.reading import Reading
-from tunegate.data.splitting import SplitError, similar_groups, split_file, stratified_group_split
-from tunegate.similarity import search
+from tunegate.data.splitting import (
+    SplitError,
+    SplitReport,
+    chronological_group_split,
+    similar_groups,
+    split_file,
+    strata_of,
+    stratified_group_split,
+)
+from tunegate.similarity import ngrams, search
 from tunegate_checks.data import leakage
 
 LABELS = ("delivery", "billing", "bug", "other")
@@ -304,3 +312,93 @@ def test_rows_of_no_known_shape_are_split_by_their_columns(
     (tmp_path / "tunegate.toml").write_text(f"[data]\n{columns}\n")
     monkeypatch.chdir(tmp_path)
     assert main(["split", "in.jsonl", "-o", "data"]) == 0
+
+
+def test_the_report_in_lines() -> None:
+    counts = {"train": Counter(a=1200, bug=1), "validation": Counter(a=200), "test": Counter(a=99)}
+    sizes = {split: of_split.total() for split, of_split in counts.items()}
+    report = SplitReport(sizes, counts, 1000, 7, {})
+    assert report.lines() == [
+        "train: 1,201 rows (80.1%)",
+        "validation: 200 rows (13.3%)",
+        "test: 99 rows (6.6%)",
+        "1,000 groups of similar rows kept together, the largest of 7 rows",
+        "a     1,200     200      99",
+        "bug       1       0       0",
+    ]
+    none = SplitReport(sizes, {split: Counter() for split in SPLITS}, 0, 1, {})
+    assert none.lines()[3:] == ["0 groups of similar rows kept together"]
+
+
+@pytest.mark.parametrize(
+    ("bad", "first", "last"),
+    [(1, "1 row cannot be read", ""), (2, "2 rows cannot", ""), (21, "21 rows", "  and 1 more")],
+)
+def test_up_to_twenty_unreadable_rows_are_listed(
+    tmp_path: Path, bad: int, first: str, last: str
+) -> None:
+    source = tmp_path / "all.jsonl"
+    source.write_text("{\n" * bad)
+    with pytest.raises(SplitError) as raised:
+        split_file(source, tmp_path / "out")
+    head, *listed, advice = str(raised.value).splitlines()
+    assert first in head
+    assert advice == "  put them right, or let `tunegate fix FILE -o NEW` set them aside"
+    assert [line.partition(":")[0] for line in listed[:20]] == [
+        f"  line {n + 1}" for n in range(min(bad, 20))
+    ]
+    assert listed[20:] == ([last] if last else [])
+
+
+@pytest.mark.parametrize(("n", "message"), [(2, "has 2 rows; at least 3 are"), (3, "")])
+def test_three_rows_are_the_fewest(tmp_path: Path, n: int, message: str) -> None:
+    source = written(tmp_path / "all.jsonl", rows(3)[:n])
+    if not message:
+        shares = {"validation": 0.33, "test": 0.33}
+        assert {*split_file(source, tmp_path / "out", **shares).rows.values()} == {1}  # type: ignore[arg-type]
+        message = "test would be empty: 1 of 3 rows are alike: too few, or too small a share"
+        source = written(tmp_path / "all.jsonl", rows(3))
+    with pytest.raises(SplitError, match=message):
+        split_file(source, tmp_path / "no", validation=0.6, test=0.01)
+
+
+@pytest.mark.parametrize(("n", "spread"), [(30, True), (29, False)])
+def test_values_of_three_rows_each_can_be_spread(n: int, spread: bool) -> None:
+    dataset = Dataset.of([row(f"q{k}", "ok", user=k % 10) for k in range(n)])
+    if spread:
+        assert strata_of(dataset, "user") == [str(k % 10) for k in range(n)]
+    else:
+        with pytest.raises(SplitError, match="'user' has 10 values in 29 rows, too many"):
+            strata_of(dataset, "user")
+
+
+@pytest.mark.parametrize(("n", "together"), [(2, True), (3, False)])
+def test_a_passage_of_many_rows_keeps_none_together(
+    n: int, together: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ngrams, "BOILERPLATE_ROWS", 1)  # of one split; of all three, twice as many
+    passage = "on monday the courier left it with a neighbour whom nobody in this street knows"
+    many = [row(f"{f'{x}o ' * 40} {passage} {f'{x}u ' * 9}", "other") for x in "xyz"[:n]]
+    assert similar_groups(Dataset.of(many), 0.85) == (
+        [[*range(n)]] if together else [[k] for k in range(n)]
+    )
+
+
+@given(
+    groups=st.lists(st.lists(st.integers(0, 20), min_size=1, max_size=5), min_size=1, max_size=40)
+)
+def test_the_oldest_groups_are_trained_on(groups: list[list[int]]) -> None:
+    """Each split ends where it is due, to half of a group."""
+    times = [float(time) for group in groups for time in group]
+    rows_of = iter(range(len(times)))
+    numbered = [[next(rows_of) for _ in group] for group in groups]
+    shares = {"train": 0.7, "validation": 0.15, "test": 0.15}
+    found = chronological_group_split(times, numbered, shares)
+    ordered = sorted(numbered, key=lambda g: (max(times[i] for i in g), g[0]))
+    assert [i for rows in found.values() for i in rows] == [i for g in ordered for i in g]
+    of = {i: split for split, rows in found.items() for i in rows}
+    assert all(len({of[i] for i in group}) == 1 for group in numbered)
+    half = max(map(len, groups)) / 2
+    assert abs(len(found["train"]) - 0.7 * len(times)) <= half
+    if half == 0.5:
+        assert abs(len(found["test"]) - 0.15 * len(times)) <= half

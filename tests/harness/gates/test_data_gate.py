@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +14,7 @@ from tunegate.exit_codes import INTERRUPTED
 from tunegate.gates.data_gate import DataGate
 from tunegate.gates.decision import verdict_digest
 from tunegate.pytest_plugin.hooks import GateSession
+from tunegate.session.context import Environment
 from tunegate.storage.run import Run
 from tunegate.storage.state_dir import StateDir
 
@@ -82,14 +82,12 @@ def test_the_receipt_says_who_was_there_and_a_verdict_that_is_the_same_elsewhere
         assert verdict_digest({**written, key: {"another": 1}}) != written["verdict"]
 
 
-def test_arguments_with_private_values_are_not_kept() -> None:
+def test_arguments_with_private_values_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     key = "sk-proj-" + "Abc9" * 12
-    record = {"command": ["pytest", f"--token={key}"], "variables": {"PYTEST_ADDOPTS": f"-k {key}"}}
-    session = SimpleNamespace(
-        root=Path(), environment=SimpleNamespace(to_dict=lambda root: copy.deepcopy(record))
-    )
-    kept = DataGate.environment(cast(Any, SimpleNamespace(session=session)))
+    monkeypatch.setenv("PYTEST_ADDOPTS", f"-k {key}")
+    kept = Environment(["pytest", f"--token={key}"]).to_dict(Path())
     assert kept["command"][0] == "pytest"
+    assert kept["variables"]["PYTEST_ADDOPTS"].startswith("-k ")
     assert key not in json.dumps(kept)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tunegate.config.schema import CompareLimits, Limits
-from tunegate.gates.lowered_limits import AT_LEAST, AT_MOST, lowered_limits, lowered_text
+from tunegate.gates.promotion import AT_LEAST, AT_MOST, lowered_limits, lowered_text
 
 EITHER_WAY = {
     *("command", "compare", "fewest_per_class", "fields", "language", "mode", "own"),

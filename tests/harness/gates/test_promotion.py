@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     from conftest import Project, Result
 
 
+OTHER_DECODING = """
+Toy.decoding, make_model = {"seed": 0}, ToyModel.__init__
+
+def __init__(self, rest, root):
+    make_model(self, rest.partition("?")[0], root)
+
+ToyModel.__init__ = __init__
+"""
+
+
 def promote(project: Project, *args: str, model: str = "latest") -> Result:
     return project.judge("--promote", "production", *args, model=model)
 
@@ -44,6 +54,34 @@ def test_promoted(trained: Project) -> None:
     again = promote(trained)
     assert (again.code, len(trained.registry)) == (0, 1)
     assert again.line("promotion") == f"production was run:{run} already; nothing to do"
+
+
+def test_a_record_that_changes_while_it_is_judged_closes_the_gate_in_one_line(
+    trained: Project,
+) -> None:
+    """And a line that is wider than the terminal is wrapped, whatever it is printed to."""
+    trained.add("conftest.py", OTHER_DECODING)
+    trained.add(
+        "suites/model/test_m.py",
+        """
+def test_changed():
+    import pathlib
+    (record,) = pathlib.Path(".tunegate").glob("runs/*/run.json")
+    record.write_text(record.read_text().replace('"figures": {}', '"figures": {"loss": 0}'))
+""",
+    )
+    arguments = ("-p", "tunegate", "suites/model", "--model", "latest?seed=1")
+    bare = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    result = trained.python("-m", "pytest", *arguments, env=bare, unwrapped=False)
+    assert result.code == 1, result.out
+    assert "Traceback" not in result.out
+    reason = result.out[result.out.index("gate      closed:") :].rstrip()
+    assert "was changed since" in " ".join(reason.split())
+    first, *rest = reason.splitlines()
+    assert rest
+    # Of a path that is longer than a line nothing is cut off: it can be copied.
+    assert all(len(line) <= 80 or len(line.split()) == 1 for line in (first, *rest))
+    assert all(line.startswith(" " * 12) for line in rest)
 
 
 def test_a_reason_with_personal_data_ends_it_before_the_first_test(trained: Project) -> None:

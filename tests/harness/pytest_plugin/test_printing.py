@@ -107,7 +107,7 @@ known, and right as it is? an id above: tunegate accept ID --why "..."
 
 
 def test_ids(dirty: Project) -> None:
-    printed = dirty.pytest("suites/data", "-v").out
+    printed = dirty.pytest("suites/data", "-sv").out
     assert VERBOSE in re.sub(r"\b[0-9a-f]{12}  ", "0123456789ab  ", printed)
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tunegate import Finding, Findings, Score
 from tunegate.reporting.terminal import (
+    behind_label,
     colourise,
     comparison,
     explain_failure,
@@ -302,3 +303,30 @@ def test_what_n_cannot_show_stands_below_the_scores() -> None:
 
 def test_nothing_to_say_prints_nothing() -> None:
     assert list(session_summary({"a": [{"name": "pii", "split": "train", "hints": []}]})) == []
+
+
+@given(st.lists(st.text("ab \n", max_size=60)).map(" ".join), st.integers(40, 200))
+def test_a_decision_keeps_the_width_and_all_of_its_words(text: str, width: int) -> None:
+    shown = behind_label(text, width)
+    assert shown.split() == text.split()
+    first, *rest = shown.split("\n")
+    longest = max(map(len, text.split()), default=0)
+    assert all(len(line) <= max(width, 12 + longest) for line in [" " * 10 + first, *rest])
+    assert all(line.startswith(" " * 10) for line in rest)
+
+
+def test_of_several_splits_a_hint_is_told_once() -> None:
+    """Unless -v asks for the numbers of each."""
+    notes = [
+        {"name": "near", "split": split, "hints": [f"{n} of 9 texts are long", "other"]}
+        for n, split in enumerate(("train", "test"))
+    ]
+    shown = dict(session_summary({"a": notes}))["hints"]
+    assert shown == [
+        "near of train: 0 of 9 texts are long",
+        "near of train, test: other",
+        "1 hint like these of other splits; -v shows more",
+    ]
+    shown = dict(session_summary({"a": notes}, verbose=True))["hints"]
+    assert "near of test: 1 of 9 texts are long" in shown
+    assert len(shown) == 3

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tunegate.config.schema import load
 from tunegate.errors import ConfigError
 from tunegate.results.labels import (
+    LabelRule,
     exact,
     fold_advice,
     json_field,
@@ -147,8 +148,19 @@ def test_an_expected_reply_without_a_label_is_refused_with_its_line() -> None:
     )
 
 
+def test_only_the_label_of_a_set_has_parts() -> None:
+    tags = label_rule_of_table("set")
+    assert (exact.parts("a | b"), exact.parts("(none)")) == (["a | b"], ["(none)"])
+    assert (tags.parts("a | b"), tags.parts("(none)")) == (["a", "b"], [])
+    for changed in (label_rule_of_table("set", fold=["case"]), json_field("tags", is_set=True)):
+        assert changed.parts("a | b") == ["a", "b"]
+    for rule in (regex("a"), json_field("a"), label_rule_of_table("exact", fold=["case"])):
+        assert rule.parts("a | b") == ["a | b"]
+
+
 def test_rules_of_one_name_are_one_rule() -> None:
     assert regex("a") == regex("a") != regex("b")
+    assert LabelRule("a", str) == LabelRule("a", str.strip, is_set=True)
     assert repr(exact) == "LabelRule(name='label: the whole answer, white space around it aside')"
 
 

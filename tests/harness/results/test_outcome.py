@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 
-from tunegate import Findings
+import pytest
+
+from tunegate import Finding, Findings
 from tunegate.results.outcome import Outcome, collect_outcomes, record, record_table
-from tunegate.results.score import proportion
+from tunegate.results.score import Score, proportion
 from tunegate.results.scorecard import asked_in_words, failed_outcomes, passed_scores
 from tunegate.results.session_results import SessionResults, outcome_dicts
 
@@ -73,6 +76,35 @@ def test_a_table_is_kept_whether_its_test_passed_or_failed() -> None:
         assert (table["name"], table["table"]) == ("models", [["model", "n"], ["a", "1"]])
         assert not passed_scores(results)
         assert not failed_outcomes(results)
+
+
+@pytest.mark.parametrize(
+    ("of_rate", "compare", "held"),
+    [
+        (True, lambda rate: rate <= 0.1, True),
+        (True, lambda rate: rate < 0.2, True),
+        (True, lambda rate: rate > 0.1, True),  # as in `assert not rate > 0.1`
+        (True, lambda rate: rate >= 0.2, True),
+        (True, lambda rate: rate <= 0.05, False),
+        (True, lambda rate: rate > 0.05, False),
+        (True, lambda rate: rate <= None, False),
+        (False, lambda score: score >= 0.9, True),
+        (False, lambda score: score >= 0.95, False),
+        (False, lambda score: score >= None, False),
+    ],
+)
+def test_findings_are_held_by_the_comparisons_that_limit_them(
+    of_rate: bool, compare: Callable[[Score], bool], held: bool
+) -> None:
+    found = Findings("pii", [Finding(1, 2, "email", "a***@b.com")], n=10)
+    with collect_outcomes() as outcomes:
+        record(found.outcome(False))
+        compare(found.rate if of_rate else proportion("accuracy", 9, 10, misses=found))
+    assert [d["held"] for d in outcome_dicts(outcomes, passed=True) if "found" in d] == [held]
+    with collect_outcomes() as others:
+        record(Findings("pii", found, n=10).outcome(False))
+        compare(found.rate)
+    assert not outcome_dicts(others, passed=True)[0]["held"]  # they stand for these alone
 
 
 def test_what_was_asked_in_words() -> None:

@@ -135,6 +135,12 @@ def test_pickled_it_keeps_everything() -> None:
     assert (float(again), again.__dict__) == (float(score), score.__dict__)
 
 
+@pytest.mark.parametrize(("n", "told"), [(58, "at n = 58: at least 59 rows"), (59, "1 of 59 answ")])
+def test_enough_rows_without_all_answers_lack_answers_and_no_rows(n: int, told: str) -> None:
+    with pytest.raises(Unmeasurable, match=told):
+        assert proportion("accuracy", n - 1, n, errors=1).by("lower") >= 0.95
+
+
 def test_what_is_unmeasurable_says_so_in_three_lines() -> None:
     with pytest.raises(Unmeasurable) as raised:
         assert proportion("accuracy", 470, 500, errors=10) >= 0.95

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunegate.similarity.beginnings import MIN_LETTERS, MIN_TEXTS, shared_beginnings
+from tunegate.similarity.ngrams import MIN_LETTERS, MIN_TEXTS, shared_beginnings
 
 WORDS = ["instruction", "questionnaire", "a", "film", "films"]
 sentences = st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join)

@@ -63,8 +63,8 @@ def test_passages_that_are_shared_are_those_that_comparing_strings_finds(
     ours: list[list[str]], theirs: list[list[str]]
 ) -> None:
     left, right = [*map(_text, ours)], [*map(_text, theirs)]
-    left_rows = ngrams.rows_by_ngram(map(ngrams.long_ngrams, left))
-    right_rows = ngrams.rows_by_ngram(map(ngrams.long_ngrams, right), only=left_rows)
+    left_rows = ngrams.indices_by_key(map(ngrams.long_ngrams, left))
+    right_rows = ngrams.indices_by_key(map(ngrams.long_ngrams, right), only=left_rows)
     found: dict[int, tuple[int, str]] = {}
     for ngram, rows in left_rows.items():
         matches = right_rows.get(ngram, [])
@@ -73,5 +73,5 @@ def test_passages_that_are_shared_are_those_that_comparing_strings_finds(
                 if i not in found or matches[0] < found[i][0]:
                     found[i] = (matches[0], ngram)
     assert list(ngrams.shared_ngrams(left, right)) == [(i, *found[i]) for i in sorted(found)]
-    by_hash = ngrams.rows_by_ngram(map(ngrams.ngram_hashes, left))
+    by_hash = ngrams.indices_by_key(map(ngrams.ngram_hashes, left))
     assert sorted(by_hash.values()) == sorted(left_rows.values())

@@ -13,7 +13,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rapidfuzz.distance import Indel
 
-from tunegate.similarity import engine as engine_
 from tunegate.similarity import search as similar
 from tunegate.similarity import windows
 
@@ -156,8 +155,8 @@ def test_rapidfuzz_compares_in_blocks_of_any_size(monkeypatch: pytest.MonkeyPatc
     rng = random.Random(0)
     texts = ["".join(rng.choices("ab", k=rng.randint(1, 12))) for _ in range(120)]
     expected = sorted(similar.pairs(texts, 0.8, fast=False))
-    monkeypatch.setattr(engine_, "BLOCK", 3)
-    monkeypatch.setattr(engine_, "COLUMNS", 7)
+    monkeypatch.setattr(similar, "BLOCK", 3)
+    monkeypatch.setattr(similar, "COLUMNS", 7)
     assert sorted(similar.pairs(texts, 0.8, fast=False)) == expected
 
 
@@ -165,10 +164,10 @@ def test_small_searches_leave_numba_alone(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.delitem(sys.modules, "tunegate.similarity.numba_kernel", raising=False)
     sides = [windows.TextsByLength(["a question"] * n + ["another"]) for n in (1, 1000)]
     assert all(
-        windows.Search(s, s, 0.85).estimated_seconds < engine_.KERNEL_MIN_SECONDS for s in sides
+        windows.Search(s, s, 0.85).estimated_seconds < similar.KERNEL_MIN_SECONDS for s in sides
     )
     assert isinstance(
-        engine_.make_finder(sides[0], sides[0], 0.85, None).__self__, engine_.NumpySearch
+        similar.make_finder(sides[0], sides[0], 0.85, None).__self__, similar.NumpySearch
     )  # type: ignore[attr-defined]
 
 
@@ -186,7 +185,7 @@ def test_the_kernel_runs_where_it_pays_and_can(
     monkeypatch: pytest.MonkeyPatch, seconds: float, loaded: bool, installed: bool, kernel: bool
 ) -> None:
     monkeypatch.setattr(windows.Search, "estimated_seconds", seconds)
-    monkeypatch.setattr(engine_, "_numba_installed", lambda: installed)
+    monkeypatch.setattr(similar, "_numba_installed", lambda: installed)
     assert chooses_kernel(monkeypatch, loaded) is kernel
 
 
@@ -202,14 +201,14 @@ def chooses_kernel(monkeypatch: pytest.MonkeyPatch, loaded: bool) -> bool:
     kernel.CompiledSearch = Compiled
     monkeypatch.setitem(sys.modules, kernel.__name__, kernel)
     seen = {kernel.__name__: kernel} if loaded else {}
-    monkeypatch.setattr(engine_, "sys", SimpleNamespace(modules=seen))
+    monkeypatch.setattr(similar, "sys", SimpleNamespace(modules=seen))
     side = windows.TextsByLength(["a", "b"])
-    found: Any = engine_.make_finder(side, side, 0.85, None)
+    found: Any = similar.make_finder(side, side, 0.85, None)
     return isinstance(found.__self__, Compiled)
 
 
 def test_without_numba_large_searches_run_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_, "KERNEL_MIN_SECONDS", -1.0)
-    monkeypatch.setattr(engine_, "LOADED_KERNEL_MIN_SECONDS", -1.0)
-    monkeypatch.setattr(engine_, "_numba_installed", lambda: False)
+    monkeypatch.setattr(similar, "KERNEL_MIN_SECONDS", -1.0)
+    monkeypatch.setattr(similar, "LOADED_KERNEL_MIN_SECONDS", -1.0)
+    monkeypatch.setattr(similar, "_numba_installed", lambda: False)
     assert list(similar.pairs(["one two", "one twos"], 0.85)) == [(0, 1, 1 - 1 / 15)]

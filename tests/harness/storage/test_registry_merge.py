@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from tunegate.errors import ConfigError
 from tunegate.storage.registry import (
+    History,
     NothingToRollBack,
     Registry,
     RegistryBroken,
     promotions_in_force,
 )
-from tunegate.storage.registry_chain import History
 
 Moves = Sequence[tuple[str, str]]  # alias and run; the run "" is a rollback
 
@@ -222,7 +222,8 @@ def test_a_new_promotion_decides_too(tmp_path: Path) -> None:
 def test_a_decision_for_a_run_of_no_branch(tmp_path: Path, run: str, alias: str | None) -> None:
     registry = contested(tmp_path)
     before = registry.path.read_bytes()
-    with pytest.raises(ConfigError, match="no undecided alias has"):
+    undecided = "none" if alias else "production: run:a, production: run:b, production: run:c"
+    with pytest.raises(ConfigError, match=f"no undecided alias has .*; undecided: {undecided}"):
         registry.keep(run, "", alias)
     assert registry.path.read_bytes() == before
 
@@ -237,6 +238,22 @@ def test_a_line_that_was_rewritten_joins_nothing(tmp_path: Path, name: str) -> N
     before = registry.path.read_bytes()
     with pytest.raises(RegistryBroken, match=f"{name if name == 'base' else ''}.*line"):
         registry.merge("", other, tmp_path / "base")
+    assert registry.path.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["registry.jsonl", "theirs"])
+@pytest.mark.parametrize("kept", [slice(1, None), slice(0, 1)])
+def test_each_version_must_be_a_chain_of_its_own(tmp_path: Path, name: str, kept: slice) -> None:
+    """What it lacks may stand in the other one, and what it forks may be joined by the merge."""
+    registry, other = branches(
+        tmp_path, [("production", "a")], [("production", "b")], [("production", "c")]
+    )
+    path = tmp_path / name
+    rest = lines(other if path == registry.path else registry.path) if kept.stop else []
+    path.write_bytes(b"\n".join([*lines(path)[kept], *rest[1:], *lines(path)[1:][: len(rest)]]))
+    before = registry.path.read_bytes()
+    with pytest.raises(RegistryBroken, match=f"{name}, line"):
+        registry.merge("", other)
     assert registry.path.read_bytes() == before
 
 

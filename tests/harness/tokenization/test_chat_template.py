@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_llama import CHATML
+from tiny_llama import CHATML, ticket
+
+from tunegate.data.dataset import Dataset
+from tunegate.tokenization.encode import encode_example
 
 
 def writing(before: str, opened: str = "") -> str:
@@ -39,6 +42,37 @@ def with_text(template: Any, text: str) -> Any:
     tokenizer = copy(template.tokenizer)
     tokenizer.chat_template = text
     return replace(template, tokenizer=tokenizer)
+
+
+# As Idefics and SmolVLM have it: content is parts, and nothing else is shown.
+PARTS = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n"
+    "{% for part in m.content %}{% if part['type'] == 'image' %}<image>{% endif %}"
+    "{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}<|im_end|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+EITHER = PARTS.replace(
+    "{% for part", "{% if m.content is string %}{{ m.content }}{% else %}{% for part"
+).replace("{% endfor %}<|im_end|>", "{% endfor %}{% endif %}<|im_end|>")
+BROKEN_BY_TEXT = PARTS.replace(
+    "{% for part in m.content", "{% for part in m.content[0:0] + m.content"
+)
+
+
+@pytest.mark.parametrize("text", [PARTS, EITHER, BROKEN_BY_TEXT])
+def test_content_is_given_as_the_template_reads_it(template: Any, text: str) -> None:
+    chat = with_text(template, text)
+    assert chat.takes_parts == (text != EITHER)
+    parts = [{"type": "text", "text": "Which "}, {"type": "text", "text": "team?"}]
+    given = {"messages": [{"role": "system", "content": parts}, *ticket(1)["messages"][1:]]}
+    for row in (ticket(1), given):
+        (example,) = Dataset.of([row])
+        messages = example.messages
+        assert chat.render(messages) == template.render(messages)
+        assert chat.prompt_ids(messages[:-1]) == template.prompt_ids(messages[:-1])
+        assert encode_example(example, chat) == encode_example(example, template)
+    folded = replace(chat, options=replace(chat.options, fold_system=True))
+    assert "Which team?\n\ntrain" in folded.render(ticket(1)["messages"])
 
 
 def answer(template: Any, text: str, tools: Any = ()) -> Any:

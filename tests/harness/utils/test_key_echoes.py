@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunegate.utils.key_echoes import KeyEchoes, keys_of_environment, looks_like_key
+from tunegate.utils.masking import KeyEchoes, keys_of_environment, looks_like_key
 
 KEY = "sk-" + "proj-aB3dE6gH9jK2mN5pQ8sT1vW4yZ7"
 FORMS = {

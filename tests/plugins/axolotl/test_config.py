@@ -13,7 +13,7 @@ from tiny_llama import ticket
 
 from tunegate.data.dataset import Dataset
 from tunegate.tokenization.encode import encode_example
-from tunegate_axolotl import config
+from tunegate_axolotl import export
 from tunegate_qlora.config import Settings
 from tunegate_qlora.trainer import QLoRATrainer
 
@@ -32,7 +32,7 @@ KNOWN = {
 def made(project: Path, train: int = 24, validation: int = 6, **said: Any) -> dict[str, Any]:
     resolved = QLoRATrainer().resolve({"base": "base", **said}, project)
     counts = {"train": train, "validation": validation}
-    text = config.axolotl_config(Settings.model_validate(dict(resolved)), "org/base", counts)
+    text = export.axolotl_config(Settings.model_validate(dict(resolved)), "org/base", counts)
     table: dict[str, Any] = yaml.safe_load(text)
     return table
 
@@ -99,7 +99,7 @@ def test_axolotl_takes_as_many_steps_as_whole_epochs_have(
 ) -> None:
     said = {"epochs": epochs, "batch": batch, "accumulation": accumulation}
     settings = Settings.model_validate({"base": "base"} | said)
-    table = yaml.safe_load(config.axolotl_config(settings, "org/base", {"train": rows}))
+    table = yaml.safe_load(export.axolotl_config(settings, "org/base", {"train": rows}))
     size = table["micro_batch_size"] * table["gradient_accumulation_steps"]
     taken = math.ceil(rows * table["num_epochs"] / size)  # its calculate_total_num_steps
     assert taken == epochs * math.ceil(math.ceil(rows / batch) / accumulation)
@@ -107,7 +107,7 @@ def test_axolotl_takes_as_many_steps_as_whole_epochs_have(
 
 def test_rows_are_the_ids_and_labels_that_are_trained_on_here(template: Any) -> None:
     rows = [encode_example(e, template) for e in Dataset.of([ticket(0), ticket(1)])]
-    for row, told in zip(rows, config.axolotl_rows(rows), strict=True):
+    for row, told in zip(rows, export.axolotl_rows(rows), strict=True):
         # With these three columns Axolotl encodes nothing: its _is_dataset_already_tokenized.
         assert list(told) == ["input_ids", "attention_mask", "labels"]
         assert (told["input_ids"], told["labels"]) == (row.ids, row.labels)

@@ -11,7 +11,7 @@ from elsewhere import adapter, open_gate
 from tiny_llama import CHATML, make_base
 
 from tunegate_axolotl import export
-from tunegate_axolotl.import_model import ADAPTER_WEIGHTS, ExternalModel
+from tunegate_axolotl.import_model import ADAPTER_WEIGHTS, model_problems
 from tunegate_qlora.data.training_data import make_job
 
 Faults = Callable[..., list[str]]
@@ -36,7 +36,7 @@ def faults(project: Path) -> Faults:
     def found(folder: Path, *, same_base: bool = False, **said: Any) -> list[str]:
         run = open_gate(project, **said)
         job = make_job(run.plan, run.folder)
-        return [*ExternalModel(folder, job, export.manifest_of(run)).problems(same_base)]
+        return [*model_problems(folder, job, export.manifest_of(run), same_base)]
 
     return found
 

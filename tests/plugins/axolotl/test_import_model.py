@@ -17,7 +17,7 @@ from tunegate.errors import ConfigError
 from tunegate.storage.registry import Registry, current_user
 from tunegate.storage.run import Run
 from tunegate.tokenization.encode import encode_example
-from tunegate_axolotl import config, export
+from tunegate_axolotl import export
 from tunegate_axolotl.commands import import_run
 
 Out = pytest.CaptureFixture[str]
@@ -45,7 +45,7 @@ def trained(base: Path, template: Any, tmp_path_factory: pytest.TempPathFactory)
     rows = [
         encode_example(example, template) for example in Dataset.of([ticket(i) for i in range(24)])
     ]
-    data = write(there / "train.jsonl", list(config.axolotl_rows(rows)))
+    data = write(there / "train.jsonl", list(export.axolotl_rows(rows)))
     return adapter(base, there / "out", data, steps=3)
 
 
@@ -63,7 +63,8 @@ def test_a_model_is_brought_in_and_what_is_not_proved_is_said(
     (out / "optimizer.pt").write_text("not ours")
     assert bring("there/out", "--receipt", run.id[:6]) == 0
     assert sorted(p.name for p in (run.folder / "adapter").iterdir()) == [
-        *("README.md", "adapter_config.json", "adapter_model.safetensors", "tunegate.json"),
+        *("README.md", "adapter_config.json", "adapter_model.safetensors", "chat_template.jinja"),
+        *("generation_config.json", "tokenizer.json", "tokenizer_config.json", "tunegate.json"),
     ]
     done = Run(run.state, run.id)
     figures = done.record["figures"]

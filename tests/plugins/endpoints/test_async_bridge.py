@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tunegate_endpoints.async_bridge import iterate_async
+from tunegate_endpoints.model import iterate_async
 
 
 async def three(emit: Callable[[int], None]) -> None:

@@ -9,7 +9,7 @@ from endpoint_parts import FakeTime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunegate_endpoints.concurrency import INITIAL_IN_FLIGHT, AdaptiveLimit
+from tunegate_endpoints.dispatch import INITIAL_IN_FLIGHT, AdaptiveLimit
 
 
 def run_round(pace: AdaptiveLimit, *, pushed: bool = False) -> None:

@@ -14,7 +14,7 @@ from openai_parts import KEY, Provider
 
 from tunegate import Dataset
 from tunegate.interfaces.trainer import Plan, Trainer, TrainingFailed
-from tunegate_openai.preflight import estimate_cost, find_problems
+from tunegate_openai.preflight import count_tokens, find_problems
 from tunegate_openai.settings import Settings
 from tunegate_openai.trainer import OpenAITrainer
 
@@ -208,7 +208,7 @@ def test_dpo_without_preferences_is_refused_before_anything_is_paid_for(
 def test_the_estimate_of_dpo_counts_the_prompt_with_each_of_the_replies(preferring: Plan) -> None:
     train = Dataset.read(preferring.train)
     one, two = (
-        estimate_cost(train, Settings(base="small-1", method=method)).tokens
+        count_tokens(train, Settings(base="small-1", method=method))[0]
         for method in ("supervised", "dpo")
     )
     assert 1.9 * one < two < 2.1 * one

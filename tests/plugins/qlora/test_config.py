@@ -16,7 +16,6 @@ from tunegate_qlora.config import (
     preset_lines,
     resolve_settings,
 )
-from tunegate_qlora.model.weights import ParameterCount
 from tunegate_qlora.trainer import QLoRATrainer
 from tunegate_qlora.training import progress
 
@@ -102,7 +101,7 @@ def test_a_run_says_which_preset_it_follows(rows: int, capsys: pytest.CaptureFix
     row = EncodedRow(1, [1, 2], [1, 2])
     material: Any = SimpleNamespace(train=[row] * rows, validation=[], dropped_rows=2)
     settings = resolve_settings({"base": "b", "preset": "few", "batch": 4, "method": "lora"})
-    figures = progress.print_start(settings, material, ParameterCount(25, 100))
+    figures = progress.print_start(settings, material, (25, 100))
     assert figures == {"computed_tokens_an_epoch": 2 * rows, "padding": 0.0}
     expected = [
         "preset    few: 5 epochs, batch 2, learning rate 0.0001",

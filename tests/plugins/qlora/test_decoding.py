@@ -19,6 +19,7 @@ from tunegate_qlora import preflight
 from tunegate_qlora.config import Decoding, Settings
 from tunegate_qlora.model.generate import Generator
 from tunegate_qlora.model.local_model import LocalModel, model_digest, open_folder
+from tunegate_qlora.model.prompts import Prompt
 from tunegate_qlora.trainer import QLoRATrainer
 
 Planner = Callable[..., Plan]
@@ -53,11 +54,11 @@ def test_the_size_of_a_batch_is_in_the_digest(base: Path, project: Path) -> None
 def test_a_full_memory_halves_the_batch(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     generator, sizes = Generator(base, None, Decoding(generation_batch=8)), list[int]()
 
-    def answer(prompts: Sequence[tuple[Request, list[int]]]) -> Iterator[Answer]:
+    def answer(prompts: Sequence[Prompt]) -> Iterator[Answer]:
         sizes.append(len(prompts))
         if len(prompts) > 3:
             raise torch.OutOfMemoryError
-        return iter(Answer(request.row, "x") for request, _ in prompts)
+        return iter(Answer(prompt.request.row, "x") for prompt in prompts)
 
     monkeypatch.setattr(generator, "answer_batch", answer)
     asked = [Request(i, ticket(i)["messages"][:-1]) for i in range(7)]

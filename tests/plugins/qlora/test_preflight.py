@@ -4,10 +4,12 @@ import importlib.util
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+import transformers
 from tiny_llama import CHATML, make_base, ticket, write
 
 from tunegate.config.settings import parse_settings
@@ -18,7 +20,6 @@ from tunegate.utils import optional_deps
 from tunegate_qlora import preflight
 from tunegate_qlora.config import Settings
 from tunegate_qlora.model import architecture, weights
-from tunegate_qlora.model import base as bases
 from tunegate_qlora.trainer import QLoRATrainer
 
 Planner = Callable[..., Plan]
@@ -191,9 +192,7 @@ def test_weights_and_training_are_what_a_loaded_model_holds(
     base: Path, rows: list[EncodedRow], plan: Planner, said: dict[str, Any]
 ) -> None:
     settings = parse_settings(Settings, plan(**said).config)
-    found = preflight.estimate_memory(
-        architecture.read_architecture(base), settings, rows, bases.read_config(base)
-    )
+    found = preflight.estimate_memory(architecture.read_architecture(base), settings, rows)
     model = weights.load_trainable(base, settings)
     trained = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(trained)
@@ -210,9 +209,8 @@ def test_activations_grow_with_batch_and_length_and_shrink_with_checkpointing(
 ) -> None:
     def activations(rows: list[EncodedRow], **said: Any) -> float:
         settings = parse_settings(Settings, plan(**said).config)
-        return preflight.estimate_memory(
-            architecture.read_architecture(base), settings, rows, bases.read_config(base)
-        ).activations
+        outline = architecture.read_architecture(base)
+        return preflight.estimate_memory(outline, settings, rows).activations
 
     once = activations(rows, batch=4)
     assert activations(rows, batch=8) > 1.9 * once
@@ -235,19 +233,25 @@ def test_activations_are_those_of_the_formula(
     base: Path, plan: Planner, said: dict[str, Any], gpu: bool, layers: int
 ) -> None:
     """Two rows of at most 9 tokens, of which at most 4 are trained on."""
-    config = {"hidden_size": 16, "num_hidden_layers": 3, "vocab_size": 1000}
+    sizes = {"hidden_size": 16, "num_hidden_layers": 3, "vocab_size": 1000}
+    configs = (
+        transformers.LlamaConfig(**sizes, num_attention_heads=4),
+        transformers.GPT2Config(n_embd=16, n_layer=3, n_head=4, vocab_size=1000),
+        transformers.Gemma3Config(text_config=sizes),  # with vision
+    )
     rows = [
         EncodedRow(1, [5] * 9, [IGNORE_INDEX] * 7 + [5] * 2),
         EncodedRow(2, [5] * 6, [IGNORE_INDEX] * 2 + [5] * 4),
     ]
     settings = parse_settings(Settings, plan(**{"batch": 2, "method": "lora", **said}).config)
     outline = architecture.read_architecture(base)
-    for fields in (config, {"text_config": config, "hidden_size": 99}):
-        found = preflight.estimate_memory(outline, settings, rows, fields, gpu=gpu)
+    outline.trainable_parameters(settings)  # of what the base is
+    for config in configs:
+        outline = replace(outline, model=SimpleNamespace(config=config))
+        found = preflight.estimate_memory(outline, settings, rows, gpu=gpu)
         assert found.activations == 2 * 9 * 16 * layers + 2 * 4 * 2 * 8 * 1000
         assert found.total == found.weights + found.trained + found.activations
-    assert preflight.estimate_memory(outline, settings, [], config, gpu=gpu).activations == 0
-    assert preflight.estimate_memory(outline, settings, rows, {}, gpu=gpu).activations == 0
+    assert preflight.estimate_memory(outline, settings, [], gpu=gpu).activations == 0
 
 
 @pytest.mark.parametrize(
@@ -301,9 +305,7 @@ def test_eight_billion_parameters_in_four_bits_fit_a_card_of_24_gb(
     rows = [EncodedRow(1, [5] * 1024, [IGNORE_INDEX] * 512 + [5] * 512)]
     plain = {"batch": 8, "gradient_checkpointing": True}
     settings = parse_settings(Settings, plan(**plain).config)
-    found = preflight.estimate_memory(
-        outline, settings, rows, bases.read_config(tmp_path), gpu=True
-    )
+    found = preflight.estimate_memory(outline, settings, rows, gpu=True)
     assert 5 * GB < found.weights < 9 * GB
     assert 16 * GB < found.total < 24 * GB
 

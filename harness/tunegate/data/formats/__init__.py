@@ -11,23 +11,18 @@ from functools import lru_cache
 from typing import Any
 
 from ...utils.strict_json import Unreadable
+from . import preferences
 from .chat import CHAT, CHAT_FORMATS, SHAREGPT_FORMATS
 from .columns import Columns, is_mapped, map_columns, mapped_format
 from .exports import EXPORT_FORMATS
 from .pairs import ALPACA, KTO, NUMBERED_LABEL, PAIR_FORMATS, PROMPT_COMPLETION, flag_of
-from .preferences import (
-    PREFERENCE_FORMATS,
-    SHAREGPT_PREFERENCES,
-    TRL_PREFERENCES,
-    are_messages,
-    single_reply,
-)
 from .row_format import REJECTED, Fields, RowFormat, json_type, validate_messages
 
 # Rows with the fields of several formats have the first of these; the first is chat messages.
 ROW_FORMATS = (
-    CHAT, *CHAT_FORMATS, SHAREGPT_PREFERENCES, *SHAREGPT_FORMATS, ALPACA, KTO, NUMBERED_LABEL,
-    PROMPT_COMPLETION, *PREFERENCE_FORMATS, *EXPORT_FORMATS, *PAIR_FORMATS,
+    CHAT, *CHAT_FORMATS, preferences.SHAREGPT_PREFERENCES, *SHAREGPT_FORMATS,
+    ALPACA, KTO, NUMBERED_LABEL, PROMPT_COMPLETION,
+    *preferences.PREFERENCE_FORMATS, *EXPORT_FORMATS, *PAIR_FORMATS,
 )  # fmt: skip
 
 _IS_ID = re.compile(r"(?:.*[_ -])?(?:id|idx|index|uuid|fname|split|source)", re.IGNORECASE)
@@ -63,8 +58,8 @@ def to_messages(value: Any, columns: Columns | None = None) -> tuple[RowFormat, 
         and repr(converted["messages"]) == repr(value["messages"])
     ):
         # A `rejected` that does not hold messages is a field of the user's own: it stays as it is.
-        if REJECTED in value and are_messages(value[REJECTED]):
-            single_reply(value[REJECTED], REJECTED)
+        if REJECTED in value and preferences.are_messages(value[REJECTED]):
+            preferences.single_reply(value[REJECTED], REJECTED)
         return CHAT, value
     if row_format in CHAT_FORMATS:
         return row_format, converted
@@ -79,8 +74,8 @@ def find_format(row: Mapping[str, Any]) -> RowFormat | None:
     """Return the first format that a row has; None if it has none that is known."""
     formats = _formats_with(tuple(row))
     # Some TRL data sets repeat the preferred conversation in `messages`.
-    if TRL_PREFERENCES in formats and row.get("messages", ()) == row["chosen"]:
-        return TRL_PREFERENCES
+    if preferences.TRL_PREFERENCES in formats and row.get("messages", ()) == row["chosen"]:
+        return preferences.TRL_PREFERENCES
     return next((f for f in formats if f.accepts is None or f.accepts(row)), None)
 
 
@@ -111,7 +106,7 @@ def columns_advice(row: Mapping[str, Any]) -> str:
 
     Names that are numbers, or sentences, are the first row of a table that has no header.
     """
-    if turns := [name for name, value in row.items() if are_messages(value)]:
+    if turns := [name for name, value in row.items() if preferences.are_messages(value)]:
         return f'write under [data]: columns = {{ messages = "{_shown(turns[0])}" }}'
     if any(_IS_NUMBER.fullmatch(name) or name.count(" ") > 5 for name in row):
         advice = "the first line is a row and no header: number the columns from 1, and write"

@@ -5,16 +5,8 @@ from itertools import count
 from typing import Any
 
 from ...utils.strict_json import Unreadable, parse_json_text
-from .messages import openai_call, openai_messages, with_openai_tools
-from .row_format import (
-    Fields,
-    Message,
-    RowFormat,
-    describe_field,
-    json_type,
-    system_message,
-    text_field,
-)
+from . import row_format
+from .row_format import Fields, Message, RowFormat, json_type, openai_messages, with_openai_tools
 
 SHAREGPT_ROLES = {
     "system": "system",
@@ -95,18 +87,16 @@ def sharegpt_messages(turns: Any, name: str) -> list[Any]:
             messages.append(turn)
             continue
         speaker = turn.get("from")
-        is_call = speaker in CALL_ROLES if isinstance(speaker, str) else False
-        if not is_call and (not isinstance(speaker, str) or speaker not in SHAREGPT_ROLES):
+        role = SHAREGPT_ROLES.get(speaker) if isinstance(speaker, str) else None
+        if role is None and speaker not in CALL_ROLES:
             valid = ", ".join((*SHAREGPT_ROLES, *CALL_ROLES))
             raise Unreadable("shape", f"{location}.from is {ascii(speaker)[:40]}; one of: {valid}")
         if not isinstance(turn.get("value"), str):
-            raise Unreadable("shape", f"{location}.value is {describe_field(turn, 'value')}")
+            found = row_format.describe_field(turn, "value")
+            raise Unreadable("shape", f"{location}.value is {found}")
         rest = {key: item for key, item in turn.items() if key not in ("from", "value")}
-        if is_call:
-            messages.append({**_call_message(turn["value"]), **rest})
-        else:
-            role = SHAREGPT_ROLES[str(speaker)]
-            messages.append({"role": role, "content": turn["value"], **rest})
+        message = {"role": role, "content": turn["value"]} if role else _call_message(turn["value"])
+        messages.append({**message, **rest})
     return openai_messages(messages)
 
 
@@ -123,7 +113,7 @@ def from_sharegpt(fields: Mapping[str, Any]) -> Fields:
     """Convert `conversations`, turns with `from` and `value`, or messages, to messages."""
     name = "conversations" if "conversations" in fields else "conversation"
     turns = sharegpt_messages(parse_json_text(fields[name]), name)
-    converted = {"messages": [*system_message(fields), *turns]}
+    converted = {"messages": [*row_format.system_message(fields), *turns]}
     return with_openai_tools(converted, fields.get("tools"))
 
 
@@ -149,9 +139,9 @@ def from_function_calls(fields: Mapping[str, Any]) -> Fields:
     calls, numbers = parse_json_text(fields["answers"]), count(1)
     if not isinstance(calls, list) or not calls:
         raise Unreadable("shape", f"answers is {json_type(calls)}; a list of calls is needed")
-    made = [openai_call(call, numbers) for call in calls]
+    made = [row_format.openai_call(call, numbers) for call in calls]
     reply = {"role": "assistant", "content": None, "tool_calls": made}
-    messages = [{"role": "user", "content": text_field(fields, "query")}, reply]
+    messages = [{"role": "user", "content": row_format.text_field(fields, "query")}, reply]
     return with_openai_tools({"messages": messages}, fields["tools"])
 
 

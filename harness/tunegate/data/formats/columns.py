@@ -7,14 +7,13 @@ columns = { prompt = "1", reply = "2" }   # CSV without a header: numbers from 1
 columns = { messages = "dialogue" }
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 from ...utils.strict_json import Unreadable, parse_json_text
-from .messages import openai_messages
 from .pairs import flag_of, joined_names, label_name
-from .row_format import REJECTED, Fields, RowFormat, assistant_message, json_type
+from .row_format import REJECTED, Fields, RowFormat, assistant_message, json_type, openai_messages
 
 Columns = Mapping[str, str]  # by field
 
@@ -60,11 +59,8 @@ def map_columns(record: Mapping[str, Any], columns: Columns) -> Fields:
     pairs = mapped_columns(columns)
     field_of_column = {column: field for field, column in pairs}
     message_fields = (*ROLE_OF_FIELD, REJECTED, "messages")
-    fields = {
-        field_of_column.get(column, column): value
-        for column, value in record.items()
-        if field_of_column.get(column) not in message_fields
-    }
+    kept = {c: v for c, v in record.items() if field_of_column.get(c) not in message_fields}
+    fields = {field_of_column.get(column, column): value for column, value in kept.items()}
     if "messages" in columns:
         turns = parse_json_text(record[columns["messages"]])
         messages = openai_messages(turns) if isinstance(turns, list) else turns
@@ -75,21 +71,16 @@ def map_columns(record: Mapping[str, Any], columns: Columns) -> Fields:
         if classes == [columns["reply"]]:
             texts["reply"] = text_of_column(classes[0], record, reply_names(columns))
         else:
-            texts["reply"] = marked_classes(classes, record)
+            flags = {column: flag_of(record[column]) for column in classes}
+            if unmarked := [column for column, flag in flags.items() if flag is None]:
+                found = f"{unmarked[0]} is {str(record[unmarked[0]])[:30]!a}"
+                needed = "0 or 1 is needed, as it names a class of the reply"
+                raise Unreadable("shape", f"{found}; {needed}")
+            texts["reply"] = joined_names([column for column, flag in flags.items() if flag])
         messages = [{"role": ROLE_OF_FIELD[f], "content": text} for f, text in texts.items()]
     if REJECTED in columns:
         fields[REJECTED] = [assistant_message(text_of_column(columns[REJECTED], record))]
     return {**fields, "messages": messages}
-
-
-def marked_classes(columns: Sequence[str], record: Mapping[str, Any]) -> str:
-    """Return the columns of classes that hold 1 or true, as one reply; others must hold 0."""
-    values = {column: flag_of(record[column]) for column in columns}
-    for column, value in values.items():
-        if value is None:
-            needed = "0 or 1 is needed, as it names a class of the reply"
-            raise Unreadable("shape", f"{column} is {str(record[column])[:30]!a}; {needed}")
-    return joined_names([column for column, value in values.items() if value])
 
 
 def text_of_column(column: str, record: Mapping[str, Any], names: tuple[str, ...] = ()) -> str:

@@ -83,21 +83,15 @@ def from_argilla_2(fields: Mapping[str, Any]) -> Fields:
     texts, responses = fields["fields"], fields["responses"]
     if not isinstance(texts, dict) or not isinstance(responses, dict):
         raise Unreadable("shape", "fields or responses is no object")
-    given = {
-        question: [r.get("value") for r in answers if isinstance(r, dict)]
-        for question, answers in responses.items()
-        if isinstance(answers, list)
-    }
+    lists = {question: v for question, v in responses.items() if isinstance(v, list)}
+    given = {k: [r.get("value") for r in v if isinstance(r, dict)] for k, v in lists.items()}
     return _argilla_messages(texts, given)
 
 
 def from_flat_argilla(fields: Mapping[str, Any]) -> Fields:
     """Convert a flattened record of Argilla 2, with `QUESTION.responses`, to messages."""
-    given = {
-        match[1]: answers if isinstance(answers, list) else []
-        for key, answers in fields.items()
-        if (match := _RESPONSES.fullmatch(key))
-    }
+    matches = ((_RESPONSES.fullmatch(key), answers) for key, answers in fields.items())
+    given = {m[1]: answers if isinstance(answers, list) else [] for m, answers in matches if m}
     texts = {k: v for k, v in fields.items() if "." not in k and k not in _ARGILLA_OWN}
     return _argilla_messages(texts, given)
 
@@ -107,12 +101,8 @@ def _argilla_messages(texts: Mapping[str, Any], given: Mapping[str, list[Any]]) 
     if (count := len(answered)) > 1:
         names = ", ".join(ascii(question)[1:-1][:30] for question in answered)
         raise Unreadable("shape", f"{count} questions are answered ({names}); one is needed")
-    answers = (
-        ", ".join(map(str, answer)) if isinstance(answer, list) else str(answer)
-        for values in answered.values()
-        for answer in values
-        if answer is not None
-    )
+    values = (answer for answers in answered.values() for answer in answers if answer is not None)
+    answers = (", ".join(map(str, v)) if isinstance(v, list) else str(v) for v in values)
     reply = assistant_message(_agreed(answers, "responses"))
     return {"messages": [_asked_text(texts, "fields"), reply]}
 

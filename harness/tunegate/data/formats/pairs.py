@@ -11,18 +11,8 @@ from functools import partial
 from typing import Any
 
 from ...utils.strict_json import Unreadable, parse_strict
-from .messages import openai_messages
-from .row_format import (
-    Fields,
-    Message,
-    RowFormat,
-    assistant_message,
-    json_type,
-    prompt_messages,
-    system_message,
-    text_field,
-    user_message,
-)
+from . import row_format
+from .row_format import Fields, Message, RowFormat, assistant_message, text_field, user_message
 
 # A row with one of these asks for a choice, and its question alone is not what the model is given.
 _CHOICES = ("choices", "options")
@@ -45,7 +35,7 @@ def from_alpaca(fields: Mapping[str, Any]) -> Fields:
             raise Unreadable("shape", f"history[{i}] is not a pair of texts: question and answer")
         earlier += [user_message(pair[0]), assistant_message(pair[1])]
     prompt = joined_text(fields, "instruction", "input")
-    messages = [*system_message(fields), *earlier, user_message(prompt)]
+    messages = [*row_format.system_message(fields), *earlier, user_message(prompt)]
     return {"messages": [*messages, assistant_message(text_field(fields, "output"))]}
 
 
@@ -60,8 +50,8 @@ def from_prompt_completion(fields: Mapping[str, Any]) -> Fields:
     completion = fields["completion"]
     if not isinstance(completion, list):
         completion = [assistant_message(text_field(fields, "completion"))]
-    asked = [*system_message(fields), *prompt_messages(fields, "prompt")]
-    return {"messages": openai_messages([*asked, *completion])}
+    asked = [*row_format.system_message(fields), *row_format.prompt_messages(fields, "prompt")]
+    return {"messages": row_format.openai_messages([*asked, *completion])}
 
 
 def flag_of(value: Any) -> bool | None:
@@ -77,12 +67,11 @@ def from_pair(
         if fields.get(name):
             advice = "it would be left out; write it into the text of the prompt"
             raise Unreadable("shape", f"{name} belongs to the question: {advice}")
-    system = system_message(fields) or system_message(fields, "system_prompt")
+    system = row_format.system_message(fields) or row_format.system_message(fields, "system_prompt")
     if isinstance(fields[prompt], list):
-        asked = openai_messages(fields[prompt])
+        asked = row_format.openai_messages(fields[prompt])
     else:
-        passages = [text_field(fields, name, "") for name in context]
-        texts = [*passages, text_field(fields, prompt)]
+        texts = [*(text_field(fields, name, "") for name in context), text_field(fields, prompt)]
         asked = [user_message("\n\n".join(text for text in texts if text))]
     value = fields[reply]
     if reply in _SEVERAL and isinstance(value, list):
@@ -115,7 +104,7 @@ def from_dolly(fields: Mapping[str, Any]) -> Fields:
     """Convert `instruction`, `context` and `response` to messages (Dolly)."""
     question = joined_text(fields, "instruction", "context", "input")
     reply = assistant_message(text_field(fields, "response"))
-    return {"messages": [*system_message(fields), user_message(question), reply]}
+    return {"messages": [*row_format.system_message(fields), user_message(question), reply]}
 
 
 def from_squad(fields: Mapping[str, Any]) -> Fields:
@@ -157,10 +146,10 @@ def from_label(prompt: str, name: str, fields: Mapping[str, Any]) -> Fields:
     if reply is None:
         columns = f'prompt = "{prompt}", reply = "{name}", reply_names = ["name of 0", "name of 1"]'
         advice = f"not a name; write under [data]: columns = {{ {columns} }}"
-        found = "a number in a text" if isinstance(label, str) else json_type(label)
+        found = "a number in a text" if isinstance(label, str) else row_format.json_type(label)
         raise Unreadable("shape", f"{name} is {found}, {advice}")
     asked = user_message(text_field(fields, prompt))
-    return {"messages": [*system_message(fields), asked, assistant_message(reply)]}
+    return {"messages": [*row_format.system_message(fields), asked, assistant_message(reply)]}
 
 
 def label_name(value: Any, names: tuple[str, ...]) -> str | None:
@@ -190,16 +179,12 @@ def joined_names(names: Sequence[str]) -> str:
 
 
 def _pair(prompt: str, reply: str, context: tuple[str, ...] = ()) -> RowFormat:
-    hint = f"{prompt} became the prompt, {reply} the reply"
+    hint, more = f"{prompt} became the prompt, {reply} the reply", ("system_prompt", *context)
     to_fields: Callable[[Mapping[str, Any]], Fields] = partial(from_pair, prompt, reply, context)
-    more = " ".join(("system", "system_prompt", *context))
-    return RowFormat(f"{prompt} and {reply}", f"{prompt} {reply}", more, to_fields, hint)
-
-
-def _label(prompt: str, name: str) -> RowFormat:
-    hint = f"{prompt} became the prompt, {name} the reply"
-    to_fields, more = partial(from_label, prompt, name), " ".join(("system", *_LABEL_TEXTS))
-    return RowFormat(f"{prompt} and {name}", f"{prompt} {name}", more, to_fields, hint)
+    if reply in ("label", "labels"):
+        to_fields, more = partial(from_label, prompt, reply), _LABEL_TEXTS
+    optional = " ".join(("system", *more))
+    return RowFormat(f"{prompt} and {reply}", f"{prompt} {reply}", optional, to_fields, hint)
 
 
 _PASSAGES = ("context", "passage")
@@ -237,7 +222,7 @@ PAIR_FORMATS = (
       for prompt in ("query", "prompt") for reply in ("response", "answer")),
     *(_pair(prompt, "output") for prompt in ("input", "text_input")),
     _pair("inputs", "targets"), _pair("source", "target"),
-    _label("text", "label"), _label("text", "labels"), _label("sentence", "label"),
+    _pair("text", "label"), _pair("text", "labels"), _pair("sentence", "label"),
     _pair("document", "summary"), _pair("article", "highlights"),
     *(_pair(prompt, "summary") for prompt in ("dialogue", "text")),
     RowFormat("several summaries", "summary1", " ".join((*_SUMMARISED, *_SUMMARIES)),

@@ -13,7 +13,6 @@ from typing import Any
 from ...utils.strict_json import Unreadable, parse_json_text
 from . import row_format
 from .chat import sharegpt_messages
-from .messages import openai_messages, with_openai_tools
 from .pairs import joined_text
 
 OPENAI_TOOL_KEYS = ("tools", "parallel_tool_calls")  # stand in OpenAI's `input`, with `messages`
@@ -67,9 +66,9 @@ def from_trl_preferences(fields: Mapping[str, Any]) -> row_format.Fields:
     if any(isinstance(side, str) for side in sides):
         asked = [*row_format.system_message(fields), *row_format.prompt_messages(fields, "prompt")]
         return _split_texts(asked, _CHOSEN, fields)
-    sides = [openai_messages(side) if isinstance(side, list) else side for side in sides]
+    sides = [row_format.openai_messages(side) if isinstance(side, list) else side for side in sides]
     if isinstance(prompt, list):
-        leading = [*row_format.system_message(fields), *openai_messages(prompt)]
+        leading = [*row_format.system_message(fields), *row_format.openai_messages(prompt)]
         return _split_prompt(leading, sides, _CHOSEN)
     converted = _split_prompt(row_format.system_message(fields), sides, _CHOSEN)
     return converted if prompt is None else {**converted, "prompt": prompt}
@@ -109,7 +108,7 @@ def from_sharegpt_preferences(fields: Mapping[str, Any]) -> row_format.Fields:
     turns = [sharegpt_messages(side, name) for side, name in zip(sides, _CHOSEN, strict=True)]
     asked = sharegpt_messages(fields["conversations"], "conversations")
     converted = _split_prompt([*row_format.system_message(fields), *asked], turns, _CHOSEN)
-    return with_openai_tools(converted, fields.get("tools"))
+    return row_format.with_openai_tools(converted, fields.get("tools"))
 
 
 def _split_prompt(

@@ -14,7 +14,7 @@ from ...storage.registry import RegistryEntry
 from ...storage.seal import SealBroken
 from ...utils.hashing import sha256_json
 from .gather import RunFiles
-from .verdict import Link, counting_promotions
+from .verdict import Link, promotions_of
 
 NO_SNAPSHOT = "the snapshot is not kept any more (purged?): nothing can be held against the digest"
 SCORECARD_HOLDS = "its file is whole; it is about this model"
@@ -24,7 +24,8 @@ def chain_links(files: RunFiles) -> Iterator[Link]:
     """Yield the links, each after those that it was made from; of an evaluation, the last ones."""
     if not isinstance(files.run, Evaluation):
         yield from _training_links(files)
-    promotions = counting_promotions(files)
+    current, former = promotions_of(files)
+    promotions = [*current.values()] or [*former.values()][-1:]  # those in force, or the last
     promoted_cards = {str(entry.get("scorecard"))[:12] for entry in promotions}
     for path, card in files.cards.items():
         if card is not files.card and path.stem not in promoted_cards:

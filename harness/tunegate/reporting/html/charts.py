@@ -15,38 +15,42 @@ Point = tuple[float, float]
 Reading = Mapping[str, float]
 
 
+def drawn_values(outcome: Mapping[str, Any]) -> list[float]:
+    """Return value, ends of the interval and limit of a score; [] where they make no bar."""
+    values = [outcome[k] for k in ("value", "low", "high", "limit") if _is_drawable(outcome[k])]
+    return values if len(values) > 1 and _is_drawable(outcome["value"]) else []
+
+
+def axis_ends(outcomes: Iterable[Mapping[str, Any]], is_share: bool) -> tuple[float, float]:
+    """Return the ends of the axis on which these scores of one unit are drawn."""
+    drawn = [value for outcome in outcomes for value in drawn_values(outcome)]
+    low, high = min(drawn, default=0.0), max(drawn, default=1.0)
+    margin = (high - low) / 10
+    low, high = low - margin, high + margin
+    return (max(low, 0.0), min(high, 1.0)) if is_share else (low, high)
+
+
 def score_bar(
-    outcome: Mapping[str, Any], description: str, *, full_scale: bool = False
+    outcome: Mapping[str, Any], description: str, ends: tuple[float, float]
 ) -> SimpleNamespace | None:
-    """Return the bar of a judged score, or None; its axis is 0 to 1 if `full_scale`.
+    """Return the bar of a judged score on an axis that holds `ends`; None where there is none.
 
     The box is of 200 by 34 units; on the side `refused` the limit does not hold.
     """
-    value, limit, is_share = outcome["value"], outcome["limit"], outcome["hits"] is not None
-    limit = limit if _is_drawable(limit) else None
-    ends = [v for v in (outcome["low"], outcome["high"]) if v is not None]
-    shown = [v for v in (*ends, limit) if v is not None]
-    if not (_is_drawable(value) and shown and all(map(_is_drawable, shown))):
+    if not drawn_values(outcome):
         return None
-    if full_scale:
-        axis = linear_axis(0, 1, 6, 194)
-    else:
-        low, high = min(value, *shown), max(value, *shown)
-        margin = (high - low) / 10
-        low, high = low - margin, high + margin
-        if is_share:
-            low, high = max(low, 0.0), min(high, 1.0)
-        axis = linear_axis(low, high, 6, 194, step_count=6)
-    limit_x, failing = None, None
+    axis = linear_axis(*ends, 6, 194, step_count=6)
+    value, low, high, limit = (
+        axis.position(outcome[key]) if _is_drawable(outcome[key]) else None
+        for key in ("value", "low", "high", "limit")
+    )
+    failing = None
     if limit is not None:
-        limit_x = axis.position(limit)
-        at_least = outcome["sign"] in (">=", ">")
-        failing = (axis.start, limit_x) if at_least else (limit_x, axis.end)
-    interval = (axis.position(ends[0]), axis.position(ends[1])) if len(ends) == 2 else None
+        failing = (axis.start, limit) if outcome["sign"] in (">=", ">") else (limit, axis.end)
     return SimpleNamespace(
-        value=axis.position(value), interval=interval, limit=limit_x, refused=failing,
-        ticks=tuple(map(axis.position, axis.ticks)), description=description,
-        ends=tuple(format_limit(axis.ticks[end], is_share) for end in (0, -1)),
+        value=value, interval=None if None in (low, high) else (low, high), limit=limit,
+        refused=failing, ticks=tuple(map(axis.position, axis.ticks)), description=description,
+        ends=tuple(format_limit(axis.ticks[n], outcome["hits"] is not None) for n in (0, -1)),
     )  # fmt: skip
 
 

@@ -1,19 +1,22 @@
 """Makes the HTML report of a run: one file that loads nothing and runs nothing."""
 
+import re
 from dataclasses import replace
 from datetime import datetime
 from json import JSONDecodeError
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from ...errors import ConfigError
 from ...models.evaluation import find_judged
 from ...storage.state_dir import StateDir
 from ...utils.masking import hide_values
+from ..terminal import score_cells
 from . import sections
 from .chain import chain_links
 from .gather import RunFiles, read_run
-from .text import public_name, relative_paths, time_text, value_pairs
+from .text import public_name, relative_paths, time_text, value_pairs, with_full_stop
 from .verdict import verdict_section
 
 # What reading JSON raises that another program wrote, or that is damaged.
@@ -44,33 +47,37 @@ def build_page(files: RunFiles, made: datetime) -> SimpleNamespace:
         replace(link, explanation=relative_paths(link.explanation, root))
         for link in chain_links(files)
     )
-    keys = ("action", "alias", "run", "who", "why")
-    registry: tuple[tuple[str, ...], ...] | str = tuple(
-        (time_text(entry["when"]), *(str(entry.get(key, "")) for key in keys))
-        for entry in files.entries
-        if run_id in (entry.get("run"), entry.get("from"))
-    )
-    if files.registry_error:
-        registry = f"{relative_paths(files.registry_error, root)}."
+    registry_error = relative_paths(files.registry_error, root)
+    registry = [e for e in files.entries if run_id in (e.get("run"), e.get("from"))]
     return SimpleNamespace(
         kind=str(files.run).partition(" ")[0],  # "run", or "evaluation" of a model without one
         run=run_id, model=public_name(str(files.record["model"]), root),
         made=time_text(made.isoformat(timespec="seconds")),
-        verdict=verdict_section(files, chain), chain=chain, registry=registry or NO_REGISTRY_LINE,
+        verdict=verdict_section(files, chain), chain=chain,
+        registry=registry or with_full_stop(registry_error or NO_REGISTRY_LINE),
         scores=sections.scores_section(files), misses=sections.misses_section(files),
         suite=sections.suite_section(files), training=sections.training_section(files),
         versions=value_pairs(files.receipt["versions"]) if files.receipt else (),
+        served=tuple(files.record.get("served_checks", {}).values()),
+        answers="", against=None,  # the name of the page of answers, the model compared with
     )  # fmt: skip
 
 
-def render_html(page: SimpleNamespace) -> bytes:
+def render_html(template: str, **values: Any) -> bytes:
     """Render a page: each value is masked and escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup, escape
 
     environment = Environment(
         loader=PackageLoader("tunegate.reporting", "html"), undefined=StrictUndefined,
         autoescape=True,  # of every file, whatever its name ends in
         finalize=hide_values, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    text = environment.get_template("page.html").render(page=page)
+    # Where a long name may be broken; not inside of a number.
+    joint = re.compile(r"[_/=]+(?=\w)|(?<=[^\W\d])[.:]+(?=\w)")
+    environment.filters |= {
+        "wbr": lambda text: Markup(joint.sub(r"\g<0><wbr>", str(escape(hide_values(text))))),
+        "cells": score_cells, "time": time_text,
+    }  # fmt: skip
+    text = environment.get_template(template).render(values)
     return text.encode("utf-8", "backslashreplace")

@@ -1,24 +1,27 @@
 """Makes the sections of a report: scores, wrong answers, data suite, training."""
 
-from collections.abc import Iterator
-from itertools import islice
+import re
+from collections.abc import Iterator, Mapping
+from itertools import chain, islice
 from types import SimpleNamespace
 from typing import Any
 
 from ...data import SPLITS
 from ...models.evaluation import Evaluation, Json
 from ...results.labels import wrong_labels
+from ...results.prediction import Predictions
 from ...results.score import wilson
 from ...results.scorecard import asked_in_words
 from ...tokenization.spec import on_pairs
 from ...utils.masking import masker
-from ...utils.text import cut
+from ...utils.text import counted, cut
 from ..terminal import MAX_HINTS_VERBOSE, collect_hints, score_cells
 from . import text
-from .charts import loss_chart, score_bar
+from .charts import axis_ends, loss_chart, score_bar
 from .gather import RunFiles
 
 OutcomeDict = dict[str, Any]
+NO_LIMIT = ("plain", "no limit")
 MAX_NOT_PASSED = 10  # of the tests that closed the gate: with one per example there are thousands
 NO_SESSION = "Never judged: no session of the model suite has left a scorecard."
 
@@ -32,14 +35,19 @@ def scores_section(files: RunFiles) -> SimpleNamespace | str:
     missed_lines: dict[str, list[str]] = {}
     for outcome in (o for o in card.get("missed", []) if not o["held"]):
         missed_lines.setdefault(outcome["test"], []).append(outcome["line"])
-    for outcome in (o for o in [*card.get("missed", []), *card["scores"]] if "value" in o):
+    scores = [o for o in [*card.get("missed", []), *card["scores"]] if "value" in o]
+    by_unit: dict[str, list[OutcomeDict]] = {}
+    for outcome in scores:
+        by_unit.setdefault(unit_of(outcome), []).append(outcome)
+    ends = {unit: axis_ends(same, unit == "%") for unit, same in by_unit.items()}
+    for outcome in scores:
         # An outcome with a limit and no value is a row: its value was NaN or infinite.
         if outcome["value"] is None and outcome["limit"] is None:
             reason = "; ".join([*outcome.get("idle", []), *outcome.get("hints", [])])
             name = str(outcome["name"])
             not_applicable.append(f"{name}: {reason}" if reason else name)
             continue
-        rows.append(score_row(outcome))
+        rows.append(score_row(outcome, ends[unit_of(outcome)]))
         if outcome.get("detail"):
             details.append((outcome["name"], outcome["detail"]))
     model_name = files.name_of_model(card["model_digest"])
@@ -72,26 +80,27 @@ def scores_section(files: RunFiles) -> SimpleNamespace | str:
     )  # fmt: skip
 
 
-def score_row(outcome: OutcomeDict) -> SimpleNamespace:
-    """Return the row of a score, with its bar and whether it held its limit."""
+def unit_of(outcome: OutcomeDict) -> str:
+    """Return the unit of a score: per cent, that after its name, or a ratio; else it is its own."""
+    match = re.search(r"\([^()]+\)$| / ", outcome["name"])
+    return "%" if outcome["hits"] is not None else match[0] if match else outcome["name"]
+
+
+def score_row(outcome: OutcomeDict, ends: tuple[float, float]) -> SimpleNamespace:
+    """Return the row of a score, with its bar on this axis and whether it held its limit."""
     has_value = outcome["value"] is not None
     shown = outcome if has_value else {**outcome, "value": 0.0}
     name, value, interval, limit, n = score_cells(shown)
     if not has_value:  # NaN or infinite: only its line says which
         name, value = outcome["line"], "not a number"
-    tone: text.Tone
-    if outcome["limit"] is None:
-        tone, verdict = "plain", "no limit"
-    elif outcome["held"] is None:
-        tone, verdict = "bad", "unmeasurable"
-    else:
-        tone, verdict = ("good", "holds") if outcome["held"] else ("bad", "missed")
+    verdicts = {True: ("good", "holds"), False: ("bad", "missed"), None: ("bad", "unmeasurable")}
+    tone, verdict = verdicts[outcome["held"]] if outcome["limit"] is not None else NO_LIMIT
     interval_text = f", 95 % interval {interval}" if interval else ""
     description = f"{name}: {value}{interval_text}, limit {limit}: {verdict}"
     return SimpleNamespace(
         name=name, value=value, interval=interval, limit=limit, n=n, tone=tone, outcome=verdict,
         errors=f"{outcome['errors']:,}", signature=outcome["signature"], test=outcome["test"],
-        hints=text.first_hints(outcome.get("hints", [])), bar=score_bar(outcome, description),
+        hints=text.first_hints(outcome.get("hints", [])), bar=score_bar(outcome, description, ends),
     )  # fmt: skip
 
 
@@ -108,7 +117,7 @@ def model_rows(files: RunFiles, card: Json) -> Iterator[SimpleNamespace]:
         outcome: OutcomeDict = {**values, "limit": None, "sign": ">="}
         _, share, interval, _, _ = score_cells(outcome)
         description = f"{role}: {share} right, 95 % interval {interval}"
-        bar = score_bar(outcome, description, full_scale=True)
+        bar = score_bar(outcome, description, (0, 1))
         yield SimpleNamespace(
             role=role, model=text.public_name(counts["model"], files.root), share=share, bar=bar,
             interval=interval, right=f"{right:,} of {n:,}", errors=f"{counts['errors']:,}",
@@ -120,7 +129,6 @@ def model_rows(files: RunFiles, card: Json) -> Iterator[SimpleNamespace]:
 OutcomesByTest = dict[str, list[OutcomeDict]]
 NO_RECEIPT = "There is no receipt: no gate of this project opened for this run."
 NO_SPLIT = ""  # stands for the split of a test that is about no single split
-ACCEPTED_KEYS = ("id", "check", "kind", "where", "evidence", "why", "who")
 
 
 def suite_section(files: RunFiles) -> SimpleNamespace | str:
@@ -137,7 +145,7 @@ def suite_section(files: RunFiles) -> SimpleNamespace | str:
         limits |= {f"{k} to {name}": v for k, v in held.items() if v is not None}
     read = [receipt["data"][split]["path"] for split in SPLITS if split in receipt["data"]]
     data_files = [text.public_name(path, files.root) for path in read]
-    passed = f"{text.time_text(receipt['made'])}: all {len(tests):,} tests passed"
+    passed = f"{text.time_text(receipt['made'])}: all {counted(len(tests), 'test')} passed"
     hints = collect_hints([outcome for outcomes in tests.values() for outcome in outcomes])
     return SimpleNamespace(
         intro=f"{passed} on {', '.join(data_files)}.", splits=splits,
@@ -146,10 +154,7 @@ def suite_section(files: RunFiles) -> SimpleNamespace | str:
             for test, row in cells.items()
         ),
         hints=tuple((check, text.first_hints(texts)) for check, texts in hints.items()),
-        accepted=tuple(
-            tuple(str(entry.get(key, "")) for key in ACCEPTED_KEYS)
-            for entry in receipt.get("accepted", [])
-        ),
+        accepted=receipt.get("accepted", []),
         removed=tuple(receipt["removed"]), limits=text.value_pairs(limits),
         unset=tuple(k.replace("_", " ") for k, v in receipt["limits"].items() if v is None),
     )  # fmt: skip
@@ -193,7 +198,7 @@ def outcome_text(outcome: OutcomeDict) -> str:
 # The wrong answers, in the words of the terminal.
 
 LABELLED_TASKS = ("classification", "multilabel", "tools")
-MAX_REASONING = 4_000  # characters of the reasoning of one answer that are shown
+MAX_REASONING = 4_000  # characters of one text of an answer that are shown
 NO_SCORECARD = "Never judged: there is no answer to look at."
 NO_TEST = "The test data that it was judged on is not here any more (purged, or moved)."
 NO_ANSWERS = "The answers are not kept any more: only their counts are."
@@ -228,14 +233,7 @@ def misses_section(files: RunFiles) -> SimpleNamespace | str:
     if hidden > 0:
         more = f"{hidden:,} more; tunegate failures {files.run.id} writes them all."
     hide = masker(quotes=True)
-    reasoning: dict[int | None, str] = {p.row: p.reasoning for p in files.predictions}
-    rows = tuple(
-        (
-            "" if f.line is None else f"{f.line:,}", f.kind, hide(f.evidence),
-            cut(hide(reasoning.get(f.row, "")), MAX_REASONING),
-        )
-        for f in wrong[:MAX_HINTS_VERBOSE]
-    )  # fmt: skip
+    rows = tuple((f.line, f.kind, hide(f.evidence)) for f in wrong[:MAX_HINTS_VERBOSE])
     total = f"{len(wrong):,} of {counts['n']:,} answers were wrong."
     return SimpleNamespace(rows=rows, total=total, more=more)
 
@@ -276,3 +274,27 @@ def training_section(files: RunFiles) -> SimpleNamespace | str:
         figures=text.value_pairs({k: text.public_setting(v, root, k) for k, v in numbers.items()}),
         settings=text.value_pairs(settings),
     )  # fmt: skip
+
+
+# Every answer, for the page beside the report.
+
+
+def answer_rows(
+    files: RunFiles, predictions: Predictions, changes: Mapping[int | None, str]
+) -> list[list[str]]:
+    """Return line, outcome, change, label, expected, got, prompt, reasoning of each answer, masked.
+
+    `changes` says of rows what the model gained or lost against another.
+    """
+    rule, hide, rows = files.config.label_rule, masker(quotes=True), []
+    rounds = predictions.repetitions or (predictions,)
+    for p in chain.from_iterable(zip(*rounds, strict=True)):
+        label, outcome = "", "answered"
+        if files.config.task in LABELLED_TASKS:
+            label, outcome = rule.labels_of(p)[0] or "", "right" if rule.right(p) else "wrong"
+        outcome = "error" if p.error else outcome
+        got = "\n".join(filter(None, (p.error or p.got, p.calls)))
+        texts = (label, p.expected_calls or p.expected, got, p.prompt, p.reasoning)
+        shown = (cut(hide(text), MAX_REASONING) for text in texts)
+        rows.append([f"{p.line:,}", outcome, changes.get(p.row, ""), *shown])
+    return rows

@@ -2,8 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Any, Literal
 
@@ -89,17 +90,15 @@ def time_text(stamp: str) -> str:
         return stamp
 
 
-def first_texts(texts: Iterable[str], max_texts: int = 10) -> list[str]:
+def first_texts(texts: Iterable[str], max_texts: int = 10, more: str = "more") -> list[str]:
     """Return the first texts, each once with its count, and one that says how many more follow."""
     distinct = [s if n == 1 else f"{s} ({n:,} times)" for s, n in Counter(texts).items()]
-    more = len(distinct) - max_texts
-    return [*distinct[:max_texts], f"{more:,} more"] if more > 0 else distinct
+    hidden = len(distinct) - max_texts
+    return [*distinct[:max_texts], f"{hidden:,} {more}"] if hidden > 0 else distinct
 
 
-def first_hints(hints: Sequence[str]) -> tuple[str, ...]:
-    """Return as many hints of a check as the terminal shows: they can show text of rows."""
-    more = len(hints) - MAX_HINTS
-    return (*hints[:MAX_HINTS], f"{more:,} more like this") if more > 0 else tuple(hints)
+# As many hints of a check as the terminal shows: they can show text of rows.
+first_hints = partial(first_texts, max_texts=MAX_HINTS, more="more like this")
 
 
 def test_title(nodeid: str) -> tuple[str, str]:

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 
-from ...gates.lowered_limits import lowered_limits, lowered_text
 from ...gates.new_test_set import note_on_test_set
-from ...gates.promotion import PromotionRefused, check_promotable
+from ...gates.promotion import PromotionRefused, check_promotable, lowered_limits, lowered_text
 from ...models.evaluation import Evaluation, Json
 from ...models.spec import Candidate
 from ...results.scorecard import asked_in_words
 from ...storage.registry import RegistryEntry, promotions_in_force
 from ...storage.seal import SealBroken
+from ...utils.text import counted
 from ..terminal import score_cells
 from . import text
 from .gather import RunFiles
@@ -29,7 +29,7 @@ class Link:
 
 def verdict_section(files: RunFiles, chain: Sequence[Link]) -> SimpleNamespace:
     """Return headline, sentences, warnings and facts about a run and its chain of digests."""
-    current, card = current_promotions(files), files.card
+    (current, former), card = promotions_of(files), files.card
     tone: text.Tone = "plain"
     if current:
         tone, headline = "good", f"Promoted: {', '.join(current)}"
@@ -38,7 +38,7 @@ def verdict_section(files: RunFiles, chain: Sequence[Link]) -> SimpleNamespace:
     elif card["gate"] != "open":
         tone, headline = "bad", "Not promoted: the gate is closed"
     else:
-        headline = "Not promoted any more" if former_promotions(files) else "Not promoted"
+        headline = "Not promoted any more" if former else "Not promoted"
     broken = [link.name for link in chain if link.holds is False]
     if files.registry_error or broken:
         tone = "bad"
@@ -68,7 +68,8 @@ def verdict_section(files: RunFiles, chain: Sequence[Link]) -> SimpleNamespace:
 
 def promotion_sentences(files: RunFiles) -> Iterator[str]:
     """Yield a sentence for each alias that points at the run, or once did."""
-    for alias, entry in current_promotions(files).items():
+    current, former = promotions_of(files)
+    for alias, entry in current.items():
         lines = [line for line in files.entries if line["alias"] == alias]
         last = [line for line in lines if line.get("run") == entry.get("run")][-1]
         why = f": “{last['why']}”" if last.get("why") else "; no reason was given"
@@ -78,7 +79,7 @@ def promotion_sentences(files: RunFiles) -> Iterator[str]:
             yield f"{alias} {promoted}, and came back to it {signed}."
         else:
             yield f"{alias} has stood on this run since {signed}."
-    for alias, entry in former_promotions(files).items():
+    for alias, entry in former.items():
         in_force = promotions_in_force(files.entries, alias)
         now = f"run {in_force[-1]['run']}" if in_force else "none"
         since = f"{alias} stood on this run from {text.time_text(entry['when'])}"
@@ -96,7 +97,7 @@ def why_not_promoted(files: RunFiles) -> str:
         return text.with_full_stop(f"The model suite closed the gate: {closing_reasons(card)}")
     if refused := promotion_refusal(files, card):
         return text.with_full_stop(f"The gate is open, and a promotion would be refused: {refused}")
-    if former_promotions(files):
+    if promotions_of(files)[1]:
         return "The gate is open: it could be promoted again."
     return "The gate is open, and nobody has promoted it."
 
@@ -139,12 +140,12 @@ def promotion_refusal(files: RunFiles, card: Json) -> str:
 def key_facts(files: RunFiles, chain: Sequence[Link]) -> Iterator[tuple[str, str]]:
     """Yield name and text of the gates, the right answers, the chain and the training."""
     card = files.card
-    tests = text.value_text(len(files.receipt["tests"])) if files.receipt else ""
-    yield "data gate", f"open: {tests} tests passed" if files.receipt else "no receipt"
+    tests = counted(len(files.receipt["tests"]), "test") if files.receipt else ""
+    yield "data gate", f"open: {tests} passed" if files.receipt else "no receipt"
     if card is None:
         yield "model gate", "never judged"
     else:
-        passed = f"open: {text.value_text(len(card['inventory']))} tests passed"
+        passed = f"open: {counted(len(card['inventory']), 'test')} passed"
         yield "model gate", passed if card["gate"] == "open" else "closed"
     if card and (counts := card["predictions"]):
         baseline, beside = card["baseline"], ""
@@ -161,31 +162,19 @@ def key_facts(files: RunFiles, chain: Sequence[Link]) -> Iterator[tuple[str, str
         yield "trained", f"{text.training_method(plan)}, on {base}"
 
 
-# The promotions of a run: those in force, and those that were.
+def promotions_of(files: RunFiles) -> tuple[dict[str, RegistryEntry], dict[str, RegistryEntry]]:
+    """Return the aliases that point at this run, and those that once did, with the last promotion.
 
-
-def current_promotions(files: RunFiles) -> dict[str, RegistryEntry]:
-    """Return the aliases that point at this run, sorted, each with its promotion."""
-    current = {}
+    The first are sorted, the others in the order of those promotions.
+    """
+    current, former = dict[str, RegistryEntry](), dict[str, RegistryEntry]()
     for alias in sorted({entry["alias"] for entry in files.entries}):
         in_force = promotions_in_force(files.entries, alias)
         if in_force and in_force[-1].get("run") == files.run.id:
             current[alias] = in_force[-1]
-    return current
-
-
-def former_promotions(files: RunFiles) -> dict[str, RegistryEntry]:
-    """Return the aliases that once pointed at this run, each with the last promotion to it."""
-    current = current_promotions(files)
-    return {e["alias"]: e for e in _all_promotions(files) if e["alias"] not in current}
-
-
-def counting_promotions(files: RunFiles) -> list[RegistryEntry]:
-    """Return the promotions of this run that are in force; without one, the last it had."""
-    return [*current_promotions(files).values()] or _all_promotions(files)[-1:]
-
-
-def _all_promotions(files: RunFiles) -> list[RegistryEntry]:
-    """Return every promotion of this run, the oldest first."""
-    run_entries = (entry for entry in files.entries if entry.get("run") == files.run.id)
-    return [entry for entry in run_entries if entry["action"] not in ("rollback", "keep")]
+    for entry in files.entries:
+        is_promotion = entry["action"] not in ("rollback", "keep")
+        if entry.get("run") == files.run.id and is_promotion and entry["alias"] not in current:
+            former.pop(entry["alias"], None)
+            former[entry["alias"]] = entry
+    return current, former

@@ -37,3 +37,16 @@ def test_a_browser_has_no_complaint_and_would_fetch_nothing(trained: Project) ->
     assert complaints == ""
     page.write_text(page.read_text().replace("<nav", '<img src="http://127.0.0.1:9/x.png"><nav'))
     assert "Content Security Policy" in shown(page)[1]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no chromium here")
+def test_a_browser_runs_the_script_of_the_page_of_answers_and_no_other(trained: Project) -> None:
+    assert trained.judge().code == 0
+    assert trained.python("-m", "tunegate", "report", "-o", "page.html").code == 0
+    page = trained.root / "page-answers.html"
+    text, complaints = shown(page)
+    assert "1 to 6 of 6 answers" in text  # the script has counted them
+    assert complaints == ""
+    page.write_text(page.read_text().replace("</main>", "<script>document.title = ''</script>"))
+    assert "Content Security Policy" in shown(page)[1]

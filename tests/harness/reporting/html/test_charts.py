@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tunegate.reporting.html.charts import (
     MAX_POINTS,
     Axis,
+    axis_ends,
     fitting_axis,
     linear_axis,
     loss_chart,
@@ -121,7 +122,7 @@ NOTE = {"name": "x", "value": 0.9, "low": 0.8, "high": 0.95, "hits": 9, "sign": 
 def test_a_bar_shades_the_side_that_does_not_hold(values: list[float], sign: str) -> None:
     low, value, high = sorted(values[:3])
     note = NOTE | {"low": low, "value": value, "high": high, "limit": values[3], "sign": sign}
-    drawn = score_bar(note, "told")
+    drawn = score_bar(note, "told", axis_ends([note], is_share=True))
     assert drawn is not None
     assert drawn.interval is not None
     assert drawn.refused is not None
@@ -134,8 +135,20 @@ def test_a_bar_shades_the_side_that_does_not_hold(values: list[float], sign: str
 
 
 def test_a_bar_needs_more_than_a_value() -> None:
-    assert score_bar(NOTE | {"low": None, "high": None, "limit": None}, "") is None
-    alone = score_bar(NOTE | {"low": None, "high": None}, "")
+    assert score_bar(NOTE | {"low": None, "high": None, "limit": None}, "", (0, 1)) is None
+    alone = score_bar(NOTE | {"low": None, "high": None}, "", (0, 1))
     assert alone is not None
     assert alone.interval is None
     assert alone.limit is not None
+
+
+@given(st.lists(st.lists(st.floats(0, 1), min_size=3, max_size=3).map(sorted), min_size=2))
+def test_scores_of_one_axis_can_be_compared(intervals: list[list[float]]) -> None:
+    """The larger value stands further to the right, whatever the other scores are."""
+    notes = [NOTE | dict(zip(("low", "value", "high"), i, strict=True)) for i in intervals]
+    ends = axis_ends(notes, is_share=True)
+    assert 0 <= ends[0] < ends[1] <= 1
+    bars = [score_bar(note, "", ends) for note in notes]
+    assert len({(bar.ends, bar.limit) for bar in bars if bar}) == 1
+    drawn = sorted((note["value"], bar.value) for note, bar in zip(notes, bars, strict=True) if bar)
+    assert [at for _, at in drawn] == sorted(at for _, at in drawn)

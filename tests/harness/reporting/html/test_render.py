@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
 from dataclasses import astuple
 from datetime import UTC, datetime
+from hashlib import sha256
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,6 +20,7 @@ from tunegate.cli.main import main
 from tunegate.cli.purge import purge_snapshot
 from tunegate.reporting.html.render import make_report, render_html
 from tunegate.reporting.html.verdict import Link
+from tunegate.storage.run import Run
 from tunegate.storage.state_dir import StateDir
 
 if TYPE_CHECKING:
@@ -25,7 +28,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("own_modules")
 FETCHES = re.compile(
-    r"<script|<link|<img|<iframe|@import|url\(|\b(?:src|href)=\"(?!#)|https?://", re.I
+    r"<script|<link|<img|<iframe|@import|url\(|\b(?:src|href)=\"(?!#|[\w%-]+\.html\")|https?://",
+    re.I,
 )
 Out = pytest.CaptureFixture[str]
 
@@ -56,7 +60,7 @@ def report(project: Project, *args: str) -> str:
 def words(page: str) -> str:
     """Return what a reader reads, on one line."""
     body = page[page.index("<body>") :]
-    return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", body.replace("<wbr>", ""))).split())
 
 
 def strict(project: Project, accuracy: str = "accuracy = 1.0") -> None:
@@ -161,7 +165,19 @@ TAGS = {
     *("html", "head", "meta", "title", "style", "body", "header", "main", "section", "nav"),
     *("footer", "h1", "h2", "h3", "p", "a", "ul", "li", "dl", "div", "dt", "dd", "table"),
     *("caption", "thead", "tbody", "tr", "th", "td", "code", "small", "span", "bdi", "pre"),
-    *("figure", "figcaption", "svg", "desc", "path", "rect", "line", "circle", "text", "polyline"),
+    *(
+        "figure",
+        "figcaption",
+        "svg",
+        "desc",
+        "path",
+        "rect",
+        "line",
+        "circle",
+        "text",
+        "polyline",
+        "wbr",
+    ),
 }
 
 
@@ -187,8 +203,10 @@ def hostile(value: Any) -> Any:
     """Put hostile text into every text of a value; `tone` and `kind` are words of our own."""
     if isinstance(value, str):
         return HOSTILE
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return tuple(map(hostile, value))
+    if isinstance(value, dict):
+        return {key: hostile(v) for key, v in value.items()}
     if isinstance(value, Link):
         return Link(*map(hostile, astuple(value)))
     if not isinstance(value, SimpleNamespace):
@@ -202,13 +220,16 @@ def test_hostile_text_stays_text_wherever_it_stands(promoted: Project) -> None:
         "".join(json.dumps({"step": i, "train_loss": 1 / (i + 1)}) + "\n" for i in range(9))
     )
     _, page = make_report(promoted.root, "latest", "", datetime.now(UTC))
-    seen = Seen(render_html(hostile(page)).decode())
+    seen = Seen(render_html("page.html", page=hostile(page)).decode())
     assert seen.tags <= TAGS
     assert not [name for name in seen.attributes if name.startswith("on") or name == "src"]
     assert seen.text.count(HOSTILE) > 50
-    assert "default-src 'none'; style-src 'unsafe-inline'" in render_html(page).decode()
+    assert (
+        "default-src 'none'; style-src 'unsafe-inline'"
+        in render_html("page.html", page=page).decode()
+    )
     page.run = "\ud800"  # no UTF-8 can hold it
-    assert b"\\ud800" in render_html(page)
+    assert b"\\ud800" in render_html("page.html", page=page)
 
 
 def test_a_hostile_label_and_reason(promoted: Project) -> None:
@@ -256,3 +277,85 @@ def test_a_file_that_cannot_be_read_is_named(
     monkeypatch.chdir(promoted.root)
     assert main(["report"]) == 2
     assert f"{path} is not what tunegate wrote there" in capsys.readouterr().err
+
+
+def answers(project: Project) -> list[list[str]]:
+    """Return the rows that the page of answers holds."""
+    page = (project.root / "page-answers.html").read_text("utf-8")
+    (data,) = re.findall(r'(?s)<script type="application/json" id="rows">(.*?)</script>', page)
+    rows: list[list[str]] = json.loads(data)
+    return rows
+
+
+def test_every_answer_stands_on_a_page_of_its_own(promoted: Project) -> None:
+    """Right and wrong ones, without text of the data as markup, and gone with the data."""
+    strict(promoted)
+    assert promoted.judge().code == 1
+    page = report(promoted)
+    assert '<a href="page-answers.html">Every answer</a>' in page
+    rows = answers(promoted)
+    assert [row[:2] for row in rows] == [["1", "wrong"], *([str(n), "right"] for n in range(2, 7))]
+    assert rows[0][3:6] == ["c", "c", "a"]
+    other = (promoted.root / "page-answers.html").read_text("utf-8")
+    assert not re.search(r"<link|<img|<iframe|url\(|https?://", other)
+    without_script = words(other[: other.index("<script")])
+    assert without_script.count("question 3") == len(rows)
+    assert promoted.python("-m", "tunegate", "report").code == 0
+    kept = promoted.run / "report-answers.html"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    state = StateDir(promoted.root)
+    for path in (state.folder / "snapshots").iterdir():
+        purge_snapshot(state, path.stem)
+    assert not kept.exists()
+
+
+def test_only_its_own_script_may_run_on_the_page_of_answers() -> None:
+    rows = [["1", "right", "", HOSTILE, HOSTILE, HOSTILE, HOSTILE, "\ud800"]]
+    made = render_html("answers.html", rows=rows, title=HOSTILE, report=HOSTILE).decode()
+    scripts = re.findall(r"(?s)<script([^>]*)>(.*?)</script>", made)
+    assert [attributes for attributes, _ in scripts] == [' type="application/json" id="rows"', ""]
+    digest = b64encode(sha256(scripts[1][1].encode()).digest()).decode()
+    assert f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'" in made
+    assert json.loads(scripts[0][1]) == rows
+    assert "innerHTML" not in scripts[1][1]
+
+
+def test_beside_another_run_the_rows_that_changed_are_listed(promoted: Project) -> None:
+    """The baseline answers everything with "a": what the model gained is what should be "b"."""
+    with_itself = words(report(promoted, "--against", promoted.run.name))
+    assert f"Against run {promoted.run.name} models compared" in with_itself
+    assert "0 gained 0 lost" in with_itself
+    strict(promoted)
+    text = words(report(promoted, "--against", "baseline"))
+    assert "accuracy of baseline" in text
+    gained = [row for row in answers(promoted) if row[2] == "gained"]
+    lost = [row for row in answers(promoted) if row[2] == "lost"]
+    assert f"{len(gained)} gained" in text
+    assert f"{len(lost)} lost" in text
+    assert gained
+
+
+def test_beside_what_was_never_asked_there_is_one_line(
+    trained: Project, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    monkeypatch.chdir(trained.root)
+    assert main(["report", "--against", "baseline"]) == 2
+    assert "--against: the answers of run" in capsys.readouterr().err
+
+
+def test_what_a_server_answered_stands_beside_the_scores(promoted: Project) -> None:
+    """As `tunegate run serve-check` records it; one that is closed says why."""
+    agreement = {"value": 0.5, "low": 0.2, "high": 0.8, "n": 6, "errors": 0}
+    compared = {"claim": "accuracy not worse by 3.0%", "value": -0.5, "low": -0.8, "high": -0.2}
+    compared |= {"n": 6, "errors": 0, "hits": None, "sign": ">", "limit": -0.03}
+    facts = {"made": "2026-01-02T03:04:05+00:00", "model": "openai:<here>", "verdict": "closed"}
+    facts |= {"agreement": agreement, "comparison": compared, "trained": "run:latest"}
+    facts |= {"reasons": ["see chat template"], "differences": ["line 1, word 1: 'a' became ''"]}
+    run = Run(StateDir(promoted.root), promoted.run.name)
+    run.add_to_record("served_checks", "openai:<here>", facts)
+    run.add_to_record("served_checks", "openai:ok", facts | {"verdict": "open", "reasons": []})
+    text = words(report(promoted))
+    assert "openai:<here> 50.0% 20.0% - 80.0% 6 -0.5000 -0.8000 - -0.2000 ✗ closed" in text
+    assert "2026-01-02 03:04 UTC, beside run:latest: accuracy not worse by 3.0%" in text
+    assert "› see chat template › line 1, word 1: 'a' became ''" in text
+    assert "✓ served as trained" in text

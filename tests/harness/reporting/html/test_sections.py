@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from tunegate import Predictions
 from tunegate.reporting.html import text
 from tunegate.reporting.html.chain import chain_links, promotion_link
 from tunegate.reporting.html.gather import RunFiles, read_run
-from tunegate.reporting.html.render import build_page, render_html
+from tunegate.reporting.html.render import render_html
 from tunegate.reporting.html.sections import (
     ANSWERS_CHANGED,
     MAX_REASONING,
@@ -23,6 +22,7 @@ from tunegate.reporting.html.sections import (
     NO_CURVES,
     NO_RECEIPT,
     TRAINED_ELSEWHERE,
+    answer_rows,
     misses_section,
     scores_section,
     suite_section,
@@ -98,7 +98,7 @@ def test_what_there_was_nothing_to_judge_of_is_no_row(found: RunFiles) -> None:
 
 def test_only_the_first_hints_are_shown_as_on_the_terminal(found: RunFiles) -> None:
     (row,) = shown(found, scores=[SCORE | {"hints": list("abcdef")}]).rows
-    assert row.hints == ("a", "b", "c", "3 more like this")
+    assert row.hints == ["a", "b", "c", "3 more like this"]
 
 
 def test_what_failed_without_a_score_is_named(found: RunFiles) -> None:
@@ -154,28 +154,30 @@ def test_without_a_receipt_or_answers(found: RunFiles) -> None:
 
 
 @pytest.mark.parametrize("task", ["classification", "tools"])
-def test_the_reasoning_of_a_wrong_answer_is_shown_masked(found: RunFiles, task: str) -> None:
+def test_the_reasoning_of_an_answer_is_shown_masked(found: RunFiles, task: str) -> None:
     """Masked first and cut then, so that no half of a value is left at the cut."""
-    wrong, right = predicted([("a", "b"), ("a", "a")])
     said = f"{'so ' * 1330}\nmail ana@example.com"
-    judged = replace(
-        found,
-        card=CARD | {"predictions": {"n": 2, "right": 1}},
-        test=found.run.data("test"),
-        config=found.config.model_copy(update={"task": task}),
-        predictions=Predictions([replace(wrong, reasoning=said), replace(right, reasoning="sure")]),
-    )
-    made = misses_section(judged)
-    assert isinstance(made, SimpleNamespace)
-    ((line, kind, _, reasoning),) = made.rows
-    assert (line, kind, len(reasoning)) == ("1", "a", MAX_REASONING)
+    wrong, right = predicted([("a", "b"), ("a", "a")])
+    answers = Predictions([replace(wrong, reasoning=said), replace(right, reasoning="sure")])
+    of_task = replace(found, config=found.config.model_copy(update={"task": task}))
+    rows = answer_rows(of_task, answers, {0: "lost"})
+    line, outcome, change, label, expected, got, _, reasoning = rows[0]
+    assert (line, outcome, change, label, expected, got) == ("1", "wrong", "lost", "a", "a", "b")
+    assert len(reasoning) == MAX_REASONING
     assert reasoning.endswith("so \nmail *...")
-    page = build_page(found, datetime.now(UTC))
-    page.misses = made
-    html = render_html(page).decode()
-    assert html.count("<details><summary>reasoning</summary><pre><bdi>so so") == 1
-    made.rows = ((line, kind, "got", ""),)
-    assert "<details>" not in render_html(page).decode()
+    assert (rows[1][1], rows[1][2], rows[1][-1]) == ("right", "", "sure")
+    html = render_html("answers.html", rows=rows, title="x", report="y").decode()
+    assert html.count("<details><summary>reasoning</summary><pre><bdi>") == 2
+
+
+def test_every_time_that_a_row_was_asked_is_an_answer(found: RunFiles) -> None:
+    """And what could not be had is an error; of free text nobody says whether it is right."""
+    first, again = predicted([("a", "b"), ("a", "a")]), predicted([("a", "a"), ("a", "a")])
+    times = [Predictions(first), Predictions([*again[:1], replace(again[1], error="timeout")])]
+    outcomes = [row[:2] for row in answer_rows(found, Predictions.repeated(times), {})]
+    assert outcomes == [["1", "wrong"], ["1", "right"], ["2", "right"], ["2", "error"]]
+    free = replace(found, config=found.config.model_copy(update={"task": "text"}))
+    assert {row[1] for row in answer_rows(free, times[0], {})} == {"answered"}
 
 
 def test_answers_that_do_not_add_up_are_not_shown(trained: Project) -> None:
@@ -196,7 +198,7 @@ def test_accepted_findings_and_limits(found: RunFiles) -> None:
         replace(found, receipt=found.receipt | {"accepted": [one], "limits": limits})
     )
     assert isinstance(made, SimpleNamespace)
-    assert made.accepted == (("x",) * 7,)
+    assert made.accepted == [one]
     assert made.limits == (("accuracy", "0.9"), ("own: tone", "0.5"))
     assert made.unset == ("flips",)
     rows = {test: cells for _, test, cells in made.rows}

@@ -112,6 +112,11 @@ def test_the_model_may_answer_otherwise_and_be_promoted(run: Run) -> None:
     for one in (again, by_spec):
         assert (one.spec, one.digest, one.base) == (found.spec, found.digest, found.base)
     assert found.base == spec.with_query(run.plan.base, "max_new_tokens=3") != run.plan.base
+    by_vllm = spec.resolve_candidate(f"vllm:{run.id}?max_new_tokens=3", run.state, lambda: plugins)
+    assert (by_vllm.run and by_vllm.run.id, by_vllm.checkpoint, by_vllm.digest in recorded) == (
+        *(run.id, "?engine=vllm&max_new_tokens=3", False),
+    )
+    assert by_vllm.base == spec.with_query(run.plan.base, "engine=vllm&max_new_tokens=3")
     test = run.data("test")
     with pytest.raises(promotion.PromotionRefused, match=r"\?.*max_new_tokens=3.* never measured"):
         promotion.check_promotable(again, found.digest, test, run.state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import pytest
 import torch
 import transformers
 
+from tunegate.interfaces.trainer import Plan
 from tunegate_qlora.config import Settings
 from tunegate_qlora.runtime import process_group
+from tunegate_qlora.trainer import QLoRATrainer
 from tunegate_qlora.training.loop import training_arguments
 
 STEPS = 10
@@ -61,3 +64,20 @@ def test_what_is_private_in_accelerate_is_where_it_was() -> None:
 
     PartialState(cpu=True)
     assert "distributed_type" in PartialState._shared_state  # for `process_group.enable_cpu_fsdp`
+
+
+@pytest.mark.slow  # transformers' own integrations, for real and without a network
+@pytest.mark.parametrize(
+    ("library", "written"),
+    [("tensorboard", "tensorboard/**/*tfevents*"), ("trackio", "trackio/*.db*")],
+)
+def test_losses_are_reported(
+    plan: Callable[..., Plan], folder: Path, monkeypatch: pytest.MonkeyPatch, library: str,
+    written: str,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("TRACKIO_DIR", str(folder / "trackio"))  # read at the import
+    pytest.importorskip(library)
+    monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", str(folder / "tensorboard"))
+    QLoRATrainer().train(plan(report_to=[library], epochs=1), folder)
+    said = b"".join(path.read_bytes() for path in folder.glob(written) if path.is_file())
+    assert b"train/loss" in said

@@ -1,0 +1,78 @@
+"""The rules of detection: one TOML file here for each topic, and the order in which they count."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from . import validity
+from .rule import DIGIT, DIGITS, NUMBER, Rule
+
+TOPICS = ("online", "brazil", "money", "national_ids", "phones", "people")
+_AROUND = {"": "%s", "digits": DIGITS, "number": NUMBER}
+_PART = re.compile(r"\{([a-z]\w*)\}")
+
+
+def _phrases(text: str) -> list[str]:
+    return sorted((" ".join(p.split()) for p in text.split(",")), key=len, reverse=True)
+
+
+def _any_of(text: str) -> str:
+    """Return a pattern of phrases; `full name` is also `full_name` and `fullName`."""
+    return "(?:" + "|".join(re.escape(p).replace(r"\ ", "[ _-]?") for p in _phrases(text)) + ")"
+
+
+def _first_words(text: str) -> frozenset[str]:
+    """Return the word that each phrase begins with, or is as an identifier."""
+    phrases = _phrases(text.lower())
+    firsts = {re.split(r"[^\w]", phrase)[0] for phrase in phrases}
+    return frozenset(firsts | {phrase.replace(" ", "") for phrase in phrases})
+
+
+def _of_number(kind: str, pattern: str, module: str, labels: str, *signs: str) -> dict[str, Any]:
+    """Return the fields of a row of `numbers`; with "-" before its labels the shape needs none."""
+    is_alone = labels[0] == "-"
+    return {
+        "kind": kind, "alone": "digits" if pattern.startswith("\\d") else "number",
+        "pattern": pattern, "label_families": () if is_alone else (kind,), "stdnum": module,
+        "needs_own_label": not module, "silent_under_other_label": is_alone, "signs": signs,
+        "min_digits": 6 if is_alone else 4 if module else 2,
+    }  # fmt: skip
+
+
+def _parts_of(content: dict[str, Any]) -> dict[str, str]:
+    """Return the patterns that those of the rules name."""
+    parts = {"digit": DIGIT, **{k: _any_of(text) for k, text in content.get("words", {}).items()}}
+    for name, pattern in content["parts"].items():
+        parts[name] = _PART.sub(lambda match: parts[match[1]], pattern)
+    return parts
+
+
+def _rules_of(content: dict[str, Any]) -> Iterator[Rule]:
+    parts, words = _parts_of(content), content.get("words", {})
+    for fields in (*(_of_number(*row) for row in content.get("numbers", ())), *content["rules"]):
+        pattern = _PART.sub(lambda match: parts[match[1]], fields["pattern"])
+        fields["pattern"] = _AROUND[fields.pop("alone", "")] % pattern
+        fields["valid"] = getattr(validity, fields.get("valid", ""), bool)
+        for key in fields.keys() & {"words", "first_words"}:  # of a list of phrases, by its name
+            listed = fields[key]
+            is_name = isinstance(listed, str)
+            fields[key] = _first_words(words[listed]) if is_name else frozenset(listed)
+        for key in fields.keys() & {"signs", "label_families"}:
+            fields[key] = tuple(fields[key])
+        yield Rule(**fields)
+
+
+_FOLDER = Path(__file__).parent
+_CONTENTS = [tomllib.loads((_FOLDER / f"{topic}.toml").read_text("utf-8")) for topic in TOPICS]
+# The labels of the numbers that need one, by kind.
+FAMILIES = {
+    kind: labels.lstrip("-")
+    for content in _CONTENTS
+    for kind, _, _, labels, *_ in content.get("numbers", ())
+    if labels != "-"
+}
+PASSWORD_NAME = _parts_of(_CONTENTS[0])["password_name"]
+# Of overlapping candidates with labels equally near, the one of the earlier rule is chosen.
+RULES = tuple(rule for content in _CONTENTS for rule in _rules_of(content))

@@ -1,0 +1,108 @@
+"""Spell each label and the system prompt one way: as training does, or as most rows do.
+
+Which label is a misspelling of which, `text.label_typos` says. Three kinds are left for a person:
+one that could be meant for two others, one that is a label of its own in training, and one inside a
+sentence ("the team is not billing").
+"""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+
+from tunegate.data.dataset import Dataset, Example
+from tunegate.data.formats.row_format import Fields
+from tunegate.results.labels import LabelRule, exact
+
+from ..data.consistency import no_classes, spelled_labels
+from ..text.json_replies import is_mostly_json
+from ..text.label_typos import MAX_TYPO_SHARE, find_typos, fold, is_rare_variant, label_distance
+
+
+def label_corrections(dataset: Dataset, train_labels: Collection[str] = ()) -> dict[str, str]:
+    """Return new spellings by the label to change; `train_labels` are the labels of training."""
+    is_no_label = dataset.reading.label == exact and is_mostly_json(dataset)
+    if is_no_label or no_classes(dataset):
+        return {}
+    counts = Counter(label for example in dataset for label in spelled_labels(example))
+    typos = find_typos(counts)
+    certain = {c: m for c, m in typos.items() if _is_certain(c, counts, typos, train_labels)}
+    known_by_fold: dict[str, set[str]] = {}
+    for label in train_labels:
+        known_by_fold.setdefault(fold(label), set()).add(label)
+    corrections: dict[str, str] = {}
+    for label in counts:
+        new = label
+        while new in certain:  # a typo of a typo; each is more frequent than the one before it
+            new = certain[new]
+        known = known_by_fold.get(fold(new), set())
+        # A spelling that both files have is a class of its own beside this one.
+        if len(known) == 1 and (known - counts.keys() or known & certain.keys()):
+            new = next(iter(known))
+        if new != label:
+            corrections[label] = new
+    return corrections
+
+
+def _is_certain(
+    label: str, counts: Mapping[str, int], typos: Mapping[str, str], train_labels: Collection[str]
+) -> bool:
+    """Tell whether a typo has one label alone that it can be meant for."""
+    if label.strip() == typos[label].strip():
+        return True
+    if label in train_labels:
+        return False
+    n, known = counts[label], [(c, m) for c, m in counts.items() if c not in typos]
+    meant = [c for c, m in known if n <= MAX_TYPO_SHARE * m or is_rare_variant(label, c, counts)]
+    distances = [d for other in meant if (d := label_distance(label, other)) is not None]
+    return distances.count(min(distances, default=0)) == 1
+
+
+def respelled(reply: str, label: str, new: str, rule: LabelRule) -> str | None:
+    """Return a reply with another label in the one place where its rule reads one; else None."""
+    if rule == exact:
+        return new
+    wanted = {*rule.parts(rule.read(reply) or "")} - {label} | {new}
+    for match in re.finditer(re.escape(label), reply):
+        changed = f"{reply[: match.start()]}{new}{reply[match.end() :]}"
+        if (read := rule.read(changed)) is not None and {*rule.parts(read)} == wanted:
+            return changed
+    return None
+
+
+def with_text(fields: Fields, index: int, text: str) -> Fields | None:
+    """Return the row with another text of a message; None where it is not exactly one text."""
+    messages = [*fields["messages"]]
+    content = messages[index].get("content")
+    if isinstance(content, list) and len(content) == 1 and "text" in content[0]:
+        messages[index] = {**messages[index], "content": [{**content[0], "text": text}]}
+    elif isinstance(content, str):
+        messages[index] = {**messages[index], "content": text}
+    else:
+        return None
+    return {**fields, "messages": messages}
+
+
+def prompt_corrections(
+    examples: Sequence[Example], train: Sequence[Example] = (), inference_prompt: str | None = None
+) -> dict[str, str]:
+    """Return new system prompts by the one to change: both differ in white space alone.
+
+    `inference_prompt` is preferred, then the prompts of `train`, then those of most rows. One with
+    white space around it is ignored: that can be an artefact of the file that it was read from.
+    """
+    known_prompts: list[str] = []
+    if inference_prompt and inference_prompt == inference_prompt.strip():
+        known_prompts.append(inference_prompt)
+    for rows in (train, examples):
+        known_prompts += (prompt for prompt, _ in Counter(e.system for e in rows).most_common())
+    words = {prompt: " ".join(prompt.split()) for prompt in known_prompts}
+    preferred = {words[prompt]: prompt for prompt in reversed(known_prompts)}
+    own_prompts = {e.system for e in examples}
+    return {p: preferred[words[p]] for p in own_prompts if preferred[words[p]] != p}
+
+
+def with_system(fields: Fields, prompt: str) -> Fields | None:
+    """Return the row with another system prompt; None where it has not exactly one."""
+    roles = [message["role"] for message in fields["messages"]]
+    indices = [i for i, role in enumerate(roles) if role in ("system", "developer")]
+    return with_text(fields, indices[0], prompt) if len(indices) == 1 else None

@@ -1,0 +1,185 @@
+"""Write rows with a model, after a few seed rows.
+
+What does not hold is refused and counted. Answers are kept: the same command goes on. Exit status
+1: rows lack.
+
+$ tunegate data generate --like seeds.jsonl -n 99 --model openai:M -o n.jsonl
+"""
+
+import argparse
+import textwrap
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+
+from tunegate.config.schema import load_here
+from tunegate.data import SPLITS
+from tunegate.data.comparison import rows_in_training
+from tunegate.data.dataset import Dataset, Example, rejected_reply
+from tunegate.errors import ConfigError
+from tunegate.interfaces.installed import load_files
+from tunegate.interfaces.model import (
+    Answer,
+    Budget,
+    Model,
+    ModelUnknown,
+    Request,
+    SamplingModel,
+    budget_from_options,
+    hold_to_budget,
+)
+from tunegate.models.predict import cached_answers, predict
+from tunegate.models.spec import open_model, resolve_candidate
+from tunegate.storage.state_dir import StateDir
+from tunegate.utils import progress
+from tunegate.utils.atomic import atomic_write
+from tunegate.utils.masking import mask
+from tunegate.utils.strict_json import to_json_line
+
+from ..fix.changes import Job
+from ..fix.pipeline import check_jobs, read_reference
+from ..fix.redact import Redactor
+from ..fix.steps import FixRules
+from ..review.sample import row_id
+from .rows import NEW, REWORDED, WORDS, Generation, Slot, slots
+
+TEMPERATURE = 0.8
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    add, many = parser.add_argument, parser.add_mutually_exclusive_group(required=True)
+    parser.usage = "tunegate data generate --like FILE -n N --model SPEC -o OUT [options]"
+    add("--like", type=Path, required=True, metavar="FILE", help="the seed rows")
+    many.add_argument("-n", type=int, metavar="N", help="new rows to write, or:")
+    many.add_argument("--paraphrase", type=int, metavar="N", help="rewordings of each seed")
+    add("--model", required=True, metavar="SPEC", help="what writes: openai:NAME, a folder, ...")
+    add("-o", "--out", type=Path, required=True, help="JSON Lines")
+    add("--check-with", metavar="SPEC", help="a second model, which must give the same label")
+    add("--language", action="append", default=[], help="repeatable (that of the seeds)")
+    add("--out-of-scope", metavar="REPLY", help="write such rows too, with this reply")
+    add("--shots", type=int, default=15, metavar="N", help="seeds in a prompt (15)")
+    add("--max-requests", type=int, metavar="N", help="send no more requests than N")
+    add("--max-cost", type=float, metavar="USD", help="spend no more than this")
+    add("--force", action="store_true", help="replace OUT")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the rows and say what was refused; raises ConfigError, ValueError for bad input."""
+    for option in ("n", "paraphrase", "shots"):
+        if (number := getattr(args, option)) is not None and number < 1:
+            raise ConfigError(f"{option} is {number}: a number from 1 on is valid")
+    found, config = load_here()
+    state, kind = StateDir(found or Path.cwd()), REWORDED if args.paraphrase else NEW
+    paths = {s: state.root / name for s in SPLITS if (name := getattr(config.data, s))}
+    there = [(path, s) for s, path in paths.items() if path.exists()]
+    others = [(path, s) for path, s in there if s != "train" or not path.samefile(args.like)]
+    check_jobs([Job(args.like, args.out)], others, args.force)
+    seeds, *splits = (
+        read_reference(path, split, config.data.columns, config.reading)
+        for path, split in [(args.like, ""), *others]
+    )
+    seeds, notes = usable_seeds(seeds, splits)
+    absent = [f"data.{s} is not there" for s, path in paths.items() if there and not path.exists()]
+    notes += [f"{name}: no row was compared with it" for name in absent]
+    away = args.out_of_scope
+    budget = budget_from_options(args.max_requests, args.max_cost, args.model, False)
+    rules = FixRules(config.limits, Redactor(), task=config.task if found else "")
+    try:
+        write = writer(opened(args.model, state), kind, state, budget)
+        made = Generation(seeds, write, mask(args.model), rules, splits, args.shots, away or "")
+        if args.check_with:
+            second = hold_to_budget(budget, opened(args.check_with, state))
+            made.second = lambda rows: predict(second, rows, state)
+        if args.check_with and not any(made.labels):
+            raise ConfigError("--check-with compares labels, and these replies are no labels")
+        plan = [Slot(parent) for parent in range(len(seeds)) for _ in range(args.paraphrase or 0)]
+        if args.n:
+            label = away and (config.label_rule.read(away) or "") * any(made.labels)
+            plan = [*islice(slots(made.labels, args.language, label), args.n)]
+        made.write(plan)
+    except ModelUnknown as error:
+        raise ConfigError(str(error)) from None
+    rows = [made.kept[n] for n in sorted(made.kept)]
+    is_split = len(there) > len(others)
+    first = [] if is_split else [{"id": row_id(e), **e.fields} for e in seeds]
+    if rows:
+        atomic_write(args.out, b"".join(to_json_line(row) + b"\n" for row in [*first, *rows]))
+    print_summary(made, len(plan), args.out, [*notes, str(budget)])
+    return int(len(rows) < len(plan))
+
+
+def usable_seeds(dataset: Dataset, splits: Sequence[Dataset]) -> tuple[Dataset, list[str]]:
+    """Return the rows that others can be made after, and notes of those that are left out.
+
+    They have one prompt and one reply, both texts. A seed that stands in validation or test is left
+    out: what is made after it would leak.
+    """
+
+    def is_plain(e: Example) -> bool:
+        roles = [m["role"] for m in e.messages if m["role"] not in ("system", "developer")]
+        others = e.setting or e.target.calls or rejected_reply(e)
+        return roles == ["user", "assistant"] and bool(e.prompt and e.reply and not others)
+
+    plain = [e for e in dataset if is_plain(e)]
+    leaked = {i for s in splits if s.split != "train" for i in rows_in_training(plain, s)}
+    odd = len(dataset) - len(plain)
+    left_out = {"not one prompt and one reply": odd, "in validation or test": len(leaked)}
+    notes = [f"{n:,} of the seeds left out: {why}" for why, n in left_out.items() if n]
+    rows = [e.fields for i, e in enumerate(plain) if i not in leaked]
+    if not rows:
+        raise ConfigError("; ".join([f"{dataset.path} has no row to write others after", *notes]))
+    return Dataset.of(rows, reading=dataset.reading), notes
+
+
+def opened(spec: str, state: StateDir) -> Model:
+    """Open a model by its spec, as `--model` of pytest does; raises ModelUnknown."""
+    installed = load_files(())
+    found = resolve_candidate(spec, state, lambda: installed)
+    return open_model(found.spec, state.root, installed.openers)
+
+
+def writer(
+    model: Model, kind: str, state: StateDir, budget: Budget
+) -> Callable[[Sequence[Request]], Mapping[int, Answer]]:
+    """Return what asks a model for rows, held to their JSON schema if its server takes one."""
+    forms = [model]
+    if isinstance(model, SamplingModel):
+        forms = [model.sampled(TEMPERATURE, WORDS[kind]["schema"]), model.sampled(TEMPERATURE, {})]
+    forms = [hold_to_budget(budget, form) for form in forms]
+
+    def ask(requests: Sequence[Request]) -> Mapping[int, Answer]:
+        with progress.progress_bar(f"asking {mask(model.name)}", lambda: budget.spent) as bar:
+            answers = cached_answers(forms[0], requests, state, bar)
+            if len(forms) > 1 and all(a.error for a in answers.values()) and not budget.exceeded:
+                del forms[0]  # a server that takes no schema refuses every request
+                answers = cached_answers(forms[0], requests, state, bar)
+        return answers
+
+    return ask
+
+
+def print_summary(made: Generation, wanted: int, out: Path, notes: Sequence[str]) -> None:
+    """Print what was written, what was refused by reason, and what comes next."""
+    kept, refused = [*made.kept.values()], +made.refused
+    labels = Counter(e.label for e in Dataset.of(kept, reading=made.seeds.reading))
+    said, why = (
+        "; ".join(f"{name} {n:,}" for name, n in counts.most_common())
+        for counts in (labels, refused)
+    )
+    lacks_answers = any(reason.startswith("no answer") for reason in refused)
+    again = "the same command with --force goes on"
+    more = "each row was asked for four times: a larger N asks for others"
+    about = f"{len(kept):,} of {wanted:,} rows after {len(made.seeds):,} seeds"
+    lines = [
+        ("wrote", f"{out if kept else 'nothing'}: {about}"),
+        ("labels", said if any(made.labels) else ""),
+        ("refused", f"{refused.total():,}: {why}" if why else ""),
+        *(("note", note) for note in notes),
+        ("next", (again if lacks_answers else more) if len(kept) < wanted else ""),
+        ("next", f"people read a sample: tunegate review sample {out}" if kept else ""),
+    ]
+    for heading, text in lines:
+        if text:
+            head, rest = f"{heading:<10}", " " * 10
+            print(textwrap.fill(text, 80, initial_indent=head, subsequent_indent=rest))

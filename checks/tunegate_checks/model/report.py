@@ -1,0 +1,95 @@
+"""Write one run, or a model judged without one, as an HTML page, its answers on a second.
+
+`--against` adds another run on the same test set, or the baseline: scores side by side, paired
+differences, and the rows that one of them alone got right.
+
+$ tunegate report latest
+$ tunegate report 3fa9c1 -o report.html
+$ tunegate report latest --against baseline
+"""
+
+import argparse
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import quote
+
+from tunegate.config.project import current_project
+from tunegate.errors import ConfigError
+from tunegate.models.evaluation import find_judged, judged_answers
+from tunegate.models.predict import cached_predictions
+from tunegate.reporting.html.gather import RunFiles
+from tunegate.reporting.html.render import make_report, render_html
+from tunegate.reporting.html.sections import answer_rows
+from tunegate.results import outcome
+from tunegate.utils.atomic import atomic_write
+from tunegate.utils.masking import masker
+
+from .classification import averaged, right
+from .compare import models
+from .overlap import chrf, rouge
+from .served import TEXT_TASKS
+
+DOCTYPE = b"<!doctype html>"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    add, run_help = parser.add_argument, "a run, or the spec of a model; default: latest"
+    add("run", nargs="?", default="latest", metavar="RUN", help=run_help)
+    add("-o", "--out", type=Path, metavar="FILE", help="default: report.html in its folder")
+    add("--scorecard", default="", metavar="DIGEST", help="default: the newest")
+    add("--against", metavar="RUN2", help="another run or model, or baseline")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the pages with mode 0600: they can show text of rows."""
+    files, page = make_report(current_project(), args.run, args.scorecard, datetime.now(UTC))
+    out: Path = args.out or files.run.folder / "report.html"
+    if out.is_dir():
+        raise ConfigError(f"{out} is a folder; name a file: -o {out / 'report.html'}")
+    of_answers = out.with_name(f"{out.stem}-answers.html")
+    for path in (out, of_answers):
+        if path.exists() and not path.read_bytes().lower().startswith(DOCTYPE):
+            raise ConfigError(
+                f"{path} is there and is no HTML page: not replaced; name another file"
+            )
+    if args.against:
+        page.against = compared_with(files, args.against)
+    print(f"{files.run}: {page.verdict.headline}")
+    if files.predictions is not None:
+        page.answers = quote(of_answers.name)
+        changes = page.against.changes if page.against else {}
+        rows = answer_rows(files, files.predictions, changes)
+        about = {"title": str(files.run), "report": quote(out.name)}
+        atomic_write(of_answers, render_html("answers.html", rows=rows, **about), mode=0o600)
+    atomic_write(out, render_html("page.html", page=page), mode=0o600)
+    print(out)
+
+
+def compared_with(files: RunFiles, name: str) -> SimpleNamespace:
+    """Return the scores of both models, their paired differences, and the rows that changed.
+
+    Raises ConfigError where one of them has no answers to the test set of the scorecard.
+    """
+    if files.test is None or files.predictions is None:
+        raise ConfigError(f"--against: the answers of {files.run} are not kept, or its test set")
+    if name == "baseline":
+        digest = (files.record.get("baseline") or {}).get("digest", "")
+        answers = cached_predictions(name, digest, files.test, files.run.state)
+    else:
+        run = find_judged(files.run.state, name)
+        name, answers = str(run), judged_answers(run, files.test)
+    if answers is None:
+        raise ConfigError(f"--against baseline: no answers of the base of {files.run} are kept")
+    rule, task = files.config.label_rule, files.config.task
+    metrics = [chrf(), rouge("L")] if task in TEXT_TASKS else [right(rule)]
+    if task in ("classification", "multilabel"):
+        metrics.append(averaged("F1", "macro", rule))
+    with outcome.collect_outcomes() as outcomes:
+        flips = models(files.predictions, {name: answers}, *metrics)[name].flips
+    hide = masker(quotes=True)
+    return SimpleNamespace(
+        name=name, tables=[(o.name, o.data["table"]) for o in outcomes if "table" in o.data],
+        changes={f.row: f.kind for f in flips},
+        flips=[(f.kind, f.line, hide(f.evidence)) for f in flips],
+    )  # fmt: skip

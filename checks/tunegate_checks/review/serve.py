@@ -1,0 +1,181 @@
+"""Review a sheet in the browser, row by row; each key is saved.
+
+Several people may review: who comes after the first gets a sheet beside it. Ctrl-C ends it.
+
+$ tunegate review serve reviews/train-1f0c2d3e4a5b-0.csv
+"""
+
+import argparse
+import hmac
+import re
+import secrets
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
+from pathlib import Path
+from threading import Lock
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from tunegate.utils.hashing import sha256_bytes
+from tunegate.utils.masking import unmasked
+
+from .sheet import CUT_MARK, MAX_CELL_LETTERS, VERDICTS, Sheet, read_sheet, save_sheet
+
+MAX_BODY = 1 << 20  # bytes of a form
+HEADERS = {
+    "Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store",
+    "Referrer-Policy": "same-origin", "X-Content-Type-Options": "nosniff",
+}  # fmt: skip
+POLICY = (
+    "default-src 'none'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'; script-src 'nonce-{0}'; style-src 'nonce-{0}'"
+)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    what = "that `tunegate review sample` drew"
+    parser.add_argument("sheet", type=Path, metavar="SHEET", help=what)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Serve the page until Ctrl-C; raises ValueError, OSError for what is no sheet."""
+    with ReviewServer(args.sheet) as server:
+        # The token would be masked as the key that it is.
+        print(f"open  {server.address}", file=unmasked(sys.stdout), flush=True)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print("\nnext  tunegate review status; corrections: tunegate fix --only review")
+
+
+class ReviewServer(ThreadingHTTPServer):
+    """Shows the rows of a sheet to each reviewer, on loopback alone, and saves what they say."""
+
+    daemon_threads = True
+
+    def __init__(self, path: Path) -> None:
+        from jinja2 import Template
+
+        self.path, self.token, self.lock = path, secrets.token_urlsafe(18), Lock()
+        self.saved_by: dict[tuple[Path, int], str] = {}  # the page that saved a row last
+        read_sheet(path)  # raises where it is none
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.hosts = [f"{name}:{self.server_port}" for name in ("127.0.0.1", "localhost")]
+        self.address = f"http://{self.hosts[0]}/?token={self.token}"
+        page = files(__package__).joinpath("page.html").read_text("utf-8")
+        self.template = Template(page, autoescape=True)
+
+    def sheet_of(self, who: str) -> Sheet:
+        """Return a reviewer's sheet: the one that was drawn, or a copy where it is another's."""
+        drawn = read_sheet(self.path)
+        if {e.reviewer for e in drawn.entries} <= {"", who}:
+            return drawn
+        name = "".join(filter(str.isalnum, who))[:20] + f"-{sha256_bytes(who.encode())[:6]}"
+        path = self.path.with_stem(f"{self.path.stem}-{name}")
+        blank = tuple(
+            replace(e, correction="", verdict="", reviewer="", note="") for e in drawn.entries
+        )
+        return read_sheet(path) if path.exists() else replace(drawn, path=path, entries=blank)
+
+    def page(self, query: Mapping[str, str], nonce: str) -> str:
+        """Return a reviewer's row, by default the first that is open, or what asks for a name."""
+        who = query.get("who", "").strip()
+        sheet = self.sheet_of(who)
+        entries = sheet.entries
+        open_rows = [n for n, e in enumerate(entries) if not e.verdict]
+        n = number_in(query.get("row") or str([*open_rows, len(entries) - 1][0] + 1), len(entries))
+        return str(self.template.render(
+            file=self.path.name, who=who, n=n + 1, total=len(entries), left=len(open_rows),
+            entry=entries[n], token=self.token, nonce=nonce, page=secrets.token_hex(8),
+            after=self.saved_by.get((sheet.path, n), ""),
+        ))  # fmt: skip
+
+    def save(self, form: Mapping[str, str]) -> None:
+        """Save what the form says of a row in the reviewer's sheet; raises ValueError."""
+        who, verdict = form["who"].strip(), form.get("verdict", "")
+        sheet = self.sheet_of(who)
+        n = number_in(form["row"], len(sheet.entries))
+        page, key = form.get("page", ""), (sheet.path, n)
+        if self.saved_by.get(key, page) not in (page, form.get("after")):
+            raise ValueError(f"row {n + 1} was changed in another tab: load this page again")
+        texts = sheet.entries[n].reply, form["note"], form["correction"]
+        # A browser sends \n or \r\n for each line end of a text.
+        reply, note, correction = (re.sub(r"\r\n?", "\n", text).strip() for text in texts)
+        correction = "" if correction == reply else correction
+        if not who or verdict not in ("", *VERDICTS):
+            raise ValueError(f"a name is needed, and of {', '.join(VERDICTS)} one or none")
+        too_long = max(map(len, (who, note, correction))) > MAX_CELL_LETTERS
+        if too_long or (correction and not reply) or CUT_MARK in correction:
+            raise ValueError("too long for a cell, or the reply is no text: correct it in the file")
+        verdict = "wrong" if correction else verdict
+        entry = replace(
+            sheet.entries[n], correction=correction, verdict=verdict, reviewer=who, note=note
+        )
+        save_sheet(replace(sheet, entries=(*sheet.entries[:n], entry, *sheet.entries[n + 1 :])))
+        self.saved_by[key] = page
+
+
+def number_in(text: str, total: int) -> int:
+    """Return the index of the row with this number, from 1; raises ValueError."""
+    if not text.isdecimal() or not 1 <= int(text) <= total:
+        raise ValueError(f"row {text[:20]!r}: 1 to {total} is valid")
+    return int(text) - 1
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers GET with a page, and POST, which saves a form, with the way to the next.
+
+    Another page in the same browser can send requests here too: the names in Host and Origin, which
+    it cannot choose, and the token, which it does not know, keep it out.
+    """
+
+    server: ReviewServer
+    timeout = 30  # seconds; a connection that says nothing is closed
+
+    def do_GET(self) -> None:
+        """Show the page of the query."""
+        self._answer(urlsplit(self.path).query, self._show)
+
+    def do_POST(self) -> None:
+        """Save the form, and lead to the row that it names; with `stay`, only save it."""
+        length = self.headers.get("Content-Length", "")
+        if not length.isdecimal() or int(length) > MAX_BODY:
+            self.close_connection = True
+            return self._reply(413, "a form of 1 MB at most is needed")
+        return self._answer(self.rfile.read(int(length)).decode("utf-8", "replace"), self._save)
+
+    def _show(self, query: Mapping[str, str]) -> None:
+        nonce = secrets.token_urlsafe(12)
+        page = self.server.page(query, nonce)
+        self._reply(200, page, {**HEADERS, "Content-Security-Policy": POLICY.format(nonce)})
+
+    def _save(self, form: Mapping[str, str]) -> None:
+        self.server.save(form)
+        there = {"token": self.server.token, "who": form["who"], "row": form.get("go", "")}
+        self._reply(204 if "stay" in form else 303, "", {"Location": f"/?{urlencode(there)}"})
+
+    def _answer(self, text: str, act: Callable[[Mapping[str, str]], None]) -> None:
+        fields, hosts = dict(parse_qsl(text, keep_blank_values=True)), self.server.hosts
+        token = fields.get("token", "").encode("utf-8", "replace")
+        is_known = hmac.compare_digest(token, self.server.token.encode())
+        is_ours = self.headers.get("Origin") in (None, *(f"http://{host}" for host in hosts))
+        if not (is_known and is_ours and self.headers.get("Host") in hosts):
+            return self._reply(403, "open the address that the command printed")
+        try:
+            with self.server.lock:
+                act(fields)
+        except (ValueError, KeyError, OSError) as error:
+            self._reply(400, str(error))
+
+    def _reply(self, status: int, text: str, headers: Mapping[str, str] = HEADERS) -> None:
+        body = text.encode("utf-8", "replace")
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Log nothing: a URL holds the token."""
