@@ -21,14 +21,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from tunegate.utils.hashing import sha256_bytes
 from tunegate.utils.masking import unmasked
 
-from .sheet import (
-    CUT_MARK,
-    MAX_CELL_LETTERS,
-    VERDICTS,
-    Sheet,
-    read_sheet,
-    save_sheet,
-)
+from .sheet import CUT_MARK, MAX_CELL_LETTERS, VERDICTS, Sheet, read_sheet, save_sheet
 
 MAX_BODY = 1 << 20  # bytes of a form
 HEADERS = {
