@@ -202,6 +202,11 @@ class Settings(Decoding):
     """Seconds between checkpoints: the most that a killed training loses."""
 
     @property
+    def schedule(self) -> str:
+        """Transformers' name of the scheduler; its own `constant` has no warm-up."""
+        return "constant_with_warmup" if self.scheduler == "constant" else self.scheduler
+
+    @property
     def conversations_per_row(self) -> int:
         """Sequences that the model reads for a row: `dpo` reads the prompt with both replies."""
         return 2 if self.objective == "dpo" else 1

@@ -212,6 +212,12 @@ def round_to_saved_dtype(model: Any, root: Path, settings: Settings) -> None:
             weight.data = weight.data.to(stored_dtype(root)).to(compute)
 
 
+def load_trained(folder: Path, root: Path, settings: Settings) -> Any:
+    """Load what `save_trained` wrote, quantised as for inference."""
+    is_full = settings.method == "full"
+    return load_tuned(folder if is_full else root, None if is_full else folder, settings.decoding)
+
+
 def load_tuned(folder: Path, tuned: Path | None, decoding: Decoding) -> Any:
     """Load a whole model, or a base with the adapter of the folder `tuned` on it, for inference."""
     model = load_base(folder, decoding)

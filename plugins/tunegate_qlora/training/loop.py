@@ -96,15 +96,13 @@ def training_arguments(
             "state_dict_type": "SHARDED_STATE_DICT",  # each process saves its own part
         }
         sharding = {"fsdp": True, "fsdp_config": fsdp_config}
-    # Transformers' own `constant` has no warm-up.
-    scheduler = settings.scheduler.replace("constant", "constant_with_warmup")
     arguments = TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=settings.epochs,
         per_device_train_batch_size=settings.batch,
         gradient_accumulation_steps=settings.accumulation,
         learning_rate=settings.learning_rate,
-        lr_scheduler_type=scheduler,
+        lr_scheduler_type=settings.schedule,
         warmup_steps=round(settings.warmup * steps),
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.clip,

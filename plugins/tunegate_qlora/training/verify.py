@@ -68,8 +68,7 @@ def verify_saved(
     the losses of the model from disk (`loss_from_disk`) and of its base (`loss_of_base`). Raises
     TrainingFailed where those from disk differ from those in memory, or equal the base's.
     """
-    model_folders = (folder, None) if settings.method == "full" else (base_folder, folder)
-    model = weights.load_tuned(*model_folders, settings.decoding)
+    model = weights.load_trained(folder, base_folder, settings)
     disk_losses = measure_loss(model, rows, settings)
     has_adapter = hasattr(model, "disable_adapter")
     with model.disable_adapter() if has_adapter else nullcontext():

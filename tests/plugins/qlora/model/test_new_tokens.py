@@ -120,7 +120,7 @@ def test_all_weights_are_trained_with_the_tokens(grown: Path, tmp_path: Path) ->
     (tmp_path / "model").mkdir()
     weights.save_trained(model, tmp_path / "model", grown, settings, metadata)
     weights.round_to_saved_dtype(model, grown, settings)
-    loaded = weights.load_tuned(tmp_path / "model", None, settings.decoding)
+    loaded = weights.load_trained(tmp_path / "model", grown, settings)
     assert torch.allclose(logits(loaded), logits(model), atol=1e-5)
 
 
