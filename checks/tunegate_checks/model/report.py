@@ -1,6 +1,6 @@
-"""Write one run, or a model judged without one, as an HTML page, its answers on a second.
+"""Write a run, or a model judged without one, as an HTML page.
 
-`--against` adds another run on the same test set, or the baseline: scores side by side, paired
+Its answers stand on a second page. `--against` adds another run on the same test set, or the baseline: scores side by side, paired
 differences, and the rows that one of them alone got right.
 
 $ tunegate report latest
