@@ -15,11 +15,11 @@ import socket
 import subprocess
 import sys
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from filelock import FileLock, Timeout
-from pydantic import TypeAdapter
 
 from tunegate.interfaces.trainer import TrainingFailed
 from tunegate.utils.atomic import atomic_write
@@ -82,7 +82,8 @@ def run_workers(
     report = workers_folder / f"launcher-{machine}.json"
     report.unlink(missing_ok=True)
     shutil.rmtree(workers_folder / f"errors-{machine}", ignore_errors=True)
-    order = {"job": TypeAdapter(TrainingJob).dump_python(job, mode="json")}
+    plan = asdict(job.plan) | {"config": job.settings.model_dump(mode="json")}
+    order = {"plan": plan, "base": job.base_folder, "folder": job.folder}
     order_text = json.dumps({**order, "draft": draft, "checkpoint": checkpoint}, default=str)
     atomic_write(workers_folder / f"order-{machine}.json", order_text.encode(), mode=0o600)
 

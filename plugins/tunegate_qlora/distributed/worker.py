@@ -9,6 +9,8 @@ from pathlib import Path
 
 from tunegate.utils.processes import exit_with_parent
 
+PATH_FIELDS = ("train", "validation", "test", "root")  # of a Plan
+
 
 def main(order_file: Path) -> int:
     """Train this process's part of the run, by the order of `run_workers`; return the exit code."""
@@ -35,20 +37,25 @@ def train_order(order_file: Path) -> None:
     with lock, quiet_libraries():
         import torch
         from accelerate import PartialState
-        from pydantic import TypeAdapter
 
+        from tunegate.config.settings import parse_settings
+        from tunegate.interfaces.trainer import Plan
         from tunegate.utils.atomic import atomic_write
 
+        from ..config import Settings
         from ..data.training_data import TrainingJob, load_training_data
         from ..runtime import process_group
         from ..training import learn
 
         order = json.loads(order_file.read_bytes())
-        with one_line_errors(order["job"]["settings"]):
+        with one_line_errors(order["plan"]["config"]):
             # Join the group of the launcher: NCCL between GPUs, gloo between CPUs.
             PartialState(cpu=not torch.cuda.is_available())
-            job = TypeAdapter(TrainingJob).validate_python(order["job"])
-            learn.seed_and_threads(job.settings)
+            paths = {key: order["plan"][key] and Path(order["plan"][key]) for key in PATH_FIELDS}
+            plan = Plan(**order["plan"] | paths)
+            settings = parse_settings(Settings, plan.config)
+            learn.seed_and_threads(settings)
+            job = TrainingJob(plan, settings, Path(order["base"]), Path(order["folder"]))
             rows = load_training_data(job)
             # The main process's draft and checkpoint hold for all.
             draft, checkpoint = process_group.broadcast([order["draft"], order["checkpoint"]])
