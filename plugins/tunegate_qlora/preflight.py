@@ -107,8 +107,10 @@ def preference_problems(datasets: Mapping[str, Dataset], settings: Settings) -> 
     """Yield for each split that `dpo` needs more rejected replies; note where others are unused."""
     if settings.objective == "dpo":
         for split, dataset in datasets.items():
-            if missing_rejected := training_data.missing_rejected_message(dataset):
-                yield f'{split}: {missing_rejected}, and objective = "dpo" needs one in each'
+            if lines := [example.line for example in dataset.without_rejected()]:
+                missing = f"{split}: {len(lines):,} of {len(dataset):,} rows have no rejected reply"
+                where = training_data.lines_text(lines)
+                yield f'{missing} ({where}), and objective = "dpo" needs one in each'
     elif n := len(datasets["train"]) - len(datasets["train"].without_rejected()):
         print_line(f"{n:,} rows have a rejected reply, which is not learnt from:", "note")
         print_line('objective is "supervised"; "dpo" would learn from both')
@@ -257,7 +259,6 @@ class MemoryEstimate:
 
     @property
     def total(self) -> float:
-        """The sum of the three."""
         return self.weights + self.trained + self.activations
 
     def per_process(self, settings: Settings) -> MemoryEstimate:

@@ -1,7 +1,7 @@
-"""Write one run, or a model judged without one, as an HTML page, its answers on a second.
+"""Write a run, or a model judged without one, as an HTML page.
 
-`--against` adds another run on the same test set, or the baseline: scores side by side, paired
-differences, and the rows that one of them alone got right.
+Its answers stand on a second page. `--against` adds another run on the same test set, or the
+baseline: scores side by side, paired differences, and the rows that one of them alone got right.
 
 $ tunegate report latest
 $ tunegate report 3fa9c1 -o report.html

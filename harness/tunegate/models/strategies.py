@@ -72,7 +72,7 @@ class Strategy:
     def note(self) -> str:
         """How many of the questions asked now had an example left out; "" for none."""
         asked = f"{self.left_out:,} of {self.asked:,} questions of {self.name}"
-        return f"left out for {asked}: they ask the same, nearly so" * bool(self.left_out)
+        return f"left out for {asked}: the same, near it, or of its group" * bool(self.left_out)
 
     def with_budget(self, budget: Budget) -> Model:
         """Return the strategy, its model held to the budget; raises ModelUnknown."""
@@ -129,7 +129,7 @@ def open_strategy(
         system = read_text(root / table.system, "system").strip() if table.system else ""
         identity = {"rule": RULE, "of": inner.digest, "system": system, "bm25s": ""}
         shots, examples, identity["shots"] = _open_shots(table, root, config)
-        texts = identity["documents"] = _read_documents(table, root)
+        texts = identity["documents"] = _read_documents(table, root, config)
         passages = [(file, part) for file, text in texts.items() for part in passages_of(text)]
         rank = ranker(passages, "\n".join) if passages else no_items
         if passages or (table.pick == "nearest" and isinstance(table.shots, int)):
@@ -177,13 +177,16 @@ def _open_shots(
     return shots, lambda _: order, identity
 
 
-def _read_documents(table: StrategyTable, root: Path) -> dict[str, str]:
+def _read_documents(table: StrategyTable, root: Path, config: Config) -> dict[str, str]:
     """Return the texts of the documents by path; raises ValueError, ConfigError."""
     texts: dict[str, str] = {}
+    answers = {root / name for name in (config.data.validation, config.data.test) if name}
     for pattern in table.documents:
         found = map(Path, sorted(glob(str(root / pattern), recursive=True)))
         if not (paths := [path for path in found if path.is_file()]):
             raise ValueError(f"documents names {pattern!r}, and there is no such file")
+        for path in (p for p in paths for a in answers if a.exists() and p.samefile(a)):
+            raise ValueError(f"documents names {path.name}, which has the answers: no document may")
         texts |= {str(path.relative_to(root)): read_text(path, "documents") for path in paths}
     return texts
 

@@ -30,7 +30,7 @@ from tunegate.utils.atomic import atomic_folder
 from .common import require_packages
 
 FILES = EXAMPLES / "triage"
-WEIGHTS = "base/model.safetensors"
+WEIGHTS = "model.safetensors"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,8 +81,8 @@ def make_project(root: Path) -> Config:
     """
     if root.is_dir() and find_root(root) == root:
         config = load(root)
-        weights = root / str(config.train.get("qlora", {}).get("base", "")) / Path(WEIGHTS).name
-        if weights.is_file() and filecmp.cmp(weights, FILES / WEIGHTS, shallow=False):
+        weights = root / str(config.train.get("qlora", {}).get("base", "")) / WEIGHTS
+        if weights.is_file() and filecmp.cmp(weights, FILES / "base" / WEIGHTS, shallow=False):
             return config
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise ConfigError(f"{root} is there and is not the demo's: name a new folder")

@@ -21,7 +21,6 @@ from ..model.local_model import open_folder
 from .common import qlora_run
 
 COMPARED_ROWS = 256  # rows that the losses of adapter and merged model are measured on
-MERGED_NAME = "merged"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -108,5 +107,5 @@ def merge_run(run: Run, folder: Path) -> dict[str, float]:
     is_inside = project in resolved.parents
     name = resolved.relative_to(project).as_posix() if is_inside else str(resolved)
     digest = open_folder(str(folder), run.state.root).digest
-    run.add_checkpoint(MERGED_NAME, f"folder:{name}", digest)
+    run.add_checkpoint("merged", f"folder:{name}", digest)
     return figures

@@ -118,7 +118,6 @@ class TokenView:
 
     @property
     def trained(self) -> int:
-        """The number of tokens that are trained on."""
         return sum(token.trained for token in self.tokens)
 
     @property

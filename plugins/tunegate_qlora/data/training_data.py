@@ -65,7 +65,6 @@ class EncodedPair:
 
     @property
     def line(self) -> int:
-        """The line of the example in its file."""
         return self.preferred.line
 
     @property
@@ -159,22 +158,16 @@ def conversations_of(items: Iterable[EncodedItem]) -> list[EncodedRow]:
     return [row for conversations in pairs for row in conversations]
 
 
-def missing_rejected_message(dataset: Dataset) -> str:
-    """Say in one line how many rows have no rejected reply, "" where each has one."""
-    lines = [example.line for example in dataset.without_rejected()]
-    count = f"{len(lines):,} of {len(dataset):,}"
-    return f"{count} rows have no rejected reply ({_lines_text(lines)})" if lines else ""
-
-
 def equal_replies_message(items: Sequence[EncodedItem]) -> str:
     """Say in one line how many pairs have two equal sides, "" where none has."""
     pairs = [item for item in items if isinstance(item, EncodedPair)]
     lines = [pair.line for pair in pairs if pair.preferred.ids == pair.rejected.ids]
     count = f"{len(lines):,} of {len(items):,}"
-    return f"in {count} rows the two replies are equal ({_lines_text(lines)})" if lines else ""
+    return f"in {count} rows the two replies are equal ({lines_text(lines)})" if lines else ""
 
 
-def _lines_text(lines: Sequence[int]) -> str:
+def lines_text(lines: Sequence[int]) -> str:
+    """Name the first lines of a file; `, ...` stands for the others."""
     more = ", ..." if len(lines) > MAX_SHOWN_LINES else ""
     return f"line{'s' * (len(lines) > 1)} {', '.join(map(str, lines[:MAX_SHOWN_LINES]))}{more}"
 

@@ -13,6 +13,8 @@ import torch
 from ..config import Decoding, Settings
 from . import base
 
+hf: Any = import_module("transformers")  # partly untyped
+LOCAL_FILES = {"local_files_only": True, "trust_remote_code": False}  # of `from_pretrained`
 # Of these peft refuses `out_proj`, whose weight the fused kernels read past an adapter (0.21).
 _MAMBA_TYPES = ("falcon_h1", "mamba", "mamba2", "falcon_mamba", "nemotron_h")
 MAX_SHOWN_TENSORS = 3
@@ -54,10 +56,7 @@ def new_token_ids(folder: Path, decoding: Decoding) -> Sequence[int]:
     """Return the ids of tokens that the base has no embedding for, where they are to get one."""
     if not decoding.new_tokens:
         return ()
-    hf: Any = import_module("transformers")  # partly untyped
-    tokenizer = hf.AutoTokenizer.from_pretrained(
-        folder, local_files_only=True, trust_remote_code=False
-    )
+    tokenizer = hf.AutoTokenizer.from_pretrained(folder, **LOCAL_FILES)
     rows = next(filter(None, base.config_values(folder, "vocab_size")), 0)
     return range(rows, max(tokenizer.get_vocab().values()) + 1)
 
@@ -122,7 +121,6 @@ def auto_class(config: Any) -> Any:
     Models that read pictures too are asked and trained on text alone. Raises ValueError where it is
     no language model.
     """
-    hf: Any = import_module("transformers")  # partly untyped
     for kind in (hf.AutoModelForCausalLM, hf.AutoModelForImageTextToText):
         if type(config) in kind._model_mapping:
             return kind
@@ -152,16 +150,14 @@ def describe_architecture(
     With `new_tokens` in the settings it has their embeddings. Raises ValueError where the folder
     holds no causal language model, or, `with_weights`, where they are not those of the model.
     """
-    hf: Any = import_module("transformers")  # partly untyped
-    files = {"local_files_only": True, "trust_remote_code": False}
     info: dict[str, Any] = {}
     try:
-        config = hf.AutoConfig.from_pretrained(folder, **files)
+        config = hf.AutoConfig.from_pretrained(folder, **LOCAL_FILES)
         is_quantised = getattr(config, "quantization_config", None) is not None
         if with_weights and not is_quantised:
             model, info = auto_class(config).from_pretrained(
                 folder, device_map={"": "meta"}, output_loading_info=True,
-                ignore_mismatched_sizes=True, **files,
+                ignore_mismatched_sizes=True, **LOCAL_FILES,
             )  # fmt: skip
         else:
             with torch.device("meta"):

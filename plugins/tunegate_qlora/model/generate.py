@@ -2,9 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -13,6 +11,7 @@ from tunegate.tokenization.chat_template import TemplateOptions
 
 from ..config import Decoding
 from ..runtime.libraries import quiet_libraries
+from .architecture import hf
 from .prompts import Prompt, PromptEncoder
 from .weights import load_tuned
 
@@ -27,7 +26,6 @@ class Generator(PromptEncoder):
         decoding: Decoding,
         options: TemplateOptions | None = None,
     ) -> None:
-        hf: Any = import_module("transformers")  # partly untyped
         self.size = decoding.generation_batch
         super().__init__(folder, tuned, decoding, options)
         self.model = load_tuned(folder, tuned, decoding)

@@ -16,14 +16,8 @@ import torch
 
 from ..config import Decoding, Settings
 from ..runtime import process_group
-from . import base
-from .architecture import (
-    add_tokens,
-    attach_adapter,
-    auto_class,
-    describe_architecture,
-    new_token_ids,
-)
+from . import architecture, base
+from .architecture import LOCAL_FILES, hf
 from .metadata import (
     ADAPTER_CONFIG,
     METADATA_FILE,
@@ -57,8 +51,7 @@ def load_base(folder: Path, decoding: Decoding, *, sharded: bool = False) -> Any
     compute format (`bnb_4bit_quant_storage`). Other weights are loaded into main memory, so that no
     GPU ever holds all of them.
     """
-    hf: Any = import_module("transformers")  # partly untyped
-    config = hf.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    config = hf.AutoConfig.from_pretrained(folder, **LOCAL_FILES)
     compute, device = getattr(torch, decoding.compute), local_device()
     dtype, quantisation = compute, None
     if decoding.quantisation == "nf4":
@@ -71,9 +64,9 @@ def load_base(folder: Path, decoding: Decoding, *, sharded: bool = False) -> Any
     elif sharded:
         device = "cpu"
     attention = {"attn_implementation": decoding.attention} if decoding.attention else {}
-    model = auto_class(config).from_pretrained(
+    model = architecture.auto_class(config).from_pretrained(
         folder, quantization_config=quantisation, dtype=dtype, device_map={"": device},
-        local_files_only=True, trust_remote_code=False, **attention,
+        **LOCAL_FILES, **attention,
     )  # fmt: skip
     if quantisation is not None:
         # On CPUs with AVX512-BF16, bitsandbytes 0.50.2 repacks a layer's weights *in place* at the
@@ -84,7 +77,7 @@ def load_base(folder: Path, decoding: Decoding, *, sharded: bool = False) -> Any
         for layer in model.modules():
             if isinstance(layer, bnb.nn.Linear4bit):
                 layer.support_avx512bf16_for_cpu = False
-    add_tokens(model, new_token_ids(folder, decoding))
+    architecture.add_tokens(model, architecture.new_token_ids(folder, decoding))
     model.requires_grad_(False)
     return model.eval()
 
@@ -105,9 +98,10 @@ def load_trainable(root: Path, settings: Settings) -> Any:
     model = load_base(root, settings.decoding, sharded=is_sharded)
     if settings.quantisation == "nf4":
         model = peft.prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+    new_tokens = architecture.new_token_ids(root, settings)
     if settings.gradient_checkpointing:
         model.enable_input_require_grads()
-    return attach_adapter(model, settings, new_token_ids(root, settings))
+    return architecture.attach_adapter(model, settings, new_tokens)
 
 
 def unwrap(model: Any) -> Any:
@@ -156,9 +150,7 @@ def gather_shards(model: Any, root: Path) -> Any:
             weights[name] = full_weight.cpu()
     if not process_group.is_main():
         return model
-    plain_model = type(unwrap(model)).from_pretrained(
-        root, dtype=torch.float32, local_files_only=True, trust_remote_code=False
-    )
+    plain_model = type(unwrap(model)).from_pretrained(root, dtype=torch.float32, **LOCAL_FILES)
     plain_model.load_state_dict(weights, strict=False)  # of tied weights only one is named
     return plain_model
 
@@ -250,7 +242,7 @@ def merge_adapter(tuned: Path, root: Path, settings: Settings, folder: Path) -> 
     from transformers.pytorch_utils import Conv1D
 
     metadata = read_adapter_metadata(tuned)
-    layers = dict(describe_architecture(root).model.named_modules())
+    layers = dict(architecture.describe_architecture(root).model.named_modules())
     model = load_base(root, settings.decoding)
     if settings.quantisation == "nf4":
         model = model.dequantize(torch.float32)

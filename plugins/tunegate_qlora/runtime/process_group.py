@@ -84,14 +84,13 @@ def full_tensor(tensor: torch.Tensor) -> torch.Tensor:
     return detached.full_tensor() if hasattr(detached, "full_tensor") else detached
 
 
-def shard_like(tensor: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+def shard_like(tensor: torch.Tensor, like: Any) -> torch.Tensor:
     """Return a whole tensor, sharded as the weight `like` is; as it is where `like` is whole."""
     if not hasattr(like, "device_mesh"):
         return tensor
     from torch.distributed.tensor import distribute_tensor
 
-    sharded: Any = like
-    return distribute_tensor(tensor.to(like.device), sharded.device_mesh, sharded.placements)
+    return distribute_tensor(tensor.to(like.device), like.device_mesh, like.placements)
 
 
 def _communication_device() -> torch.device:

@@ -46,7 +46,6 @@ class LengthGroupedTrainer(Trainer):
             self.add_callback(callback)
 
     def get_train_dataloader(self) -> Any:
-        """Return the batches of this process."""
         loader = torch.utils.data.DataLoader(
             self.train_dataset,  # type: ignore[arg-type]
             batch_sampler=self.batches, collate_fn=self.data_collator,

@@ -44,14 +44,12 @@ class LossCurveCallback(TrainerCallback):
         self.started = time.monotonic() - self.last.get("seconds", 0.0)
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Write the mean training loss since the last reading."""
         logs = kwargs["logs"]
         if "loss" in logs:
             reading = {"train_loss": logs["loss"], "learning_rate": logs["learning_rate"]}
             self._add_reading(state, reading, "training", logs["loss"])
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Measure and write the validation loss."""
         if self.validate is not None:
             loss = self.validate()
             self._add_reading(state, {"validation_loss": loss}, "validation", loss)

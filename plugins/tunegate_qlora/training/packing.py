@@ -6,7 +6,6 @@ So `verified_collator` tests on the model itself, before the first step, that ro
 
 from collections.abc import Callable, Sequence
 from heapq import nsmallest
-from importlib import import_module
 from typing import Any
 
 import torch
@@ -17,6 +16,7 @@ from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow
 from ..config import Compute, Settings
 from ..data.batches import narrow_labels
 from ..model import weights
+from ..model.architecture import hf
 
 Collate = Callable[[Sequence[EncodedRow]], dict[str, Any]]
 PROOF_ROWS = 3  # rows of the test: the second has one before it and one after it
@@ -34,7 +34,6 @@ def make_packing_collator(*, narrow: bool) -> Collate:
     where there is neither `attention_mask` nor a cache. Flash attention and recurrent layers read
     `cu_seq_lens_*`, `max_length_*` and `seq_idx` instead.
     """
-    hf: Any = import_module("transformers")  # partly untyped
     flatten = hf.DataCollatorWithFlattening(return_flash_attn_kwargs=True, return_seq_idx=True)
 
     def collate(rows: Sequence[EncodedRow]) -> dict[str, Any]:

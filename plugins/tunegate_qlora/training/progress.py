@@ -82,12 +82,10 @@ def losses_text(last: dict[str, float]) -> str:
 
 def format_duration(seconds: float) -> str:
     """Format a time span: `8 s`, `2 min 05 s`, `1 h 10 min`."""
-    total = round(seconds)
-    if total < 60:
-        return f"{total} s"
-    if total < 3600:
-        return f"{total // 60} min {total % 60:02d} s"
-    return f"{total // 3600} h {total % 3600 // 60:02d} min"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
 def print_figures(

@@ -378,3 +378,65 @@ def test_most_replies_say_which_task_it_is(calls: int, task: str) -> None:
     ]
     assert consistency.likely_task(Dataset.of(rows), is_json=False) in (task, "")
     assert (consistency.likely_task(Dataset.of(rows), is_json=False) == "tools") is (calls == 11)
+
+
+@pytest.mark.parametrize(("n", "lines"), [(5, "4, 5, 6, 7, 8)"), (6, "4, 5, 6, 7, 8, ...)")])
+def test_five_lines_of_another_system_prompt_are_named(n: int, lines: str) -> None:
+    systems = ["Be brief."] * 3 + ["Be kind."] * n + ["Be brief."] * 6
+    (found,) = consistency.system_prompt(dataset(*["a"] * len(systems), system=systems))
+    assert f"{n} of {len(systems)} rows (line {lines} have another: " in found.evidence
+
+
+@pytest.mark.parametrize(("n", "found"), [(19, 18), (20, 0)])
+def test_from_twenty_rows_on_system_messages_can_be_documents(n: int, found: int) -> None:
+    documents = [f"Review {k}: fine, {k} times" for k in range(60)]
+    rows = dataset(*["a"] * n, system=documents[:n])
+    assert len(consistency.system_prompt(rows)) == found
+    train = dataset(*["a"] * 30, system=documents[30:])
+    assert len(consistency.across(train, rows)) == bool(found)
+    assert len(consistency.across(rows, train)) == bool(found)
+
+
+@pytest.mark.parametrize(
+    ("n", "different", "told"), [(20, 10, False), (20, 11, True), (19, 19, False), (20, 20, True)]
+)
+def test_labels_of_which_more_than_half_differ_are_no_classes(
+    n: int, different: int, told: bool
+) -> None:
+    rows = dataset(*[f"label{k % different}" for k in range(n)])
+    said = f"{different} different replies in {n} rows are no set of labels"
+    assert consistency.no_classes(rows) == (said if told else "")
+
+
+@pytest.mark.parametrize(("words", "told"), [(5, False), (6, True)])
+def test_replies_of_more_than_five_words_are_texts(words: int, told: bool) -> None:
+    rows = dataset(*[f"{'w ' * (words - 1)}n{k}" for k in range(20)])
+    assert (f'of about {words} words: is the task "text"?' in consistency.no_classes(rows)) is told
+    assert consistency.likely_task(rows, is_json=False) == ("text" if told else "")
+
+
+@pytest.mark.parametrize(
+    ("counts", "field"),
+    [((1, 2), "b"), ((2, 1), "a"), ((6, 2), "a"), ((7, 2), "b"), ((7, 1), ""), ((2, 6), "b")],
+)
+def test_the_field_of_the_label_has_the_most_values_of_three_rows_each(
+    counts: tuple[int, int], field: str
+) -> None:
+    rows = [{"a": f"x{k % counts[0]}", "b": k % counts[1], "id": k} for k in range(20)]
+    said = consistency.no_classes(dataset(*map(json.dumps, rows)))
+    assert said.startswith("20 different replies in 20 rows are no set of labels")
+    assert said.partition("write label = ")[2] == (field and f'"json:{field}"')
+
+
+@pytest.mark.parametrize(("prose", "told"), [(15, False), (16, True)])
+def test_more_than_half_of_the_replies_are_prose(prose: int, told: bool) -> None:
+    texts = [f"The function number {n} adds one to it" + "." * (n < prose) for n in range(30)]
+    assert bool(consistency.output_format(dataset(*texts), task="code").hints) is told
+
+
+@pytest.mark.parametrize(("lacking", "told"), [(10, False), (11, True)])
+def test_where_most_replies_have_no_label_another_task_is_named(lacking: int, told: bool) -> None:
+    replies = ["ab"[n % 2] for n in range(lacking)] + ['{"team": "a"}'] * (20 - lacking)
+    said = consistency.lacks_labels(ruled(*replies))
+    known = f"{lacking} of 20 replies have no label (label: JSON field team) but are a few labels"
+    assert said.partition(",")[0] == (known if told else "")

@@ -269,3 +269,12 @@ def test_labels_are_those_of_classes_from_one_and_a_half_rows_each_on(
     found = labels.contradictions(made(*pairs))
     hints = [f for f in found.hints if f.kind == "contradiction"]
     assert (len(found), len(hints)) == ((1, 0) if classes else (0, 1))
+
+
+def test_labels_with_fewer_rows_than_folds_are_left_out() -> None:
+    pairs = tickets()
+    pairs[1], pairs[4], pairs[7] = ((pairs[k][0], "bug") for k in (1, 4, 7))
+    few = [(f"{words} refund {n}", "other") for n, words in enumerate(["parcel"] * 4)]
+    found = labels.errors(made(*pairs, *few)).hints
+    assert found
+    assert not any("“other”" in f.evidence for f in found)

@@ -186,3 +186,16 @@ def test_the_hint_on_rows_that_are_set_apart_counts_them() -> None:
     every = predicted([("a", "a")] * 8 + [("a", "b")] * 2)
     (hint,) = classification.accuracy(every.without([8, 9]), every=every).hints
     assert hint == "2 near-duplicates of training rows set apart; 80.0% on all 10 rows"
+
+
+@pytest.mark.parametrize("both_ways", [False, True])
+def test_the_errors_not_seen_yet_are_one_row_for_each_class(both_ways: bool) -> None:
+    """Right, answered, expected; the rarest class is taken for the next, and reversed."""
+    rows = predicted([("a", "a")] * 3 + [("b", "b")] + [("c", "b")] * 2)
+    statistics = classification._one_hot(rows, exact)
+    worst, best = classification._confusions(statistics, both_ways)
+    b_for_c, a_alone, c_for_b = (
+        [0, 0, 0, 0, 0, 1, 0, 1, 0], [0, 0, 0, 0, 0, 0, 1, 0, 0], [0, 0, 0, 0, 1, 0, 0, 0, 1]
+    )  # fmt: skip
+    assert worst.tolist() == [b_for_c, a_alone, *([c_for_b] if both_ways else [])]
+    assert best.tolist() == [pytest.approx([k / 6 for k in (3, 1, 0, 3, 3, 0, 3, 1, 2)])]

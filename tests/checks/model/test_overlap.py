@@ -116,3 +116,22 @@ def test_several_references_are_those_of_sacrebleu(kind: str) -> None:
         [[p.expected for p in rows], [rows[0].references[0], None], [rows[0].references[1], None]],
     )
     assert float(metric(kind)(Predictions(rows))) == pytest.approx(known.score)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_worst_row_that_was_not_seen_has_no_match_and_the_length_of_a_long_one(
+    kind: str,
+) -> None:
+    """The columns are those of sacrebleu: two lengths and four times matches, four times n-grams;
+    for chrF n-grams of the answer, of the reference, and matches, for each n.
+    """
+    import numpy as np
+
+    pairs = [("the cat sat on the mat", "the cat sat on a mat"), ("no", "no, not at all, no")]
+    rows = metric(kind).statistics(predicted(pairs))
+    worst, best = metric(kind).extremes(rows)
+    is_match = [k in range(2, 6) if kind == "BLEU" else k % 3 == 2 for k in range(rows.shape[1])]
+    weighted = np.average(rows, axis=0, weights=rows.sum(axis=1))
+    assert worst[0].tolist() == pytest.approx(np.where(is_match, 0, weighted).tolist())
+    assert best[0].tolist() == pytest.approx(rows.mean(axis=0).tolist())
+    assert metric(kind).value(worst) == 0

@@ -400,5 +400,5 @@ def test_the_oldest_groups_are_trained_on(groups: list[list[int]]) -> None:
     assert all(len({of[i] for i in group}) == 1 for group in numbered)
     half = max(map(len, groups)) / 2
     assert abs(len(found["train"]) - 0.7 * len(times)) <= half
-    if half == 0.5:
+    if half == 0.5 and 0.15 * len(times) >= 1:  # no split is due less than a group
         assert abs(len(found["test"]) - 0.15 * len(times)) <= half

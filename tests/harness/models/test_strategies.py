@@ -155,7 +155,9 @@ def test_no_example_asks_the_same_nearly_or_is_of_the_group(root: Path, pick: st
         examples = shown(strategy, asked, group)
         assert len(examples) == 5
         assert TRAIN[0][0] not in examples
-    assert strategy.note.startswith("left out for 4 of 5 questions of few")
+    assert strategy.note == (
+        "left out for 4 of 5 questions of few: the same, near it, or of its group"
+    )
 
 
 def test_an_earlier_turn_of_a_conversation_is_no_example_for_itself(root: Path) -> None:
@@ -232,6 +234,7 @@ def test_what_makes_the_prompt_makes_the_digest(root: Path) -> None:
         ('shots = "no.jsonl"\n', r"^\[models.few\] .*no.jsonl: No such file"),
         ('system = "no.txt"\n', r"^\[models.few\] system: .*no.txt cannot be read"),
         ('documents = "kb/*.md"\n', r"^\[models.few\] documents names 'kb/\*.md', and there is no"),
+        ('documents = "*.jsonl"\n', r"^\[models.few\] documents names (test|val).*has the answers"),
         ('[models.two]\nof = "few"\n[models.few2]\nof = "x"\n', r"is a strategy: name a model"),
         ('[models.two]\nof = "file:a.jsonl"\n', r"a file of answers reads no prompt"),
         ('[models.two]\nof = "nothing:x"\n', r"^\[models.two\] no model 'nothing:x'; valid: .*few"),
