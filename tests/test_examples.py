@@ -37,7 +37,7 @@ def test_a_project_is_copied_whole(name: str, tmp_path: Path, capsys: Out) -> No
         rows = Dataset.read(root / str(getattr(config.data, split)), split)
         assert len(rows)
         assert not rows.problems
-    assert "report.html" in (root / ".gitignore").read_text()
+    assert "report*.html" in (root / ".gitignore").read_text()
     assert (root / "suites" / "data" / "test_format.py").is_file()
     assert (root / "README.md").is_file()
     assert not [p for p in root.rglob("*") if p.name in ("project.toml", "__pycache__")]
