@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tunegate.config.schema import Section, load
 from tunegate.config.settings import parse_settings
+from tunegate.errors import ConfigError
+from tunegate.interfaces.model import ModelUnknown
 
 Compute = Literal["bfloat16", "float16", "float32"]
 Quantisation = Literal["nf4", "none"]
@@ -84,6 +88,21 @@ class Decoding(BaseModel):
         defaults = Decoding().model_dump(mode="json")
         values["batch"] = values.pop("generation_batch")
         return {k: v for k, v in values.items() if k not in LATER_SETTINGS or v != defaults[k]}
+
+
+class VLLMTable(Section):
+    """The table `[models.vllm]`."""
+
+    command: tuple[str, ...] = ("vllm",)  # the program, run without a shell in the project's root
+    options: tuple[str, ...] = ()  # of `vllm run-batch`; they win over all but the model
+
+    @classmethod
+    def read(cls, root: Path) -> VLLMTable:
+        """Return a project's table; raises ModelUnknown for a bad one."""
+        try:
+            return parse_settings(cls, load(root).models.get("vllm", {}))
+        except (ValueError, ConfigError) as error:
+            raise ModelUnknown(f"[models.vllm] {error}") from None
 
 
 class Settings(Decoding):

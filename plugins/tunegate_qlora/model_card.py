@@ -30,12 +30,12 @@ def write_card(folder: Path, job: TrainingJob) -> Path:
     The card holds no path of this machine, no row of the data and no key. Raises OSError.
     """
     # The digest that the model has when it is judged.
-    decoding = metadata.read_metadata(folder).decoding
+    decoding, root = metadata.read_metadata(folder).decoding, job.plan.root
     if metadata.is_adapter(folder):
-        kind, digest = "adapter", model_digest(job.base_folder, folder, decoding)
+        kind, digest = "adapter", model_digest(job.base_folder, folder, decoding, root)
     else:
         kind = "model" if job.settings.method == "full" else "merged"
-        digest = model_digest(folder, None, decoding)
+        digest = model_digest(folder, None, decoding, root)
     path, lines = folder / "README.md", map(mask, render_card(kind, digest, job).splitlines())
     atomic_write(path, "\n".join(lines).encode() + b"\n")
     return path

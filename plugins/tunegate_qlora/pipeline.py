@@ -38,7 +38,7 @@ def train_plan(plan: Plan, folder: Path, *, checkpointing: bool = False) -> Trai
         loss_curves.end_curves(folder, figures.get("kept_step", figures["steps"]))
         is_full = job.settings.method == "full"
         base, adapter = (job.model_folder, None) if is_full else (job.base_folder, job.model_folder)
-        digest = model_digest(base, adapter, job.settings.decoding)
+        digest = model_digest(base, adapter, job.settings.decoding, plan.root)
         return Trained(f"folder:{job.model_folder.name}", digest, figures)
 
 

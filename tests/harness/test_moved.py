@@ -1,10 +1,15 @@
 """An import by a name before 0.2 is one line that names the new one."""
 
+import tomllib
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
-from tunegate import REPLACEMENTS
+import tunegate
+
+TABLE = Path(tunegate.__file__).with_name("moved_modules.toml")
+REPLACEMENTS = tomllib.loads(TABLE.read_text("utf-8"))
 
 
 @pytest.mark.parametrize("name", REPLACEMENTS)

@@ -18,7 +18,7 @@ from ..data.formats.row_format import given_tools
 from ..interfaces.builtin_models import FileModel
 from ..interfaces.model import Answer, Model, ModelUnknown, Request
 from ..results.prediction import Prediction, Predictions
-from ..storage.answer_cache import AnswerCache
+from ..storage.answer_cache import AnswerCache, request_key
 from ..storage.state_dir import StateDir
 from ..utils.hashing import sha256_json
 from ..utils.progress import Progress
@@ -107,16 +107,16 @@ def _ask(
 ) -> dict[int, Answer]:
     """Ask each different question once, keep the answers, and return them by row."""
     same: dict[tuple[str, int], list[Request]] = {}
+    by_group = getattr(model, "reads_group", False)
     for request in requests:
-        key = request_digest(request.messages, request.tools), request.repetition
-        same.setdefault(key, []).append(request)
+        same.setdefault(request_key(request, by_group), []).append(request)
     asked, new = {rows[0].row: rows for rows in same.values()}, dict[int, Answer]()
     answers = model.answers([rows[0] for rows in same.values()])
     done = errors = 0
     try:
         for answer in answers:
             answer, rows = replace(answer, asked_at=time.time()), asked[answer.row]
-            cache.put(model.digest, rows[0], answer)
+            cache.put(model.digest, rows[0], answer, by_group)
             new |= {request.row: replace(answer, row=request.row) for request in rows}
             done, errors = done + 1, errors + bool(answer.error)
             progress(done, len(asked), errors)

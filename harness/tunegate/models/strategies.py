@@ -39,7 +39,7 @@ from ..utils.hashing import sha256_json
 from ..utils.optional_deps import MissingDependency, require
 from ..utils.text import count_words, os_error_text, without_accents, words_of
 
-RULE = 1  # the way in which prompts are made: another one is another model
+RULE = 2  # the way in which prompts are made: another one is another model
 PASSAGE_WORDS = 200
 SYSTEM_ROLES = ("system", "developer")
 
@@ -67,6 +67,11 @@ class Strategy:
     def temperature(self) -> Any:
         """That of the model; None where it has none."""
         return getattr(self.inner, "temperature", None)
+
+    @property
+    def reads_group(self) -> bool:
+        """Whether the prompt depends on the group of a row, and so the answer in the cache."""
+        return self.shots > 0
 
     @property
     def note(self) -> str:

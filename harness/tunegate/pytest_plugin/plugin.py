@@ -5,6 +5,7 @@ the standard library only and does nothing unless the project has a tunegate con
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os.path import exists, isdir
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,8 +67,9 @@ def choose_project(rootdir: Path, cwd: Path, arguments: Sequence[str]) -> Path |
     """
     root, cwd_root = find_root(rootdir), find_root(cwd)
     paths = [(cwd / arg.partition("::")[0]).resolve() for arg in arguments if arg[:1] != "-"]
-    named = [path for path in paths if path.is_dir() or (path.suffix == ".py" and path.exists())]
-    folders = {path if path.is_dir() else path.parent for path in named}
+    # By os.path: a long `-k` is no path, which Path.is_dir raises for.
+    named = [path for path in paths if isdir(path) or (path.suffix == ".py" and exists(path))]
+    folders = {path if isdir(path) else path.parent for path in named}
     projects = {find_root(folder) for folder in folders}
     if len(projects) == 1 and (only := projects.pop()) and (not root or only.is_relative_to(root)):
         return only

@@ -12,6 +12,7 @@ from pathlib import Path
 from ..data.canonical import request_digest
 from ..errors import ConfigError
 from ..interfaces.model import Answer, Request
+from ..utils.hashing import sha256_json
 from .seal import key_file_content, seal_of
 from .state_dir import StateDir
 
@@ -114,8 +115,8 @@ class AnswerCache:
             rows = {row[1:3]: row for row in self.db.execute(query, (model,))}
         answers, edited = {}, 0
         for request in requests:
-            key = (request_digest(request.messages, request.tools), request.repetition)
-            if key in rows:
+            keys = (request_key(request), request_key(request, by_group=True))
+            for key in [key for key in keys if key in rows]:
                 *kept, more, seal = rows[key]  # of version 3 without `more`, nor is it sealed
                 sealed = [*kept, more] if more else kept
                 if not hmac.compare_digest(seal, seal_of(sealed, self.key)):
@@ -133,12 +134,12 @@ class AnswerCache:
             warnings.warn(f"{self.path}: {said}", stacklevel=2)
         return answers
 
-    def put(self, model: str, request: Request, answer: Answer) -> None:
+    def put(self, model: str, request: Request, answer: Answer, by_group: bool = False) -> None:
         """Keep an answer of the model with this digest; an error is not kept."""
         if answer.error:
             return
         # In the types that the columns give back, since these are sealed.
-        key = model, request_digest(request.messages, request.tools), int(request.repetition)
+        key = model, *request_key(request, by_group)
         values = (answer.text, float(answer.latency), int(answer.tokens), float(answer.cost))
         row = (*key, *values, int(answer.prompt_tokens), answer.finish)
         text = json.dumps({f: v for f in _MORE_FIELDS if (v := getattr(answer, f))}, default=str)
@@ -153,7 +154,7 @@ class AnswerCache:
         # Until version 4 an answer was kept under roles and contents, whatever else was asked.
         texts = [[{k: m.get(k) for k in ("role", "content")} for m in r.messages] for r in requests]
         digests = [request_digest(r.messages, r.tools) for r in requests]
-        return self._delete_where("prompt", [*digests, *map(request_digest, texts)])
+        return self._delete_where("substr(prompt, 1, 64)", [*digests, *map(request_digest, texts)])
 
     def _delete_where(self, column: str, values: Sequence[str]) -> int:
         before = self.db.total_changes
@@ -175,6 +176,12 @@ class AnswerCache:
         except sqlite3.Error as error:
             advice = "this is the cache of answers: make room, or move it away"
             raise ConfigError(f"{self.path}: {error}; {advice}") from None
+
+
+def request_key(request: Request, by_group: bool = False) -> tuple[str, int]:
+    """Return what an answer is kept under; `by_group` where it depends on the row's group too."""
+    digest = request_digest(request.messages, request.tools)
+    return digest + f"-{sha256_json(request.group)[:12]}" * by_group, int(request.repetition)
 
 
 def record_judge(state: StateDir, digest: str) -> None:

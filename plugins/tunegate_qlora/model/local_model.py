@@ -12,7 +12,7 @@ from tunegate.interfaces.model import Answer, Model, ModelUnknown, Request
 from tunegate.tokenization.chat_template import TemplateOptions, pin_template, template_options
 from tunegate.utils.hashing import sha256_spaced_json
 
-from ..config import Decoding
+from ..config import Decoding, VLLMTable
 from ..runtime.libraries import missing_requirements, quiet_libraries
 from . import base, metadata
 
@@ -30,7 +30,7 @@ class LocalModel:
     temperature = 0
 
     def __post_init__(self) -> None:
-        self.digest = model_digest(self.folder, self.tuned, self.decoding)
+        self.digest = model_digest(self.folder, self.tuned, self.decoding, self.root)
         self._generator: Any = None  # a Generator or VLLMBatch, from the first answer on
 
     def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
@@ -56,16 +56,19 @@ class LocalModel:
         yield from self._generator.answers(requests)
 
 
-def model_digest(folder: Path, tuned: Path | None, decoding: Decoding) -> str:
+def model_digest(folder: Path, tuned: Path | None, decoding: Decoding, root: Path) -> str:
     """Return the sha256 of all that decides the answers: weights, chat template and decoding.
 
     `folder` is that of a whole model, or of the base of the adapter in `tuned`. The size of a batch
-    counts too, since sums over padded rows can differ in the last bits.
+    counts too, since sums over padded rows can differ in the last bits, and so do the options that
+    the project in `root` gives vLLM where it answers. Raises ModelUnknown for a bad one.
     """
     weights = base.folder_digest(folder)
     if tuned is not None:
         weights = sha256_spaced_json({"adapter": base.folder_digest(tuned), "base": weights})
     decoding_settings = decoding.identity | {"temperature": 0}
+    if decoding.engine == "vllm" and (options := VLLMTable.read(root).options):
+        decoding_settings |= {"options": options}
     return sha256_spaced_json({"weights": weights, "decoding": decoding_settings})
 
 

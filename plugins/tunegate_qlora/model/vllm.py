@@ -13,15 +13,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tunegate.config import schema
-from tunegate.config.settings import parse_settings
-from tunegate.errors import ConfigError
 from tunegate.interfaces.model import Answer, ModelUnknown, Request
 from tunegate.storage.state_dir import StateDir
 from tunegate.tokenization.chat_template import TemplateOptions
 from tunegate.utils.processes import end_session
 
-from ..config import Decoding
+from ..config import Decoding, VLLMTable
 from .architecture import new_token_ids
 from .metadata import ADAPTER_CONFIG
 from .prompts import Prompt, PromptEncoder
@@ -34,13 +31,6 @@ INSTALL = (
     '[models.vllm] command = ["vllm-env/bin/vllm"]'
 )
 ERROR_LINE = re.compile(r"\w*(?:Error|Exception): .+")
-
-
-class VLLMTable(schema.Section):
-    """The table `[models.vllm]`."""
-
-    command: tuple[str, ...] = ("vllm",)  # the program, run without a shell in the project's root
-    options: tuple[str, ...] = ()  # of `vllm run-batch`; they win over all but the model
 
 
 class VLLMBatch(PromptEncoder):
@@ -57,10 +47,7 @@ class VLLMBatch(PromptEncoder):
             why = "vLLM reads no adapter with new_tokens: `tunegate run merge`, then RUN@merged"
             raise ModelUnknown(f"{tuned or folder}: {why}")
         super().__init__(folder, tuned, decoding, options)
-        try:
-            table = parse_settings(VLLMTable, schema.load(root).models.get("vllm", {}))
-        except (ValueError, ConfigError) as error:
-            raise ModelUnknown(f"[models.vllm] {error}") from None
+        table = VLLMTable.read(root)
         self.root, self.log, self.program = root, StateDir(root).path("vllm.log"), table.command
         self.options = ["--dtype", decoding.compute, "--generation-config", "vllm"]
         self.options += ["--quantization", "bitsandbytes"] * (decoding.quantisation == "nf4")

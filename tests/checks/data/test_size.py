@@ -182,3 +182,10 @@ def test_a_task_without_classes_takes_another_minimum_for_all_rows() -> None:
     data = Dataset.of(rows, "train")
     assert size.find(data, task="code", per_class=141).kinds == {"too few": 1}
     assert not size.find(data, task="code", per_class=140)
+
+
+def test_the_old_name_of_a_check_is_read_and_no_other() -> None:
+    with pytest.warns(FutureWarning, match=r"write size\.enough_test_rows"):
+        assert size.test_size is size.enough_test_rows
+    with pytest.raises(AttributeError, match="has no attribute 'test_sizes'"):
+        _ = size.test_sizes

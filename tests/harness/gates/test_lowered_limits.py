@@ -30,6 +30,8 @@ CASES: list[tuple[str, Any, Any, bool]] = [
     ("mode", "point", "lower", False),
     ("pii_ignore", ["cpf"], ["cpf", "cnpj"], True),
     ("pii_ignore", ["cpf"], [], False),
+    ("pii_ignore", ["cpf"], None, True),
+    ("pii_ignore", None, ["cpf"], True),
     ("surrogates", False, True, True),
     ("surrogates", True, False, False),
     ("fewest_per_class", None, 1, True),

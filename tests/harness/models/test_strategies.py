@@ -6,6 +6,7 @@ import json
 import random
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunegate.interfaces.model import Answer, Budget, Model, ModelUnknown, PricedModel, Request
+from tunegate.models.predict import cached_answers
 from tunegate.models.spec import open_model
 from tunegate.models.strategies import PASSAGE_WORDS, Strategy, passages_of, ranker
+from tunegate.storage.answer_cache import AnswerCache
+from tunegate.storage.state_dir import StateDir
 from tunegate.utils.text import count_words
 
 if TYPE_CHECKING:
@@ -344,3 +348,16 @@ def test_an_endpoint_is_asked_with_the_prompt(root: Path) -> None:
     assert answer.text == "yes"
     roles = [message["role"] for message in bodies[0]["messages"]]
     assert roles == ["system", "user", "assistant", "user", "assistant", "user"]
+
+
+def test_the_same_question_of_another_group_has_an_answer_of_its_own(root: Path) -> None:
+    strategy, state = opened(root, "shots = 6\n"), StateDir(root)
+    assert isinstance(strategy.inner, Echo)
+    asked = [request("anything else", group, row) for row, group in enumerate(["u1", "", "u1"])]
+    answers = cached_answers(strategy, asked, state)
+    assert [answers[row].text for row in range(3)] == ["12", "14", "12"]
+    assert len(strategy.inner.asked) == 2
+    assert cached_answers(strategy, asked[::-1], state) == answers  # each out of the cache
+    assert len(strategy.inner.asked) == 2
+    with closing(AnswerCache(state.path("answers.sqlite"))) as cache:
+        assert cache.delete([request("anything else", "no longer grouped")]) == 2

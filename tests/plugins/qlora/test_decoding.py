@@ -43,8 +43,8 @@ def test_the_id_is_that_of_the_default_length(plan: Planner) -> None:
 
 
 def test_the_size_of_a_batch_is_in_the_digest(base: Path, project: Path) -> None:
-    assert model_digest(base, None, Decoding()) != model_digest(
-        base, None, Decoding(generation_batch=4)
+    assert model_digest(base, None, Decoding(), project) != model_digest(
+        base, None, Decoding(generation_batch=4), project
     )
     model: Any = open_folder("base?generation_batch=4", project)
     assert isinstance(model, LocalModel)

@@ -105,12 +105,12 @@ def test_a_model_brings_the_template_that_it_was_trained_with(
     assert (model.options.text, model.options.args) == (OWN, {"short": True})
 
 
-def test_digests_of_models_without_these_settings_stay(base: Path) -> None:
+def test_digests_of_models_without_these_settings_stay(base: Path, project: Path) -> None:
     assert Decoding().identity == {
         "quantisation": "nf4", "compute": "bfloat16", "max_new_tokens": 256, "batch": 32
     }  # fmt: skip
-    assert model_digest(base, None, Decoding()) != model_digest(
-        base, None, Decoding(system_role="fold")
+    assert model_digest(base, None, Decoding(), project) != model_digest(
+        base, None, Decoding(system_role="fold"), project
     )
 
 

@@ -118,7 +118,7 @@ def test_options_name_no_other_model(project: Path, vllm: Any, asked: list[Reque
     answers(project, asked)
     given = dict(pairwise(json.loads((project / "seen.json").read_text())[0]))  # the last counts
     assert Path(given["--model"]).samefile(project / "base")
-    assert (given["--dtype"], given["--served-model-name"]) == ("float32", "tunegate-base")
+    assert (given["--dtype"], given["--served-model-name"]) == ("float32", "tunegate")
 
 
 def test_another_order_is_the_same(project: Path, vllm: Any, asked: list[Request]) -> None:
@@ -173,8 +173,26 @@ def test_without_vllm_it_is_said_how_it_is_installed(project: Path, asked: list[
         answers(project, asked)
 
 
-def test_the_engine_is_part_of_what_answers(base: Path) -> None:
-    assert model_digest(base, None, Decoding()) == model_digest(
-        base, None, Decoding(engine="transformers")
-    )
-    assert model_digest(base, None, Decoding()) != model_digest(base, None, Decoding(engine="vllm"))
+def test_the_engine_is_part_of_what_answers(base: Path, tmp_path: Path) -> None:
+    (tmp_path / "tunegate.toml").touch()
+
+    def digest(**settings: Any) -> str:
+        return model_digest(base, None, Decoding(**settings), tmp_path)
+
+    assert digest() == digest(engine="transformers")
+    assert digest() != digest(engine="vllm")
+
+
+def test_options_are_part_of_what_answers_and_the_command_is_not(
+    base: Path, tmp_path: Path
+) -> None:
+    def digest(table: str, **settings: Any) -> str:
+        (tmp_path / "tunegate.toml").write_text(f"[models.vllm]\n{table}")
+        return model_digest(base, None, Decoding(**settings), tmp_path)
+
+    plain = digest("", engine="vllm")
+    assert digest('options = ["--seed", "1"]', engine="vllm") != plain
+    assert digest('command = ["elsewhere/vllm"]\noptions = []', engine="vllm") == plain
+    assert digest('options = ["--seed", "1"]') == digest("")  # not vLLM's
+    with pytest.raises(ModelUnknown, match=r"^\[models\.vllm\] .*options"):
+        digest("options = 3", engine="vllm")
