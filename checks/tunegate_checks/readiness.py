@@ -240,6 +240,8 @@ class Advice:
     @property
     def verdict(self) -> tuple[Verdict, str]:
         """What to do, and why: first what is cheapest; what is open is never taken to hold."""
+        if not self.reasons:
+            return "not yet", "every reason is left out"
         against = [reason for reason in self.reasons if reason.holds is False]
         for reason in against:  # prompting comes first, then knowledge
             if reason.instead != "not yet":

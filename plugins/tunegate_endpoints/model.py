@@ -63,7 +63,8 @@ class Endpoint:
         """Return the model at a temperature, unless another is set, in JSON of a schema."""
         s = self.settings
         extra = {**s.extra, **(self.provider.json_form(schema, s.extra) if schema else {})}
-        given = {"temperature": s.temperature or temperature, "extra": extra}
+        own = s.temperature if "temperature" in s.model_fields_set else temperature
+        given = {"temperature": own, "extra": extra}
         return replace(self, settings=s.model_copy(update=given))
 
     def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from asking import tickets
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from readmes import ROOT
 
 from tunegate import Dataset, Limits, Predictions
-from tunegate.config.schema import Readiness
+from tunegate.config.schema import Readiness, ReasonName
 from tunegate.models.predict import request_of
 from tunegate.reporting import terminal
 from tunegate.results.outcome import collect_outcomes
@@ -215,6 +215,8 @@ def test_texts_need_a_limit() -> None:
 
 def test_a_reason_that_is_left_out_does_not_count() -> None:
     assert advised(requests_per_month=1_000, leave_out=["pays"]).verdict[0] == "fine-tune"
+    nothing = advised(leave_out=[*get_args(ReasonName)])
+    assert nothing.verdict == ("not yet", "every reason is left out")
 
 
 def test_a_reason_records_itself_in_the_test() -> None:

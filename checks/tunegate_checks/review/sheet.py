@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tunegate.data.canonical import calls_json
 from tunegate.data.dataset import Dataset, Example
 from tunegate.data.tables import detect_delimiter
 from tunegate.utils.atomic import atomic_write
@@ -76,7 +77,8 @@ def write_sheet(
     """Write a sheet to be filled in, mode 0600; raises ValueError where it would replace others."""
     if path.exists() and (n := read_sheet(path).filled_count):
         raise ValueError(f"{path} is filled in ({n:,} rows): it stays; -o names another file")
-    entries = [SheetEntry(0, str(e.line), row_id(e), e.system, e.prompt, e.reply) for e in examples]
+    rows = [(e, e.reply or calls_json(e.messages[-1:])) for e in examples]
+    entries = [SheetEntry(0, str(e.line), row_id(e), e.system, e.prompt, r) for e, r in rows]
     sheet = Sheet(path, dataset.digest, dataset.path.name, seed, tuple(entries))
     save_sheet(sheet, separator)
 

@@ -10,6 +10,7 @@ from ..config.project import public_lists
 from ..errors import ConfigError
 from ..utils.masking import let_through, masked_output, print_masked
 from ..utils.optional_deps import MissingDependency
+from ..utils.text import os_error_text
 from .commands import ALIASES, REMOVED, CommandBroken, installed_commands, load_command
 
 
@@ -59,7 +60,7 @@ def run_command(argv: Sequence[str] | None) -> int:
         except (CommandBroken, ConfigError, MissingDependency, OSError, ValueError) as error:
             if isinstance(error, BrokenPipeError):
                 print(flush=True)  # which raises again, unless it is the pipe of something else
-            print(f"tunegate {path}: {error}", file=sys.stderr)
+            print(f"tunegate {path}: {os_error_text(error)}", file=sys.stderr)
             return 2
         except (EOFError, KeyboardInterrupt):
             print(f"\ntunegate {path}: interrupted", file=sys.stderr)

@@ -297,7 +297,7 @@ class Readiness(Section):
     gate: bool = False  # whether another verdict than "fine-tune" fails the suite
     leave_out: tuple[ReasonName, ...] = ()  # reasons that do not count
     rows: int = Field(default=200, ge=20)  # validation rows that models are asked, at most
-    prompt: str | None = None  # the model that is prompted: a strategy, or any model spec
+    prompt: str | None = None  # the model that is prompted: a strategy or a model spec, no run:ID
     retrieval: str | None = None  # the same, with documents
     cost_per_1000: Positive | None = None  # USD that 1,000 requests to either may cost
     latency_p95: Positive | None = None  # seconds in which 95 of 100 answers must come
@@ -342,7 +342,7 @@ class ProgramTable(Section):
 class StrategyTable(Section):
     """A model behind a prompt of its own, in `[models.NAME]`: `--model NAME`."""
 
-    of: str  # the model that answers: any model spec
+    of: str  # the model that answers: a model spec, no run:ID
     system: str | None = None  # the file of a text that stands before the system message of a row
     # Examples as earlier turns: a file of rows, or the number of training rows.
     shots: str | Annotated[int, Field(ge=1)] | None = None

@@ -13,7 +13,7 @@ from ..session.context import SessionContext
 from ..storage.run import Run, run_id
 from ..storage.seal import SealBroken, secret_key, write_sealed
 from ..utils.hashing import sha256_json
-from ..utils.text import counted, did_you_mean, os_error_text
+from ..utils.text import all_of, did_you_mean, os_error_text
 from .decision import Gate
 from .training_process import train_in_child
 
@@ -71,7 +71,7 @@ class DataGate(Gate):
             receipt = self.receipt(run.id, decision, self.settings)
             receipt["intent"] = sha256_json(run.intent)
             write_sealed(run.folder / "receipt.json", receipt, secret_key(state))
-        passed_all = f"all {counted(len(decision.collected.tests), 'test')} of the suite passed"
+        passed_all = f"{all_of(len(decision.collected.tests), 'test')} of the suite passed"
         session.say("gate", f"open: {passed_all} on exactly these bytes", good=True)
         for note in self.notes(decision):
             session.say("", note)

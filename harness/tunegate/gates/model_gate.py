@@ -14,7 +14,7 @@ from ..storage.registry import AliasMoved, Registry, RegistryBroken, checked_ali
 from ..utils.atomic import atomic_write
 from ..utils.hashing import sha256_json
 from ..utils.masking import mask
-from ..utils.text import counted, os_error_text
+from ..utils.text import all_of, os_error_text
 from ..utils.timestamps import timestamp
 from . import promotion
 from .decision import Gate, GateDecision
@@ -65,7 +65,7 @@ class ModelGate(Gate):
             unmeasurable = errors_alone or model_changed
             return exit_codes.UNMEASURABLE if unmeasurable else exit_status or 1
         n = len(decision.collected.tests)
-        session.say("gate", f"open: all {counted(n, 'test')} of the suite passed{scope}", good=True)
+        session.say("gate", f"open: {all_of(n, 'test')} of the suite passed{scope}", good=True)
         for note in [*self.notes(decision), *notes]:
             session.say("", note)
         return self._promote(self.alias, card, card_digest) if self.alias else 0

@@ -135,6 +135,8 @@ def open_strategy(
         identity = {"rule": RULE, "of": inner.digest, "system": system, "bm25s": ""}
         shots, examples, identity["shots"] = _open_shots(table, root, config)
         texts = identity["documents"] = _read_documents(table, root, config)
+        if table.documents and not any(map(words_of, texts.values())):
+            raise ValueError(f"documents = {[*table.documents]}: there is no word in them")
         passages = [(file, part) for file, text in texts.items() for part in passages_of(text)]
         rank = ranker(passages, "\n".join) if passages else no_items
         if passages or (table.pick == "nearest" and isinstance(table.shots, int)):
@@ -166,6 +168,8 @@ def _open_shots(
     else:
         dataset = files.get("train")
     rows = [e for e in dataset if len(e.given) < len(e.messages) and e.desirable is not False]
+    if isinstance(shots, str) and not rows:
+        raise ValueError(f"shots = {shots!r}: no row there has a reply that can be shown")
     identity = [dataset.identity, shots, table.pick, table.seed, float(config.limits.similarity)]
     identity += [config.label_rule.name, *config.data.group_by]
     if isinstance(shots, str):

@@ -72,15 +72,15 @@ class RegistryEntry(dict[str, Any]):
         return [*first, *self.get("merges", [])]
 
 
-Promotions = tuple[RegistryEntry, ...]
+# Those that were not rolled back: the one in force, and those before it, each shared by the lines.
+Promotions = tuple[()] | tuple[RegistryEntry, "Promotions"]
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Where an alias stands after a line."""
 
-    # Those that were not rolled back: the last is in force, a rollback goes to the one before it.
-    promotions: Promotions = ()
+    promotions: Promotions = ()  # a rollback goes to the one before the one in force
     moved_by: frozenset[int] = frozenset()  # the lines that brought it there
     # Where two branches moved it to, until somebody decides: it stands where both came from.
     contenders: tuple[Promotions, ...] = ()
@@ -88,7 +88,7 @@ class Standing:
     @property
     def entry(self) -> RegistryEntry | None:
         """The line of the promotion in force; None before the first one."""
-        return self.promotions[-1] if self.promotions else None
+        return self.promotions[0] if self.promotions else None
 
 
 Standings = dict[str, Standing]
@@ -203,13 +203,13 @@ class History:
         """Return where an entry moves its alias to; None where there is no such place."""
         promotions, moved_by = standing.promotions, frozenset({number})
         if entry["action"] == "rollback":
-            return Standing(promotions[:-1], moved_by) if promotions else None
+            return Standing(promotions[1], moved_by) if promotions else None
         if entry["action"] == "keep":
             for kept in (promotions, *standing.contenders):
-                if standing.contenders and kept and kept[-1].digest == entry.get("kept"):
+                if standing.contenders and kept and kept[0].digest == entry.get("kept"):
                     return Standing(kept, moved_by)
             return None
-        return Standing((*promotions, entry), moved_by)
+        return Standing((entry, promotions), moved_by)
 
     def _reach(self, numbers: Iterable[int]) -> int:
         return reduce(or_, (self.reached[number] for number in numbers), 0)
@@ -244,7 +244,11 @@ def merged_standing(ours: Standing, theirs: Standing, base: Standing) -> Standin
 
 def promotions_in_force(entries: Sequence[RegistryEntry], alias: str) -> list[RegistryEntry]:
     """Return the promotions of an alias that were not rolled back; the last one is in force."""
-    return [*History(entries).standing(alias).promotions]
+    rest, in_force = History(entries).standing(alias).promotions, list[RegistryEntry]()
+    while rest:
+        promoted, rest = rest
+        in_force.append(promoted)
+    return in_force[::-1]
 
 
 def checked_alias(name: str) -> str:
@@ -342,11 +346,11 @@ class Registry:
             if standing.contenders:
                 decide = 'tunegate registry merge --keep RUN --why "..."'
                 raise NothingToRollBack(f"two branches moved {alias!r}: decide first, `{decide}`")
-            if len(standing.promotions) < 2:
-                in_force = f"{len(standing.promotions)} promotion in force"
+            current, before = standing.promotions or (RegistryEntry(), ())
+            if not before:
+                in_force = f"{int(bool(current))} promotion in force"
                 raise NothingToRollBack(f"{alias!r} has {in_force}; there is none before it")
-            *_, earlier, current = standing.promotions
-            facts = {k: earlier[k] for k in MODEL_KEYS if k in earlier}
+            facts = {k: before[0][k] for k in MODEL_KEYS if k in before[0]}
             facts["from"] = current.get("run")
             return self.append("rollback", alias, facts, reason)
 
@@ -400,7 +404,7 @@ class Registry:
                 if alias not in (None, name):
                     continue
                 options = (standing.promotions, *standing.contenders)
-                entries = [promotions[-1] for promotions in options if promotions]
+                entries = [promotions[0] for promotions in options if promotions]
                 runs |= {f"{name}: run:{entry.get('run')}" for entry in entries}
                 named = [(e, str(e.get("run")), str(e.get("model_digest"))) for e in entries]
                 found = {

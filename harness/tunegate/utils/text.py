@@ -99,6 +99,11 @@ def counted(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'s' * (n != 1)}"
 
 
+def all_of(n: int, noun: str) -> str:
+    """Return all of a number of things as a subject: the test, all 59 tests."""
+    return f"the {noun}" if n == 1 else f"all {counted(n, noun)}"
+
+
 def quote(text: str) -> str:
     """Return the first 40 characters of a text in quotes, all but ASCII escaped."""
     return ascii(text if len(text) <= 40 else text[:40] + "...")

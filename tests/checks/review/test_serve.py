@@ -305,3 +305,19 @@ def test_a_correction_of_a_reply_without_text_is_left_for_a_person(
     save_sheet(replace(sheet, entries=(replace(sheet.entries[0], correction="no"),)))
     assert fix() == 1
     assert "a correction of a reply that is no text, at line 1" in capsys.readouterr().out
+
+
+def test_a_sheet_that_is_not_there_is_told_in_one_line(project: Path, capsys: Out) -> None:
+    assert main(["review", "serve", "nothere.csv"]) == 2
+    assert capsys.readouterr().err == (
+        "tunegate review serve: nothere.csv: No such file or directory\n"
+    )
+
+
+def test_a_reply_of_tool_calls_shows_the_calls(project: Path) -> None:
+    call = {"type": "function", "function": {"name": "refund", "arguments": '{"id": 7}'}}
+    turns = [{"role": "user", "content": "back"}, {"role": "assistant", "tool_calls": [call]}]
+    (project / "train.jsonl").write_text(json.dumps({"messages": turns}) + "\n")
+    assert main(["review", "sample", "train.jsonl", "-o", "calls.csv"]) == 0
+    (entry,) = read_sheet(project / "calls.csv").entries
+    assert json.loads(entry.reply) == [{"name": "refund", "arguments": {"id": 7}}]

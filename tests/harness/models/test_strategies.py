@@ -239,6 +239,9 @@ def test_what_makes_the_prompt_makes_the_digest(root: Path) -> None:
         ('system = "no.txt"\n', r"^\[models.few\] system: .*no.txt cannot be read"),
         ('documents = "kb/*.md"\n', r"^\[models.few\] documents names 'kb/\*.md', and there is no"),
         ('documents = "*.jsonl"\n', r"^\[models.few\] documents names (test|val).*has the answers"),
+        ('shots = "empty.jsonl"\n', r"^\[models.few\] shots = 'empty.jsonl': no row there"),
+        ('documents = "empty.*"\n', r"^\[models.few\] documents = .*no word in them"),
+        ('[models.two]\nof = "run:abc"\n', r"^\[models.two\] run:abc: only --model takes a run"),
         ('[models.two]\nof = "few"\n[models.few2]\nof = "x"\n', r"is a strategy: name a model"),
         ('[models.two]\nof = "file:a.jsonl"\n', r"a file of answers reads no prompt"),
         ('[models.two]\nof = "nothing:x"\n', r"^\[models.two\] no model 'nothing:x'; valid: .*few"),
@@ -246,6 +249,7 @@ def test_what_makes_the_prompt_makes_the_digest(root: Path) -> None:
 )
 def test_a_mistake_is_told_in_one_line(root: Path, settings: str, message: str) -> None:
     (root / "tunegate.toml").write_text(CONFIG + settings, "utf-8")
+    (root / "empty.jsonl").write_text("\n", "utf-8")
     (root / "a.jsonl").write_text('{"text": "x"}\n', "utf-8")
     from tunegate.interfaces.builtin_models import open_file
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -281,5 +282,9 @@ def test_a_long_history_is_read_in_time_that_grows_with_it(tmp_path: Path) -> No
         entry = type(first)(first | {"previous": entries[-1].digest, "run": str(number)})
         entry.digest = str(number)
         entries.append(entry)
-    stands = promotions_in_force(entries, "production")
-    assert (len(stands), len(History(entries).standings)) == (3001, 3001)
+    assert promotions_in_force(entries, "production") == entries
+    standings = [standing["production"] for standing in History(entries).standings]
+    assert [standing.entry for standing in standings] == entries
+    # Each line adds what it promotes to what stood before it, which it does not copy.
+    assert all(new.promotions[-1] is old.promotions for old, new in pairwise(standings))
+    assert sum(len(standing.promotions) for standing in standings) == 2 * len(entries)

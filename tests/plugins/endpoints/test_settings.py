@@ -212,3 +212,13 @@ def test_the_missing_extra_is_one_line(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "aiohttp", None)
     with pytest.raises(ModelUnknown, match=r"pip install 'tunegate\[endpoints\]'"):
         opened(tmp_path, "gpt", "")
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"), [("", 0.8), ("?temperature=0", 0), ("?temperature=1", 1)]
+)
+def test_a_temperature_that_was_set_stays(tmp_path: Path, query: str, expected: float) -> None:
+    (tmp_path / "tunegate.toml").write_text(TOML)
+    made = open_openai(f"local{query}", tmp_path).sampled(0.8, {})
+    assert isinstance(made, Endpoint)
+    assert made.temperature == expected
