@@ -39,7 +39,7 @@ from ..utils.hashing import sha256_json
 from ..utils.optional_deps import MissingDependency, require
 from ..utils.text import count_words, os_error_text, without_accents, words_of
 
-RULE = 2  # the way in which prompts are made: another one is another model
+RULE = 1  # the way in which prompts are made: another one is another model
 PASSAGE_WORDS = 200
 SYSTEM_ROLES = ("system", "developer")
 
