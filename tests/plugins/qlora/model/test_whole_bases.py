@@ -88,11 +88,11 @@ def test_what_is_no_model_here_is_one_line(own: Path) -> None:
 def test_tokens_without_an_embedding_are_named(own: Path, template: Any) -> None:
     from tunegate.tokenization.chat_template import load_template
 
-    architecture = read_architecture(own)
-    assert list(token_problems(template, architecture)) == []
+    architecture, settings = read_architecture(own), Settings(base="base")
+    assert list(token_problems(template, architecture, settings)) == []
     chat = load_template(own)
     chat.tokenizer.add_special_tokens({"additional_special_tokens": ["<|more|>", "<|less|>"]})
-    (problem,) = token_problems(chat, architecture)
+    (problem,) = token_problems(chat, architecture, settings)
     assert problem.startswith(
         "the tokenizer has 2 tokens that the base has no embedding for: <|les"
     )
