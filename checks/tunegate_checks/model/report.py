@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
         page.answers = quote(of_answers.name)
         changes = page.against.changes if page.against else {}
         rows = answer_rows(files, files.predictions, changes)
-        about = {"title": str(files.run), "report": quote(out.name)}
+        about = {"title": f"Answers of {files.run}", "report": quote(out.name)}
         atomic_write(of_answers, render_html("answers.html", rows=rows, **about), mode=0o600)
     atomic_write(out, render_html("page.html", page=page), mode=0o600)
     print(out)
