@@ -300,7 +300,8 @@ def estimate_memory(
     trained = bytes_per_parameter * architecture.trainable_parameters(settings)
 
     text = architecture.model.config.get_text_config()
-    width, layers = text.hidden_size, text.num_hidden_layers
+    sizes = ("hidden_size", "num_hidden_layers", "vocab_size")
+    width, layers, vocabulary = (getattr(text, size, None) or 0 for size in sizes)
     batch = settings.batch * settings.conversations_per_row
     longest_row = max((len(row.ids) for row in rows), default=0)
     is_gpu = local_device() != "cpu" if gpu is None else gpu
@@ -310,7 +311,7 @@ def estimate_memory(
         layer_bytes = CHECKPOINTED_LAYER_BYTES * layers + LAYER_BYTES
     activations = batch * longest_row * width * (2 if is_float32 else 1) * layer_bytes
     answer = min(longest_row, batch * max((row.trained_tokens for row in rows), default=0))
-    logits = 2 * 4 * batch * answer * text.vocab_size
+    logits = 2 * 4 * batch * answer * vocabulary
     return MemoryEstimate(weights, trained, float(activations + logits))
 
 

@@ -49,10 +49,10 @@ def run(args: argparse.Namespace) -> None:
         raise ConfigError(f"{out} is a folder; name a file: -o {out / 'report.html'}")
     of_answers = out.with_name(f"{out.stem}-answers.html")
     for path in (out, of_answers):
-        if path.exists() and not path.read_bytes().lower().startswith(DOCTYPE):
-            raise ConfigError(
-                f"{path} is there and is no HTML page: not replaced; name another file"
-            )
+        is_page = path.is_file() and path.read_bytes()[: len(DOCTYPE)].lower() == DOCTYPE
+        if path.exists() and not is_page:
+            said = "is there and is no HTML page: not replaced; name another file"
+            raise ConfigError(f"{path} {said}")
     if args.against:
         page.against = compared_with(files, args.against)
     print(f"{files.run}: {page.verdict.headline}")

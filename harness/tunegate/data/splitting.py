@@ -156,7 +156,10 @@ def _read_complete(
         names = " or ".join(map(repr, reading.group_by))
         raise SplitError(f"no row has a field {names} (data.group_by); {_own_fields(dataset)}")
     if is_a_table:
-        return [to_json_line(example.fields) for example in dataset], dataset
+        try:
+            return [to_json_line(example.fields) for example in dataset], dataset
+        except Unreadable as error:
+            raise SplitError(f"{path}: {error}") from None
     # A JSON string holds no bare line end, so a row over several lines can be joined to one.
     pieces = (piece for _, piece in split_rows(data) if not isinstance(piece, Unreadable))
     return [b" ".join(piece.strip().splitlines()) for piece in pieces], dataset

@@ -13,7 +13,7 @@ from ..storage.seal import SealBroken
 from ..storage.state_dir import StateDir
 from .strategies import open_strategy
 
-RUN_SCHEMES = ("run", "vllm")
+RUN_SPECS = ("run:", "vllm:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,8 @@ def with_query(spec: str, query: str) -> str:
 
 def model_spec(base: str, openers: dict[str, ModelOpener]) -> str:
     """Return a base model as a spec: `folder:` is put before a path or the name on a model hub."""
-    return base if base.partition(":")[0] in (*openers, *RUN_SCHEMES) else f"folder:{base}"
+    is_spec = base.partition(":")[0] in openers or base.startswith(RUN_SPECS)
+    return base if is_spec else f"folder:{base}"
 
 
 def open_model(spec: str, root: Path, openers: dict[str, ModelOpener]) -> Model:
@@ -98,7 +99,7 @@ def open_model(spec: str, root: Path, openers: dict[str, ModelOpener]) -> Model:
     scheme, colon, rest = spec.partition(":")
     if colon and scheme in openers:
         return openers[scheme](rest, root)
-    if scheme in RUN_SCHEMES or spec == "latest":  # `resolve_candidate` reads those of --model
+    if spec.startswith(RUN_SPECS) or spec == "latest":  # `resolve_candidate` reads those of --model
         named = "name its model instead, such as folder:.tunegate/runs/ID/adapter"
         raise ModelUnknown(f"{spec}: only --model takes a run; {named}")
     if spec in (config := load(root)).strategies:

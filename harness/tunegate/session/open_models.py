@@ -81,10 +81,10 @@ class SessionModels:
             return str(self.promoted["model"])
         if role == "baseline" and self.candidate and self.candidate.run:
             return self.candidate.base
-        spec = self.config.compared.get(role.removeprefix(COMPARED))
-        if spec is None and role == "baseline":
+        is_spec = role != "baseline" and not role.startswith(COMPARED)
+        spec = role if is_spec else self.config.compared.get(role.removeprefix(COMPARED))
+        if spec is None:
             raise ConfigError("no baseline: the candidate belongs to no run; set `baseline`")
-        spec = spec or role
         return spec if spec in self.config.strategies else model_spec(spec, self.openers)
 
     def _open(self, role: str) -> Model:

@@ -271,6 +271,16 @@ def test_a_table_is_split_into_messages(tmp_path: Path, suffix: str) -> None:
         split_file(source, tmp_path / "no", columns=columns)
 
 
+def test_infinity_in_a_table_is_told_with_its_file(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    rng, source = random.Random(0), tmp_path / "all.parquet"
+    texts = [words(rng) for _ in range(9)]
+    table = pd.DataFrame({"text": texts, "label": ["a", "b", "c"] * 3, "x": [float("inf")] * 9})
+    table.to_parquet(source)
+    with pytest.raises(SplitError, match=r"all\.parquet: a field holds NaN or an infinity"):
+        split_file(source, tmp_path / "out")
+
+
 def test_by_time_the_newest_groups_are_the_test_set(tmp_path: Path) -> None:
     rng = random.Random(0)
     made = [row(words(rng), "ok", at=f"2026-01-{1 + n % 28:02}", user=n // 4) for n in range(200)]

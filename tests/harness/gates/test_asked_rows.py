@@ -149,6 +149,13 @@ def test_a_run_is_compared_with_its_base_and_with_what_baseline_names(asked: Pro
     assert session.models.spec("compare.baseline") == "python:poor:say"
 
 
+def test_a_spec_is_no_name_of_a_compared_model(asked: Project) -> None:
+    asked.write("tunegate.toml", '[compare.poor]\nmodel = "python:poor:say"\n')
+    models = context(asked, "python:good:say").models
+    assert models.spec("compare.poor") == "python:poor:say"
+    assert [models.spec(name) for name in ("poor", "run")] == ["folder:poor", "folder:run"]
+
+
 def test_no_promotion_rests_on_some_of_the_rows(asked: Project) -> None:
     result = asked.judge("--limit", "4", "--promote", "p", model="python:good:say")
     assert result.code == 4

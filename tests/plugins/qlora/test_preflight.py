@@ -252,6 +252,8 @@ def test_activations_are_those_of_the_formula(
         assert found.activations == 2 * 9 * 16 * layers + 2 * 4 * 2 * 8 * 1000
         assert found.total == found.weights + found.trained + found.activations
     assert preflight.estimate_memory(outline, settings, [], gpu=gpu).activations == 0
+    outline = replace(outline, model=SimpleNamespace(config=transformers.PretrainedConfig()))
+    assert preflight.estimate_memory(outline, settings, rows, gpu=gpu).activations == 0
 
 
 @pytest.mark.parametrize(

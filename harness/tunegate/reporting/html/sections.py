@@ -14,7 +14,7 @@ from ...results.score import wilson
 from ...results.scorecard import asked_in_words
 from ...tokenization.spec import on_pairs
 from ...utils.masking import masker
-from ...utils.text import counted, cut
+from ...utils.text import all_of, cut
 from ..terminal import MAX_HINTS_VERBOSE, collect_hints, score_cells
 from . import text
 from .charts import axis_ends, loss_chart, score_bar
@@ -145,7 +145,7 @@ def suite_section(files: RunFiles) -> SimpleNamespace | str:
         limits |= {f"{k} to {name}": v for k, v in held.items() if v is not None}
     read = [receipt["data"][split]["path"] for split in SPLITS if split in receipt["data"]]
     data_files = [text.public_name(path, files.root) for path in read]
-    passed = f"{text.time_text(receipt['made'])}: all {counted(len(tests), 'test')} passed"
+    passed = f"{text.time_text(receipt['made'])}: {all_of(len(tests), 'test')} passed"
     hints = collect_hints([outcome for outcomes in tests.values() for outcome in outcomes])
     return SimpleNamespace(
         intro=f"{passed} on {', '.join(data_files)}.", splits=splits,

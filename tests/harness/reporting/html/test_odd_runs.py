@@ -161,6 +161,29 @@ def test_a_line_of_the_registry_that_lacks_something(trained: Project, key: str)
     assert f"registry.jsonl, line 1: it does not say {key}." in text
 
 
+def test_a_line_of_the_registry_needs_no_reason(trained: Project) -> None:
+    line = {"action": "promote", "alias": "a", "who": "w", "when": "2026-01-01", "previous": ""}
+    entry = json.dumps(line | {"run": trained.run.name})
+    (trained.root / "registry.jsonl").write_text(entry + "\n")
+    assert "no reason given" in page(trained)
+
+
+def test_an_accepted_finding_of_a_receipt_may_lack_what_it_was_accepted_for(
+    trained: Project,
+) -> None:
+    path = trained.run / "receipt.json"
+    receipt = json.loads(path.read_text())
+    receipt["accepted"] = [{"check": "pii", "kind": "email", "id": "0123456789ab"}]
+    path.write_text(json.dumps(receipt))
+    assert "0123456789ab" in page(trained)
+
+
+def test_a_folder_is_no_page_of_answers(trained: Project, capsys: Out) -> None:
+    (trained.root / "page-answers.html").mkdir()
+    (said,) = lines(trained, capsys, "-o", "page.html")
+    assert "page-answers.html is there and is no HTML page: not replaced" in said
+
+
 def test_a_registry_that_rolls_back_what_was_never_promoted(trained: Project) -> None:
     line = {"action": "rollback", "alias": "a", "who": "w", "when": "2026-01-01", "previous": ""}
     (trained.root / "registry.jsonl").write_text(json.dumps(line) + "\n")
