@@ -55,22 +55,10 @@ TABLES: list[tuple[str, type[BaseModel], str]] = [
     ("`[checks.NAME]`", schema.ProgramTable, "[A program that checks](../writing-checks.md)."),
     ("`[models.NAME]`", settings.Settings, "[Models behind an endpoint](../endpoints.md)."),
     ("`[models.NAME]` with `of`", schema.StrategyTable, "[A prompt as a model](../readiness.md)."),
-    (
-        "`[readiness]`",
-        schema.Readiness,
-        "[Prompt, retrieve, or fine-tune?](../readiness.md)",
-    ),
+    ("`[readiness]`", schema.Readiness, "[Prompt, retrieve, or fine-tune?](../readiness.md)"),
 ]
 TOP_TABLES = {
-    "checks",
-    "compare",
-    "data",
-    "judge",
-    "limits",
-    "models",
-    "readiness",
-    "suites",
-    "tokens",
+    *("checks", "compare", "data", "judge", "limits", "models", "readiness", "suites", "tokens"),
     "train",
 }
 TAIL = """

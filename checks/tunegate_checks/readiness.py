@@ -10,7 +10,7 @@ import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -26,6 +26,7 @@ from tunegate.utils.text import words_of
 
 from .data import pii, secrets, size
 from .model import classification, overlap, speed
+from .model.served import TEXT_TASKS
 from .stats import resampled_sums
 
 Verdict = Literal["prompt", "retrieve", "fine-tune", "not yet"]
@@ -34,7 +35,6 @@ SAMPLE = 1_000  # training rows that are looked at one by one
 DAYS = 365.25 / 12  # of a month
 MARKS = {True: "yes", False: "no", None: "?"}
 TEXT_WIDTH = 58  # of the evidence in the table
-_TEXTS = ("text", "style", "chat")
 _FACT = re.compile(r"(?<=[^\W\d_] )[^\W\d_]*[A-ZÀ-Þ][^\W\d_]+|\w*\d\w*")  # a name, a number
 _ITEM = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s", re.MULTILINE)
 
@@ -90,6 +90,7 @@ class Advice:
     def __post_init__(self) -> None:
         self.rows, self.sample = self.validation.drawn(self.settings.rows), self.train.drawn(SAMPLE)
         self.secret = bool(self.settings.confidential)
+        self.reason = cache(self._reason)  # tests ask for each, and the verdict for all
 
     @cached_property
     def prompted(self) -> Predictions:
@@ -110,7 +111,7 @@ class Advice:
         names = get_args(ReasonName)
         return [self.reason(name) for name in names if name not in self.settings.leave_out]
 
-    def reason(self, name: str) -> Reason:
+    def _reason(self, name: str) -> Reason:
         """Return the reason of this name; one that is left out is open, and gates nothing."""
         if name in self.settings.leave_out:
             return Reason(name, None, "left out", "not yet", False)
@@ -132,7 +133,7 @@ class Advice:
 
         Raises NotKnown where the limit lies between the score and its upper 95 % bound.
         """
-        is_text = self.task in _TEXTS
+        is_text = self.task in TEXT_TASKS
         metric = overlap.chrf() if is_text else classification.right(self.label)
         if (limit := self.limits.chrf if is_text else self.limits.accuracy) is None:
             raise NotKnown("set chrf in [limits]: how good is good enough")
@@ -168,7 +169,7 @@ class Advice:
 
     def _knowledge(self) -> tuple[bool, str]:
         rows, labels = self.sample, {e.label for e in self.sample if e.label}
-        is_open = self.task in (*_TEXTS, "qa") and 3 * len(labels) > len(rows)
+        is_open = self.task in (*TEXT_TASKS, "qa") and 3 * len(labels) > len(rows)
         naming = [e for e in rows if is_open and facts_of(e.reply, f"{e.system} {e.prompt}")]
         share = len(naming) / max(len(rows), 1)
         text = f"{share:.0%} of the replies name facts that their questions do not"

@@ -190,12 +190,10 @@ def main() -> None:
     if first:
         tokenizer = PreTrainedTokenizerFast.from_pretrained(first)
         model = LlamaForCausalLM.from_pretrained(first, dtype=torch.float32)
-    for number, plan in enumerate(PASSES):
-        if first and number == 0:
-            continue
+    for plan in PASSES[bool(first) :]:
         conversations, nearest = corpus(plan.seed, plan.conversations, held_out(), plan.mix)
         print(f"{len(conversations)} conversations, nearest to a test ticket: {nearest:.1f} of 100")
-        if number == 0:
+        if plan is PASSES[0]:
             contents = (turn["content"] for talk in conversations[:40_000] for turn in talk)
             tokenizer = make_tokenizer(contents, VOCABULARY)
             model = make_model(tokenizer)

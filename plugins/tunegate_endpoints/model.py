@@ -64,8 +64,7 @@ class Endpoint:
         s = self.settings
         extra = {**s.extra, **(self.provider.json_form(schema, s.extra) if schema else {})}
         own = s.temperature if "temperature" in s.model_fields_set else temperature
-        given = {"temperature": own, "extra": extra}
-        return replace(self, settings=s.model_copy(update=given))
+        return replace(self, settings=s.model_copy(update={"temperature": own, "extra": extra}))
 
     def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
         """Yield each answer as it comes; latency is of the last try; raises ModelUnknown."""
@@ -162,8 +161,7 @@ def _check_known(provider: Provider, name: str, config: schema.Config) -> None:
     It would go to the provider, who is paid. Two of three make it known: the configuration names
     it, it is named as the provider's own models are (`gpt-...`), and it is near no table's name.
     """
-    own = config.models.keys() - config.strategies - {"openai", "anthropic"}
-    tables = [table for table in config.models if table in own]
+    tables = [t for t in config.models if t not in config.strategies | {"openai", "anthropic"}]
     near, spec = did_you_mean(name, tables), f"{provider.name}:{name}"
     # Baseline and judges are whole specs; the base of a training is a name.
     written = config.model_dump_json(exclude={"models", "limits"})

@@ -7,6 +7,7 @@ from typing import Any
 from tunegate.interfaces.trainer import Plan
 from tunegate.reporting.terminal import score_cells
 from tunegate.storage.run import Run
+from tunegate.storage.seal import read_unverified
 from tunegate.storage.state_dir import StateDir
 from tunegate.utils.atomic import atomic_write
 from tunegate.utils.hashing import sha256_json
@@ -69,7 +70,7 @@ def render_card(kind: str, model: str, job: TrainingJob) -> str:
         library_name="peft" if kind == "adapter" else "transformers",
         pipeline_tag="text-generation", license=licence or None,
     )  # fmt: skip
-    record, receipt = _read_object(run / "run.json"), _read_object(run / "receipt.json")
+    record, receipt = read_unverified(run / "run.json"), read_unverified(run / "receipt.json")
     receipt.pop("seal", None)
     paths = {"train": plan.train, "validation": plan.validation, "test": plan.test}
     origin = [(f"{split} data", path.stem) for split, path in paths.items() if path]
@@ -89,8 +90,8 @@ def render_card(kind: str, model: str, job: TrainingJob) -> str:
         title=f"{MODEL_KINDS[kind]} on {base_name}, run {run.name}",
         front_matter=front_matter.to_yaml(), licence=licence, origin=origin, card=card,
         attested=record.get("figures", {}).get("word"),
-        figures=_read_object(run / "figures.json").items(),
-        merge=_read_object(run / "merge.json").items() if kind == "merged" else (),
+        figures=read_unverified(run / "figures.json").items(),
+        merge=read_unverified(run / "merge.json").items() if kind == "merged" else (),
         scores=[score_cells(score) for score in scores if score.get("value") is not None],
         served=[(c["made"][:10], c["verdict"], c["agreement"]["value"], c["trained"])
                 for c in checks],
@@ -112,12 +113,3 @@ def _cell_text(value: Any) -> str:
     text = f"{value:,.6g}" if isinstance(value, float) else str(value)
     text = text.lower() if value is None or isinstance(value, bool) else text
     return " ".join(text.replace("|", "\\|").split())
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    """Return the JSON object in a file; empty where the file is missing or cannot be read."""
-    try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}

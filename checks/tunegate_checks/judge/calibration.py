@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from tunegate.models.predict import JudgePanel
 from tunegate.results.score import Score, Unmeasurable, format_value
+from tunegate.storage.seal import read_unverified
 from tunegate.utils.atomic import atomic_write
 from tunegate.utils.hashing import sha256_json
 
@@ -153,8 +154,6 @@ def with_swap_consistency(
 
 def _changed_parts(path: Path, digests: Mapping[str, str]) -> list[str]:
     """Return which digests differ from those of the last note; none where no note can be read."""
-    try:
-        before = json.loads(path.read_bytes())["measured with"]
-        return [part for part, digest in digests.items() if before.get(part) != digest]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return []
+    before = read_unverified(path).get("measured with")
+    known = before if isinstance(before, dict) else digests
+    return [part for part, digest in digests.items() if known.get(part) != digest]

@@ -78,7 +78,7 @@ def check(
         raise TypeError(f"@check({generator!r}): a name is a keyword, @check(name={generator!r})")
     module = generator.__module__.rpartition(".")[2]
     default = module if generator.__name__ == "find" else f"{module}.{generator.__name__}"
-    check_name, is_named = name or default, name is not None
+    check_name, per_row = name or default, per_row or rows
     signature = inspect.signature(generator)
     if "advisory" in signature.parameters:
         raise TypeError(f"check {describe(check_name, generator)} takes `advisory`: {RESERVED}")
@@ -92,7 +92,7 @@ def check(
             raise TypeError(f"check {describe(check_name, generator)}: {error}") from None
         token = inside_check.set(True)
         try:
-            if per_row or rows:
+            if per_row:
                 from .parallel import run_in_chunks
 
                 yielded: object = run_in_chunks(generator, *bound.args, **bound.kwargs)
@@ -105,17 +105,16 @@ def check(
             if not isinstance(item, Finding):
                 shown = "None" if item is None else f"a value of type {type(item).__name__}"
                 raise TypeError(f"check {describe(check_name, generator)} yields {shown}; {VALID}")
-            if item.row is None and (per_row or rows):
+            if item.row is None and per_row:
                 place = describe(check_name, generator)
                 raise ValueError(f"check {place} yields {item.kind!r}, of no row; {VALID_PER_ROW}")
-        about: dict[str, Any] = {"named": is_named, "advisory": advisory}
-        about["n"] = next((len(value) for value in args if isinstance(value, Predictions)), 0)
+        about: dict[str, Any] = {"n": next((len(v) for v in args if isinstance(v, Predictions)), 0)}
         if datasets := [v for v in bound.arguments.values() if isinstance(v, Dataset)]:
             dataset = datasets[-1]
             about |= {"split": dataset.split, "path": str(dataset.path), "n": len(dataset)}
             if recordings[-1].accepted is not None:  # ids cost time, and only acceptance needs them
                 items = list(add_fingerprints(check_name, items, dataset))
-        return make_findings(check_name, items, **about)
+        return make_findings(check_name, items, named=name is not None, advisory=advisory, **about)
 
     return run_check
 

@@ -38,13 +38,15 @@ def add_fingerprints(
     occurrences: Counter[str] = Counter()
     for finding in sort_by_line(findings):
         concerns: list[str] = []
-        if finding.fingerprint:
+        if finding.hint or finding in unreadable:
+            pass  # no id: what is not accepted needs none
+        elif finding.fingerprint:
             concerns = ["about", finding.fingerprint]
         elif finding.row is None and finding.line is None:
             concerns = ["all", dataset.split, finding.evidence]
         elif finding.row is not None and 0 <= finding.row < len(dataset):
             concerns = ["row", row_fingerprint(dataset[finding.row])]
-        if finding.hint or finding in unreadable or not concerns:
+        if not concerns:
             yield finding
             continue
         key = sha256_ascii_json([check, finding.kind, *concerns])

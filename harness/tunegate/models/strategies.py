@@ -105,12 +105,12 @@ class Strategy:
         """Return the examples for a question, and count it where one that asks it is left out."""
         fields = {"messages": request.messages, **({"tools": t} if (t := request.tools) else {})}
         key, signs = question_key(Example(0, 0, fields)), meaning_signs(question)
-        fitting, left_out = list[Example](), False
+        fitting, left_out, folded = list[Example](), False, folded_text(question)
         for row, _ in self.examples(question):
             if len(fitting) == self.shots:
                 break
-            texts = folded_text(row.prompt), folded_text(question)
-            is_near = meaning_signs(row.prompt) == signs and ratio(*texts) >= self.similarity
+            is_near = meaning_signs(row.prompt) == signs
+            is_near = is_near and ratio(folded_text(row.prompt), folded) >= self.similarity
             is_of_group = bool(request.group) and row.group == request.group
             if is_near or is_of_group or key in history_keys(row):
                 left_out = True

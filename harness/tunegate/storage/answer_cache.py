@@ -115,8 +115,9 @@ class AnswerCache:
             rows = {row[1:3]: row for row in self.db.execute(query, (model,))}
         answers, edited = {}, 0
         for request in requests:
-            keys = (request_key(request), request_key(request, by_group=True))
-            for key in [key for key in keys if key in rows]:
+            if (key := request_key(request)) not in rows:  # a model has answers of one kind alone
+                key = request_key(request, by_group=True)
+            if key in rows:
                 *kept, more, seal = rows[key]  # of version 3 without `more`, nor is it sealed
                 sealed = [*kept, more] if more else kept
                 if not hmac.compare_digest(seal, seal_of(sealed, self.key)):

@@ -248,8 +248,8 @@ class KeyEchoes:
         squashed = "".join([text[i] for i in places])
         starts = range(len(squashed) - WINDOW + 1)
         hits = [(i, i + WINDOW) for i in starts if squashed[i : i + WINDOW] in self.pieces]
-        whole = (match for form in self.whole for match in re.finditer(re.escape(form), squashed))
-        hits += (match.span() for match in whole)
+        whole = (form for form in self.whole if form in squashed)  # letters and digits alone
+        hits += (match.span() for form in whole for match in re.finditer(form, squashed))
         spans: list[tuple[int, int]] = []
         for first, end in sorted(hits):
             start, stop = places[first], places[end - 1] + 1

@@ -54,9 +54,8 @@ class Generator(PromptEncoder):
         """Answer prompts together, padded on the left to the width of the longest."""
         started = time.perf_counter()
         width = max(len(prompt.ids) for prompt in prompts)
-        missing = [(width - len(prompt.ids), prompt.ids) for prompt in prompts]
-        ids = [[self.chat_template.pad_id] * n + prompt_ids for n, prompt_ids in missing]
-        mask = [[0] * n + [1] * len(prompt_ids) for n, prompt_ids in missing]
+        ids = [[self.chat_template.pad_id] * (width - len(p.ids)) + p.ids for p in prompts]
+        mask = [[0] * (width - len(p.ids)) + [1] * len(p.ids) for p in prompts]
         with quiet_libraries():
             generated = self.model.generate(
                 input_ids=torch.tensor(ids, device=self.model.device),
@@ -66,5 +65,4 @@ class Generator(PromptEncoder):
         rows = generated[:, width:].tolist()
         seconds = time.perf_counter() - started
         # After the end of a turn stands padding.
-        answers = zip(prompts, rows, strict=True)
-        return [self.answer(prompt, row, seconds=seconds) for prompt, row in answers]
+        return [self.answer(p, row, seconds=seconds) for p, row in zip(prompts, rows, strict=True)]

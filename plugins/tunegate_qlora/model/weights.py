@@ -98,10 +98,9 @@ def load_trainable(root: Path, settings: Settings) -> Any:
     model = load_base(root, settings.decoding, sharded=is_sharded)
     if settings.quantisation == "nf4":
         model = peft.prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
-    new_tokens = architecture.new_token_ids(root, settings)
     if settings.gradient_checkpointing:
         model.enable_input_require_grads()
-    return architecture.attach_adapter(model, settings, new_tokens)
+    return architecture.attach_adapter(model, settings, architecture.new_token_ids(root, settings))
 
 
 def unwrap(model: Any) -> Any:
@@ -185,10 +184,10 @@ def finalise(folder: Path, root: Path, metadata: ModelMetadata) -> None:
         if isinstance(config.get("target_modules"), list):
             config["target_modules"] = sorted(config["target_modules"])
         path.write_text(json.dumps(config, indent=2, sort_keys=True))
-    for path in sorted(p for p in root.iterdir() if p.is_file()):
-        is_copied = path.name not in left_out and not path.name.endswith(_WEIGHT_SUFFIXES)
-        if is_copied and not (folder / path.name).exists():
-            shutil.copy(path, folder / path.name)
+    for file in sorted(p for p in root.iterdir() if p.is_file()):
+        is_copied = file.name not in left_out and not file.name.endswith(_WEIGHT_SUFFIXES)
+        if is_copied and not (folder / file.name).exists():
+            shutil.copy(file, folder / file.name)
     write_metadata(folder, metadata)
 
 
