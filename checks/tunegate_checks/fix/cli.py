@@ -34,14 +34,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fix the files, write results and changes, print the summary; return the exit status."""
-    from tunegate.config.project import find_root
-    from tunegate.config.schema import Config, load
+    from tunegate.config.schema import load_here
 
     from .pipeline import fix_files
     from .report import summary_lines
 
-    root = find_root(Path.cwd())
-    config = load(root) if root else None
+    root, config = load_here()
     steps = list(STEPS) if args.only is None else [name.strip() for name in args.only.split(",")]
     for name in steps:
         if name not in STEPS:
@@ -66,5 +64,5 @@ def run(args: argparse.Namespace) -> int:
         args.file, args.out, args.against, steps, columns, config, root, args.force,
         key.encode(), args.surrogates,
     )  # fmt: skip
-    print("\n".join(summary_lines(fixed, config or Config())))
+    print("\n".join(summary_lines(fixed, config)))
     return int(any(changes.unresolved or changes.rejected for changes in fixed))

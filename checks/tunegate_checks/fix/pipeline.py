@@ -40,8 +40,8 @@ def fix_files(
     configuration does. `key` and `surrogates` are those of Redactor. Raises ConfigError or
     ValueError for what the user must change first, and OSError; nothing is written then.
     """
-    project = config or Config()
-    columns = columns or dict(project.data.columns)
+    config = config or Config()
+    columns, limits = columns or dict(config.data.columns), config.limits
     references = [(path, split_of(path, config, root)) for path in against]
     jobs = make_jobs(file, out, config, root)
     if file is None and against:
@@ -50,54 +50,55 @@ def fix_files(
     if file and steps == ["leaks"] and not references:
         raise ConfigError("leaks: nothing to compare with; give --against TRAIN")
 
-    others = [read_reference(path, split, columns, project.reading) for path, split in references]
+    others = [read_reference(path, split, columns, config.reading) for path, split in references]
     sources = [read_source(job.path, columns, job.split) for job in jobs]
     # A placeholder that some file has already is not given to another value.
     rows = [row.fields for source in sources for row in source.rows]
-    rows += [dict(example.fields) for other in others for example in other]
-    texts = (field.text for fields in rows for field in iter_texts(fields))
-    limits = project.limits
+    known = (*rows, *(example.fields for other in others for example in other))
+    texts = (field.text for fields in known for field in iter_texts(fields))
     ignore, allow, names = limits.pii_ignore, limits.pii_allow, limits.pii_names
     redactor = Redactor(texts, ignore, allow, key, surrogates, names, limits.surrogates)
     if "redact" in steps:
-        redactor.collect(row.fields for source in sources for row in source.rows)
-    prompt = read_system_prompt(config, root) if config and root else None
+        redactor.collect(rows)
+    prompt = read_system_prompt(config, root) if root else None
     believing = limits.model_copy(update={"surrogates": surrogates or limits.surrogates})
-    reviews = (root or Path.cwd()) / REVIEWS_FOLDER
-    said = corrections(reviews) if "review" in steps else {}
-    rules = FixRules(believing, redactor, steps, project.task if config else "", prompt, said)
+    said = corrections((root or Path.cwd()) / REVIEWS_FOLDER) if "review" in steps else {}
+    rules = FixRules(believing, redactor, steps, config.task if root else "", prompt, said)
 
     fixed: list[FileChanges] = []
-    contents: dict[Path, bytes | None] = {}
-    private: set[Path] = set()
     for job, source in zip(jobs, sources, strict=True):
-        file_changes = FileChanges(job, source, others, project.reading)
+        file_changes = FileChanges(job, source, others, config.reading)
         if "leaks" in steps and not others and job.split in SPLITS[1:]:
             file_changes.add_file_change("leaks", "leaks were not looked for", "no --against")
         if surrogates and not limits.surrogates:
             line = "invented values close the data gate without: [limits] surrogates = true"
             file_changes.add_file_change("redact", line, "--surrogates")
-        run_steps(file_changes, rules)
+        others = [*others, run_steps(file_changes, rules)]
         fixed.append(file_changes)
-        others = [*others, file_changes.result()]
-        files = job.files(source.suffix)
-        # None removes the file that an earlier call left there.
-        contents[files["aside"]] = file_changes.rejected_bytes() if file_changes.rejected else None
-        contents[files["diff"]] = changes_csv(file_changes)
-        contents[files["data"]] = file_changes.data()
-        private.add(files["aside"])
-    atomic_write_all(contents, private)
+    write_files(fixed)
     return fixed
 
 
-def make_jobs(file: Path | None, out: Path, config: Config | None, root: Path | None) -> list[Job]:
+def write_files(fixed: Sequence[FileChanges]) -> None:
+    """Write data, changes and rows set aside of all files, or nothing where one cannot be."""
+    contents, private = dict[Path, bytes | None](), set[Path]()
+    for done in fixed:
+        files = done.job.files(done.source.suffix)
+        # None removes the file that an earlier call left there.
+        contents[files["aside"]] = done.rejected_bytes() if done.rejected else None
+        contents[files["diff"]], contents[files["data"]] = changes_csv(done), done.data()
+        private.add(files["aside"])
+    atomic_write_all(contents, private)
+
+
+def make_jobs(file: Path | None, out: Path, config: Config, root: Path | None) -> list[Job]:
     """Return the job of `file`, or those of the configured splits; raises ConfigError."""
     if file is not None:
         path = out / f"{file.stem}.jsonl" if out.is_dir() or not out.suffix else out
         if is_table_data(b"", path):
             raise ConfigError(f"{path}: what is written is JSONL; -o {path.with_suffix('.jsonl')}")
         return [Job(file, path, split_of(file, config, root))]
-    if config is None or root is None:
+    if root is None:
         raise ConfigError("no tunegate.toml here or above: name the FILE to fix")
     if out.is_file():
         raise ConfigError(f"{out} is a file; give a folder, or name the one file to fix")
@@ -110,10 +111,10 @@ def make_jobs(file: Path | None, out: Path, config: Config | None, root: Path | 
     return [Job(path, out / names[split], split) for split, path in paths.items()]
 
 
-def split_of(path: Path, config: Config | None, root: Path | None) -> str:
+def split_of(path: Path, config: Config, root: Path | None) -> str:
     """Return which split a file is, by the configuration or else by its name; "" for none."""
     for split in SPLITS:
-        configured = getattr(config.data, split) if config else None
+        configured = getattr(config.data, split)
         if root and configured and (root / configured).resolve() == path.resolve():
             return split
     return path.stem if path.stem in SPLITS else ""

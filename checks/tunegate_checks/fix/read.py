@@ -119,13 +119,12 @@ def read_table_source(path: Path, data: bytes, columns: Mapping[str, str]) -> So
     rows, problems = read_table_rows(data, columns)
     source = Source(path)
     errors = {p.line: p.evidence for p in problems if p.line is not None}
-    parquet = data.startswith(b"PAR1")
+    parquet, raw_rows = data.startswith(b"PAR1"), dict[int, bytes]()
     if not parquet:
         source.suffix, source.head = path.suffix, data.partition(b"\n")[0] + b"\n"
-    raw_rows: dict[int, bytes] = {}
-    lines, starts = data.split(b"\n"), sorted([*errors, *(line for line, _ in rows)])
-    for start, end in pairwise([*starts, len(lines) + 1]) if not parquet else ():
-        raw_rows[start] = b"\n".join(lines[start - 1 : end - 1]).rstrip(b"\r\n")
+        lines, starts = data.split(b"\n"), sorted([*errors, *(line for line, _ in rows)])
+        for start, end in pairwise([*starts, len(lines) + 1]):
+            raw_rows[start] = b"\n".join(lines[start - 1 : end - 1]).rstrip(b"\r\n")
     for line, fields in rows:
         try:
             raw = to_json_line(fields)

@@ -76,12 +76,12 @@ class FixRules:
         yield "secrets", secrets.find(dataset, allow=allow)
 
 
-def run_steps(file_changes: FileChanges, rules: FixRules) -> None:
+def run_steps(file_changes: FileChanges, rules: FixRules) -> Dataset:
     """Run the steps and then their checks, until these are silent or the steps change nothing.
 
-    Then every other data check looks at the result. Records in `file_changes` the changes, the
-    number of findings that remain, and what is left for a person. What a step would mend that was
-    not asked for is said, and not left for a person.
+    Then every other data check looks at the result, which is returned. Records in `file_changes`
+    the changes, the number of findings that remain, and what is left for a person. What a step
+    would mend that was not asked for is said, and not left for a person.
     """
     due_steps: Collection[str] = rules.steps
     findings: FindingsByCheck = {}
@@ -91,11 +91,11 @@ def run_steps(file_changes: FileChanges, rules: FixRules) -> None:
             STEP_FUNCTIONS[step](file_changes, rules)
         if findings and len(file_changes.changes) == change_count:
             break
-        findings = findings_of_steps(file_changes.result(), file_changes.against, rules)
+        result = file_changes.result()
+        findings = findings_of_steps(result, file_changes.against, rules)
         due_steps = {STEP_OF.get(name, name) for name, items in findings.items() if items}
         if not due_steps:
             break
-    result = file_changes.result()
     found = findings_of_others(result, file_changes.against, rules)
     others = {name: [*items] for name, items in found if items}
     for name in [*others]:
@@ -128,6 +128,7 @@ def run_steps(file_changes: FileChanges, rules: FixRules) -> None:
         file_changes.unresolved.append(("not redacted, code would break, at", refusals))
     if not len(result):
         file_changes.unresolved.append(("no row is left", ()))
+    return result
 
 
 def findings_of_steps(
@@ -206,11 +207,14 @@ def findings_of_others(
 
 def correct(file_changes: FileChanges, rules: FixRules) -> None:
     """Give rows the replies that their reviewers wrote."""
+    if not rules.corrections:
+        return
     for row, example in zip(file_changes.rows, file_changes.dataset(), strict=True):
         said = rules.corrections.get(row_id(example))
-        if said and not example.reply:
-            heading = "a correction of a reply that is no text, at"
-            file_changes.unresolved.append((heading, [(example.row + 1, said.correction)]))
+        if said and not example.reply:  # the line is of the source: a later step can drop rows
+            heading = f"a correction of a reply that is no text, at line {row.line}"
+            evidence = [(None, f"line {row.line}: {said.correction}")]
+            file_changes.unresolved.append((heading, evidence))
         elif said:
             reply = {**example.messages[-1], "content": said.correction}
             fields = {**row.fields, "messages": [*example.given, reply]}

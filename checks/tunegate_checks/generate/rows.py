@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
-from itertools import count, groupby, product, zip_longest
+from itertools import chain, count, groupby, product, zip_longest
 from typing import Any
 
 from tunegate.data.canonical import request_digest
@@ -198,10 +198,8 @@ class Generation:
         """Yield row and reason of each finding in new rows, by themselves and beside the seeds."""
         first, rules = len(self.seeds), self.rules
         rows = Dataset.of([e.fields for e in (*self.seeds, *new)], reading=new.reading)
-        found = findings_of_steps(rows, self.splits, rules) | dict(
-            findings_of_others(rows, (), rules)
-        )
-        for name, findings in found.items():
+        of_steps = findings_of_steps(rows, self.splits, rules).items()
+        for name, findings in chain(of_steps, findings_of_others(rows, (), rules)):
             for f in findings:
                 if f.row is not None and f.row >= first:
                     yield f.row - first, f"{name}: {f.kind}"

@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from tunegate.utils.hashing import sha256_bytes
 from tunegate.utils.masking import unmasked
 
-from .sheet import CUT_MARK, MAX_CELL_LETTERS, VERDICTS, Sheet, read_sheet, save_sheet
+from .sheet import CALLS_MARK, CUT_MARK, MAX_CELL_LETTERS, VERDICTS, Sheet, read_sheet, save_sheet
 
 MAX_BODY = 1 << 20  # bytes of a form
 HEADERS = {
@@ -107,7 +107,8 @@ class ReviewServer(ThreadingHTTPServer):
         if not who or verdict not in ("", *VERDICTS):
             raise ValueError(f"a name is needed, and of {', '.join(VERDICTS)} one or none")
         too_long = max(map(len, (who, note, correction))) > MAX_CELL_LETTERS
-        if too_long or (correction and not reply) or CUT_MARK in correction:
+        is_text = bool(reply) and not reply.startswith(CALLS_MARK)
+        if too_long or (correction and not is_text) or CUT_MARK in correction:
             raise ValueError("too long for a cell, or the reply is no text: correct it in the file")
         verdict = "wrong" if correction else verdict
         entry = replace(

@@ -24,6 +24,7 @@ REQUIRED_COLUMNS = ("digest", "seed", "line", "id", "verdict", "reviewer")
 COLUMNS = ("digest", "file", "seed", "line", "id", *TEXT_COLUMNS)
 VERDICTS = ("ok", "wrong", "unsure")
 MAX_CELL_LETTERS = 32_000  # Excel keeps 32,767 characters of a cell
+CALLS_MARK = "tool calls: "  # before a reply that is no text
 CUT_MARK = " ... (cut: see the line of the file)"
 
 
@@ -77,8 +78,11 @@ def write_sheet(
     """Write a sheet to be filled in, mode 0600; raises ValueError where it would replace others."""
     if path.exists() and (n := read_sheet(path).filled_count):
         raise ValueError(f"{path} is filled in ({n:,} rows): it stays; -o names another file")
-    rows = [(e, e.reply or calls_json(e.messages[-1:])) for e in examples]
-    entries = [SheetEntry(0, str(e.line), row_id(e), e.system, e.prompt, r) for e, r in rows]
+    entries = []
+    for e in examples:
+        calls = calls_json(e.messages[-1:])
+        reply = e.reply or CALLS_MARK * bool(calls) + calls
+        entries.append(SheetEntry(0, str(e.line), row_id(e), e.system, e.prompt, reply))
     sheet = Sheet(path, dataset.digest, dataset.path.name, seed, tuple(entries))
     save_sheet(sheet, separator)
 
@@ -146,7 +150,7 @@ def corrections(folder: Path) -> dict[str, SheetEntry]:
     """
     found: dict[str, SheetEntry] = {}
     for sheet in map(read_sheet, sorted(folder.glob("*.csv"))):
-        for entry in (e for e in sheet.entries if e.correction):
+        for entry in (e for e in sheet.entries if e.correction not in ("", e.reply)):
             other = found.setdefault(entry.id, entry)
             if other.correction != entry.correction:
                 names = f"{other.reviewer} and {entry.reviewer}"

@@ -182,7 +182,8 @@ def test_every_other_check_looks_at_the_result(tmp_path: Path) -> None:
     assert alone.finding_counts == {"format": 0}
     assert "same question, another answer, at line 31" in told
     assert alone.still_found == ["pii: 1; the step `redact` was left out"]
-    (whole,) = fix_files(source, tmp_path / "b.jsonl", config=Config(task="classification"))
+    config = Config(task="classification")
+    (whole,) = fix_files(source, tmp_path / "b.jsonl", config=config, root=tmp_path)
     assert any(said.startswith("too few (size): ") for said in whole.still_found)
     assert "the data suite still finds" in "\n".join(summary_lines([whole], Config()))
 

@@ -195,6 +195,7 @@ def planted(fault: dict[str, Any] | None) -> Writer:
         ({"prompt": "Mail quirino.alves@clinica-boavista.com.br of my lamp?"}, "no texts"),
         ({"prompt": "Is the kettle of the third street in the test set?"}, "leakage: exact"),
         ({"prompt": "My card 4539 1442 9332 8793 was charged again"}, "pii"),
+        ({"prompt": "Is the kettle of {{ street }} here?"}, "format: placeholder"),
         ({"prompt": 5, "reply": "billing"}, "no texts as prompt and reply"),
         (None, "no texts as prompt and reply"),
     ],
@@ -203,7 +204,7 @@ def planted(fault: dict[str, Any] | None) -> Writer:
 def test_what_does_not_hold_is_refused_and_counted(
     project: Path, writer: Callable[[Writer], str], capsys: Out, fault: Any, reason: str
 ) -> None:
-    if fault and reason in ("leakage: exact", "pii"):
+    if fault and reason in ("leakage: exact", "pii", "format: placeholder"):
         fault["reply"] = "billing"  # the label of the first slot
     (project / "data").mkdir()
     test_row = row("Is the kettle of the third street in the test set?", "billing")

@@ -21,7 +21,7 @@ from tunegate import Dataset
 from tunegate.cli.main import main
 from tunegate_checks.data import review
 from tunegate_checks.review.serve import ReviewServer
-from tunegate_checks.review.sheet import read_sheet, save_sheet
+from tunegate_checks.review.sheet import CALLS_MARK, corrections, read_sheet, save_sheet
 from tunegate_checks.review.status import review_status
 
 Out = pytest.CaptureFixture[str]
@@ -320,4 +320,32 @@ def test_a_reply_of_tool_calls_shows_the_calls(project: Path) -> None:
     (project / "train.jsonl").write_text(json.dumps({"messages": turns}) + "\n")
     assert main(["review", "sample", "train.jsonl", "-o", "calls.csv"]) == 0
     (entry,) = read_sheet(project / "calls.csv").entries
-    assert json.loads(entry.reply) == [{"name": "refund", "arguments": {"id": 7}}]
+    calls = entry.reply.removeprefix(CALLS_MARK)
+    assert calls != entry.reply
+    assert json.loads(calls) == [{"name": "refund", "arguments": {"id": 7}}]
+    with ReviewServer(project / "calls.csv") as server:
+        said = {"who": "ana", "row": "1", "note": "", "verdict": "wrong"}
+        with pytest.raises(ValueError, match="the reply is no text: correct it in the file"):
+            server.save({**said, "correction": "Hello"})
+        server.save({**said, "correction": entry.reply})
+
+
+def test_a_correction_that_is_the_reply_changes_nothing(project: Path) -> None:
+    assert main(["review", "sample", "train.jsonl", "-o", "reviews/b.csv"]) == 0
+    sheet = read_sheet(Path("reviews/b.csv"))
+    save_sheet(replace(sheet, entries=[replace(e, correction=e.reply) for e in sheet.entries]))
+    assert corrections(Path("reviews")) == {}
+
+
+def test_a_dropped_row_before_it_moves_no_correction(project: Path, capsys: Out) -> None:
+    call = {"type": "function", "function": {"name": "route", "arguments": "{}"}, "id": "c"}
+    turns = json.loads(row(0))["messages"][:1]
+    said = {"role": "assistant", "tool_calls": [call]}
+    called = json.dumps({"messages": [*turns, said], "generated": True})
+    (project / "train.jsonl").write_text(f"{row(1)}{row(1)}{called}\n")
+    assert main(["review", "sample", "train.jsonl", "-o", "reviews/b.csv", "--share", "1"]) == 0
+    sheet = read_sheet(Path("reviews/b.csv"))
+    entries = [replace(e, correction="no") if e.line == "3" else e for e in sheet.entries]
+    save_sheet(replace(sheet, entries=entries))
+    assert main(["fix", "train.jsonl", "-o", "new.jsonl"]) == 1
+    assert "a correction of a reply that is no text, at line 3" in capsys.readouterr().out
