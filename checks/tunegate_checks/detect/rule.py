@@ -1,8 +1,15 @@
 """A detection rule, and the span of text that it finds."""
 
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
+
+# Of overlapping candidates with labels equally near, the one of the earlier rule is chosen.
+TOPICS = ("online", "brazil", "money", "national_ids", "phones", "people")
+_FILES = {topic: Path(__file__).with_name(f"{topic}.toml") for topic in TOPICS}
+CONTENTS = {topic: tomllib.loads(file.read_text("utf-8")) for topic, file in _FILES.items()}
 
 # `NUMBER % pattern`: a number that is not part of a longer number, a price or a path.
 # Behind `=` it stands where a name stands before: `cpf=`, but not in `200=800`.
@@ -52,6 +59,11 @@ class Rule:
     words: frozenset[str] = frozenset()
     first_words: frozenset[str] = frozenset()
     stdnum: str = ""
+
+
+def phrases(text: str) -> list[str]:
+    """Return the phrases of a list of words, the longest first."""
+    return sorted((" ".join(p.split()) for p in text.split(",")), key=len, reverse=True)
 
 
 def only_digits(value: str) -> str:

@@ -1,33 +1,26 @@
 """The rules of detection: one TOML file here for each topic, and the order in which they count."""
 
 import re
-import tomllib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from . import validity
-from .rule import DIGIT, DIGITS, NUMBER, Rule
+from .rule import CONTENTS, DIGIT, DIGITS, NUMBER, Rule, phrases
 
-TOPICS = ("online", "brazil", "money", "national_ids", "phones", "people")
 _AROUND = {"": "%s", "digits": DIGITS, "number": NUMBER}
 _PART = re.compile(r"\{([a-z]\w*)\}")
 
 
-def _phrases(text: str) -> list[str]:
-    return sorted((" ".join(p.split()) for p in text.split(",")), key=len, reverse=True)
-
-
 def _any_of(text: str) -> str:
     """Return a pattern of phrases; `full name` is also `full_name` and `fullName`."""
-    return "(?:" + "|".join(re.escape(p).replace(r"\ ", "[ _-]?") for p in _phrases(text)) + ")"
+    return "(?:" + "|".join(re.escape(p).replace(r"\ ", "[ _-]?") for p in phrases(text)) + ")"
 
 
 def _first_words(text: str) -> frozenset[str]:
     """Return the word that each phrase begins with, or is as an identifier."""
-    phrases = _phrases(text.lower())
-    firsts = {re.split(r"[^\w]", phrase)[0] for phrase in phrases}
-    return frozenset(firsts | {phrase.replace(" ", "") for phrase in phrases})
+    listed = phrases(text.lower())
+    firsts = {re.split(r"[^\w]", phrase)[0] for phrase in listed}
+    return frozenset(firsts | {phrase.replace(" ", "") for phrase in listed})
 
 
 def _of_number(kind: str, pattern: str, module: str, labels: str, *signs: str) -> dict[str, Any]:
@@ -64,15 +57,12 @@ def _rules_of(content: dict[str, Any]) -> Iterator[Rule]:
         yield Rule(**fields)
 
 
-_FOLDER = Path(__file__).parent
-_CONTENTS = [tomllib.loads((_FOLDER / f"{topic}.toml").read_text("utf-8")) for topic in TOPICS]
 # The labels of the numbers that need one, by kind.
 FAMILIES = {
     kind: labels.lstrip("-")
-    for content in _CONTENTS
+    for content in CONTENTS.values()
     for kind, _, _, labels, *_ in content.get("numbers", ())
     if labels != "-"
 }
-PASSWORD_NAME = _parts_of(_CONTENTS[0])["password_name"]
-# Of overlapping candidates with labels equally near, the one of the earlier rule is chosen.
-RULES = tuple(rule for content in _CONTENTS for rule in _rules_of(content))
+PASSWORD_NAME = _parts_of(CONTENTS["online"])["password_name"]
+RULES = tuple(rule for content in CONTENTS.values() for rule in _rules_of(content))

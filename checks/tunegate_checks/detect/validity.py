@@ -9,13 +9,11 @@ telephone numbers, which strict validation refuses: only international ones are 
 
 import ipaddress
 import re
-import tomllib
 from collections.abc import Iterable
 from operator import mul
-from pathlib import Path
 
 from .placeholders import is_code, is_password_name, is_placeholder
-from .rule import only_digits
+from .rule import CONTENTS, only_digits, phrases
 
 _VALUES = bytes.maketrans(b"0123456789", bytes(range(10)))
 
@@ -216,8 +214,7 @@ def is_international_number(value: str) -> bool:
         return False
 
 
-_PEOPLE = tomllib.loads(Path(__file__).with_name("people.toml").read_text("utf-8"))
-_NO_NAMES = frozenset(" ".join(p.split()) for p in _PEOPLE["words"]["no_names"].split(","))
+_NO_NAMES = frozenset(phrases(CONTENTS["people"]["words"]["no_names"]))
 _NO_STREET = re.compile(r"\b(?:sem|com|tem|estava|cheia|foi|con|está|llena|cortada)\b", re.I)
 
 

@@ -33,10 +33,10 @@ from tunegate.storage.run import find_finished
 from tunegate.storage.state_dir import StateDir
 from tunegate.utils import progress
 from tunegate.utils.masking import blank, hide_values, mask
+from tunegate.utils.text import common_length
 from tunegate.utils.timestamps import timestamp
 
 from ..stats import mcnemar_p, share
-from ..text.display import common_length
 from .classification import right
 from .compare import ALPHA, Comparison, not_inferior
 from .metric import Metric

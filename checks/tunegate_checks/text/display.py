@@ -4,11 +4,7 @@
 space included: for labels and system prompts.
 """
 
-from collections.abc import Sequence
-from itertools import takewhile
-from operator import eq
-
-from tunegate.utils.text import cut, one_line
+from tunegate.utils.text import common_length, cut, one_line
 
 MAX_WIDTH = 70  # characters of evidence
 
@@ -58,11 +54,6 @@ def _excerpt(text: str, position: int) -> str:
     start, end = max(position - 12, 0), position + 28
     left, right = ("..." if start else ""), ("..." if end < len(text) else "")
     return repr(f"{left}{text[start:end]}{right}") if text else "no text"
-
-
-def common_length(first: Sequence[str], second: Sequence[str]) -> int:
-    """Return how many characters, or words, two texts begin with alike."""
-    return sum(1 for _ in takewhile(bool, map(eq, first, second)))
 
 
 def _truncate(text: str, width: int) -> str:

@@ -6,16 +6,16 @@ first rendering: so each text is known to stand in it, and where.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby, takewhile
+from itertools import groupby
 from typing import Any
 
 from ..data import canonical
 from ..data.canonical import content_text, given_fields, target_of
 from ..data.dataset import Example
 from ..data.formats.row_format import given_tools
-from ..utils.text import split_reasoning
+from ..utils.text import common_length, split_reasoning
 from .chat_template import ChatTemplate, Message, Messages, TemplateError, is_system
 
 IGNORE_INDEX = -100  # the label of tokens without loss, in PyTorch and transformers
@@ -273,9 +273,3 @@ def _with_less(
             held, left = ((target_of(m), given_fields(m)) for m in (message, fewer))
             if held != left:
                 yield f"messages[{i}]: {what}", [*messages[:i], fewer, *messages[i + 1 :]], tools
-
-
-def common_length(first: Sequence[int], second: Sequence[int]) -> int:
-    """Return how many tokens two sequences begin with alike."""
-    pairs = zip(first, second, strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))

@@ -3,9 +3,11 @@
 import json
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from itertools import takewhile
+from operator import eq
 from pathlib import Path
 
 # Letters of scripts without spaces between words: Thai, Lao, Burmese, Khmer, Japanese, Chinese.
@@ -138,3 +140,8 @@ def os_error_text(error: BaseException) -> str:
     reason = getattr(error, "strerror", None) or str(error)
     file = getattr(error, "filename", None)
     return f"{file}: {reason}" if file else reason
+
+
+def common_length(first: Sequence[object], second: Sequence[object]) -> int:
+    """Return how many elements two sequences begin with alike: letters, words, tokens."""
+    return sum(1 for _ in takewhile(bool, map(eq, first, second)))

@@ -12,6 +12,7 @@ from typing import Any
 
 from tunegate.config.settings import parse_settings
 from tunegate.tokenization.chat_template import FIXED_DATE, ChatTemplate, TemplateError
+from tunegate.utils.text import common_length
 
 from ..config import Decoding, Settings
 from .base import folder_digest
@@ -118,8 +119,7 @@ def check_same(template: ChatTemplate, recorded: str) -> None:
 
 def rendering_difference(current: str, recorded: str) -> str:
     """Describe the first place where two texts differ, with what each has there."""
-    pairs = enumerate(zip(current, recorded, strict=False))
-    position = next((i for i, (a, b) in pairs if a != b), min(len(current), len(recorded)))
+    position = common_length(current, recorded)
     around = slice(max(position - CONTEXT_LETTERS, 0), position + CONTEXT_LETTERS)
     shown = repr(current[around]), repr(recorded[around])
     return "from character {:,} on it has {}, then it had {}".format(position + 1, *shown)
