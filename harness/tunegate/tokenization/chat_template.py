@@ -156,10 +156,6 @@ class ChatTemplate:
         token_ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return token_ids
 
-    def prompt_ids(self, messages: Messages, tools: Messages = ()) -> list[int]:
-        """Return the token ids that a model is given to answer these messages."""
-        return self.token_ids(self.render(messages, prompt=True, tools=tools))
-
     def head_ids(self, messages: Messages, tools: Messages = ()) -> list[int]:
         """Return the tokens before the first text of the user: the template's, the system's."""
         systems = [*takewhile(is_system, messages)]

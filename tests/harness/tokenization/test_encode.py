@@ -72,7 +72,7 @@ def test_what_is_asked_is_how_the_trained_text_begins(
     turns = [turn for q, a in pairs for turn in (("user", q), ("assistant", a))]
     conversation = example(*turns)
     row = encode_example(conversation, template)
-    prompt = template.prompt_ids(conversation.messages[:-1])
+    prompt = template.token_ids(template.render(conversation.messages[:-1], prompt=True))
     assert row.ids[: len(prompt)] == prompt
     assert template.read_answer(row.ids[len(prompt) :])[0] == pairs[-1][1]
     assert trained(row, template) == "".join(f"{a}<|im_end|>" for _, a in pairs)

@@ -206,7 +206,7 @@ def test_tool_calls_are_trained_where_the_template_takes_them() -> None:
     row = encode(template, *WITH_CALL, tools=TOOLS)
     call = '<tool_call>{"name": "find", "arguments": {"city": "Porto"}}</tool_call><|end|>'
     assert spans(row, template) == [call, "21.<|end|>"]
-    prompt = template.prompt_ids(WITH_CALL[:1], TOOLS)
+    prompt = template.token_ids(template.render(WITH_CALL[:1], prompt=True, tools=TOOLS))
     assert row.ids[: len(prompt)] == prompt
 
     texts = HERMES.replace("c.function | tojson", "c.function.name + ' ' + c.function.arguments")

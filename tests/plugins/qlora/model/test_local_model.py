@@ -59,7 +59,7 @@ def test_answers_are_greedy(project: Path) -> None:
     model: Any = open_folder("base?max_new_tokens=5&quantisation=none&compute=float32", project)
     (answer,) = model.answers(requests(1))
     network, chat = model._generator.model, model._generator.chat_template
-    ids = chat.prompt_ids(requests(1)[0].messages)
+    ids = chat.token_ids(chat.render(requests(1)[0].messages, prompt=True))
     for _ in range(answer.tokens):
         ids.append(int(network(torch.tensor([ids])).logits[0, -1].argmax()))
     assert chat.read_answer(ids[-answer.tokens :])[0] == answer.text

@@ -97,7 +97,7 @@ def test_it_is_asked_as_the_model_is(
     }
     assert sorted(got) == [*range(ROWS)]
     assert [got[i].prompt_tokens for i in got] == [
-        len(template.prompt_ids(r.messages)) for r in asked
+        len(template.token_ids(template.render(r.messages, prompt=True))) for r in asked
     ]
     args, lines = json.loads((project / "seen.json").read_text())
     given = dict(pairwise(args))
