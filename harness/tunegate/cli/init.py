@@ -5,6 +5,7 @@ version: files that nobody edited are replaced, new ones added, of edited ones t
 
 $ tunegate init --task extraction --data data/
 $ tunegate init --example pt chamados
+$ tunegate init --ci github
 """
 
 import argparse
@@ -39,6 +40,9 @@ GIT_IGNORED = ("*.fix.csv", "failures.jsonl", "findings.html", "report*.html")
 DATA_SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
 # By split, the words of a file's name that say which it is.
 SPLIT_WORDS = {"train": "train|training", "validation": "val|valid|validation|dev", "test": "test"}
+# By hosting service, the file of its pipeline; the templates stand in `ci/`.
+CI_FILES = {"github": ".github/workflows/tunegate.yml", "gitlab": ".gitlab-ci.yml"}
+CI_TEMPLATES = Path(__file__).with_name("ci")
 # Where two branches both promoted, git calls `tunegate registry merge` with these.
 GIT_ATTRIBUTE = "registry.jsonl merge=tunegate"
 GIT_SETTINGS = {
@@ -189,6 +193,17 @@ def update_suites(root: Path) -> list[str]:
     return [*lines, *diffs]
 
 
+def write_pipeline(folder: Path, service: str) -> list[str]:
+    """Write the pipeline of a hosting service, if absent; return the lines to print."""
+    path, template = folder / CI_FILES[service], CI_TEMPLATES / f"{service}.yml"
+    if existed := path.exists():
+        hint = f"next   take over the jobs that you want from {template}"
+    else:
+        atomic_write(path, template.read_bytes())
+        hint = "next   write tunegate and its extras into requirements.txt, pinned; read the file"
+    return [_file_line(folder, path, existed), "", hint]
+
+
 def has_merge_driver(folder: Path) -> bool:
     """Return whether `.gitattributes` of a project names the merge driver."""
     path = folder / ".gitattributes"
@@ -241,6 +256,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--data", type=Path, metavar="PATH", help="a file of rows, or a folder of train, val, test")
     whole = "a whole project with data: triage, code or pt"
     add("--example", choices=EXAMPLE_NAMES, metavar="NAME", help=whole)
+    add("--ci", choices=CI_FILES, help="write the jobs of both gates for a hosting service")
     add("--update", action="store_true", help="bring copied suites up to the installed version")
     clone = "let git join the registries of two branches"
     add("--git-merge-driver", action="store_true", help=clone)
@@ -256,6 +272,9 @@ def run(args: argparse.Namespace) -> None:
         return
     if args.git_merge_driver:
         print("\n".join(set_merge_driver(find_root(folder) or folder)))
+        return
+    if args.ci:
+        print("\n".join(write_pipeline(find_root(folder) or folder, args.ci)))
         return
     folder.mkdir(parents=True, exist_ok=True)
     if args.example and (args.task or args.data):

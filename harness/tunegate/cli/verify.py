@@ -10,6 +10,7 @@ import argparse
 from ..config.project import current_project
 from ..gates.promotion import line_faults
 from ..storage.registry import Registry, RegistryBroken
+from ..utils.text import counted
 
 
 def run(args: argparse.Namespace) -> int:
@@ -28,6 +29,6 @@ def run(args: argparse.Namespace) -> int:
         wrong += bool(faults)
         for fault in faults:
             print(f"{registry.path}, line {number + 1}: {fault}")
-    n = len(history.entries)
-    print(f"{n} entries, {wrong} wrong; {compared} compared with a run that is here")
+    entries = counted(len(history.entries), "entry")
+    print(f"{entries}, {wrong} wrong; {compared} compared with a run that is here")
     return 1 if wrong else 0

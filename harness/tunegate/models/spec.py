@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 from ..config.schema import load
 from ..interfaces.installed import Installed, ModelOpener
 from ..interfaces.model import Model, ModelUnknown
+from ..storage.registry import Registry
 from ..storage.run import Run, RunNotFound, find_finished
 from ..storage.seal import SealBroken
 from ..storage.state_dir import StateDir
@@ -34,13 +35,18 @@ class Candidate:
 def resolve_candidate(
     option: str, state: StateDir, installed: Callable[[], Installed] = Installed
 ) -> Candidate:
-    """Resolve the value of `--model`: `latest`, `run:ID`, `run:ID@CHECKPOINT`, or a model spec.
+    """Resolve the value of `--model`: `latest`, `run:ID@CHECKPOINT`, `alias:NAME`, a model spec.
 
     A query (`run:ID?max_new_tokens=400`) makes the same model answer otherwise; `vllm:ID` is short
     for `run:ID?engine=vllm`. A spec (`openai:ft:...`, an adapter's folder) is looked up in the
     records of all runs whose seals hold. Raises ModelUnknown where a run or checkpoint is named
-    that is not there.
+    that is not there, or an alias that nothing was promoted to.
     """
+    if option.startswith("alias:"):
+        entry = Registry(state.root).current(option.removeprefix("alias:"))
+        if entry is None:
+            raise ModelUnknown(f"--model {option}: nothing was promoted to it")
+        option = entry["model"]
     if option.startswith("vllm:"):
         option = with_query(f"run:{option.removeprefix('vllm:')}", "engine=vllm")
     run_text, _, query = option.removeprefix("run:").partition("?")

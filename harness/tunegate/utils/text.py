@@ -97,8 +97,9 @@ def shorten(text: str, width: int) -> str:
 
 
 def counted(n: int, noun: str) -> str:
-    """Return a number with its noun: 1 finding, 1,200 findings."""
-    return f"{n:,} {noun}{'s' * (n != 1)}"
+    """Return a number with its noun: 1 finding, 1,200 findings, 2 entries."""
+    plural = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
+    return f"{n:,} {noun if n == 1 else plural}"
 
 
 def all_of(n: int, noun: str) -> str:

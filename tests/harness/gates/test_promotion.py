@@ -110,6 +110,16 @@ Toy.scorecard_written = told
 
 
 @pytest.mark.slow
+def test_an_alias_names_the_model_that_it_points_at(trained: Project) -> None:
+    unknown = trained.judge(model="alias:production")
+    assert unknown.code == 4
+    said = "--model alias:production: nothing was promoted to it"
+    assert unknown.line("ERROR:") == said
+    assert promote(trained).code == 0
+    again = promote(trained, model="alias:production")
+    assert again.line("promotion").endswith("already; nothing to do"), again.out
+
+
 def test_promoted_under_xdist(trained: Project) -> None:
     result = promote(trained, "-n", "2")
     assert result.code == 0, result.out
