@@ -151,3 +151,14 @@ def test_a_file_that_is_there_is_kept(
     assert out.startswith(f"kept   {CI_FILES[service]}\n")
     assert f"{service}.yml" in out.splitlines()[-1]
     assert (project.root / CI_FILES[service]).read_text() == "mine: 1\n"
+
+
+def test_the_hooks_run_parts_of_the_suite_when_data_are_staged() -> None:
+    root = Path(__file__).parents[3]
+    for hook in yaml.safe_load((root / ".pre-commit-hooks.yaml").read_text()):
+        command, quiet, *files = hook["entry"].split()
+        assert (command, quiet, hook["pass_filenames"]) == ("pytest", "-q", False)
+        assert files and all((root / file).is_file() for file in files)
+        staged = ["data/train.jsonl", "a.csv", "tunegate.toml", "README.md", "my_tunegate.toml"]
+        found = [name for name in staged if re.search(hook["files"], name)]
+        assert found == ["data/train.jsonl", "a.csv", "tunegate.toml"]
