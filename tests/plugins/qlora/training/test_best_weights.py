@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tiny_llama import ticket, write
 from trainings import adapter, kill, losses
 
 from tunegate.interfaces.trainer import Plan
@@ -16,8 +17,16 @@ from tunegate_qlora.trainer import QLoRATrainer
 from tunegate_qlora.training import verify
 
 Planner = Callable[..., Plan]
-# A rate so high that the tiny model is at its best after three epochs of eight.
-HASTY = {"epochs": 8, "learning_rate": 5e-2, "scheduler": "constant"}
+HASTY = {"epochs": 8, "learning_rate": 2e-2, "scheduler": "constant", "warmup": 0.0}
+
+
+@pytest.fixture(autouse=True)
+def other_replies(project: Path) -> None:
+    """Replies that training never shows: the more is learned of its own, the worse they fit."""
+    rows = [ticket(i, "held") for i in range(6)]
+    for row in rows:
+        row["messages"][-1]["content"] = "zzzz qqqq xxxx"
+    write(project / ".tunegate/snapshots/validation.jsonl", rows)
 
 
 def validation(folder: Path) -> list[float]:
