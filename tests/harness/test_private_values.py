@@ -20,8 +20,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tunegate.cli.commands import installed_commands
-from tunegate.cli.main import main
+from tunegate.cli.main import installed_commands, main
 from tunegate.gates import training_process
 from tunegate.interfaces.trainer import Plan
 from tunegate.storage.run import Run, run_id
