@@ -11,7 +11,7 @@ from ..interfaces.installed import project_plugin_files
 from ..interfaces.trainer import Plan
 from ..session.context import SessionContext
 from ..storage.run import Run, run_id
-from ..storage.seal import SealBroken, secret_key, write_sealed
+from ..storage.state_dir import SealBroken, secret_key, write_sealed
 from ..utils.hashing import sha256_json
 from ..utils.text import all_of, did_you_mean, os_error_text
 from .decision import Gate

@@ -9,13 +9,12 @@ from typing import Any
 
 from ..data.comparison import rows_in_training
 from ..data.dataset import Dataset
-from ..models.baseline import recall_baseline
+from ..models.evaluation import recall_baseline
 from ..models.spec import Candidate
 from ..results.scorecard import scorecard_digest
 from ..storage.registry import CHAIN_KEYS, MODEL_KEYS, History, RegistryEntry
 from ..storage.run import Run
-from ..storage.seal import SealBroken, verify_signed
-from ..storage.state_dir import StateDir
+from ..storage.state_dir import SealBroken, StateDir, verify_signed
 from ..utils.hashing import sha256_json
 from .new_test_set import UnseenTestSet, facts_of_test_set
 

@@ -9,8 +9,7 @@ from ..config.schema import load
 from ..interfaces.installed import Installed, ModelOpener
 from ..interfaces.model import Model, ModelUnknown
 from ..storage.run import Run, RunNotFound, find_finished
-from ..storage.seal import SealBroken
-from ..storage.state_dir import StateDir
+from ..storage.state_dir import SealBroken, StateDir
 from .strategies import open_strategy
 
 RUN_SPECS = ("run:", "vllm:")

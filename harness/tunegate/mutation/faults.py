@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.comparison import label_counts
-from ..data.dataset import PLAIN_READING, Example
-from ..data.reading import Reading
+from ..data.dataset import PLAIN_READING, Example, Reading
 from ..utils.optional_deps import require
 from ..utils.strict_json import parse_json_text
 

@@ -16,7 +16,7 @@ from typing import Any
 from ..config.data_files import find_data_files
 from ..config.project import read_table
 from ..config.schema import load
-from ..data.hf_datasets import to_json_lines
+from ..data.tables import to_json_lines
 from ..errors import ConfigError
 from ..gates.suite import UNTRUSTED_ENV, installed_versions, suite_fingerprint
 from ..storage.state_dir import StateDir

@@ -25,8 +25,7 @@ from ..utils.atomic import atomic_write
 from ..utils.hashing import sha256_bytes
 from ..utils.masking import find_private
 from ..utils.timestamps import timestamp
-from .seal import sign
-from .state_dir import StateDir
+from .state_dir import StateDir, sign
 
 Line = tuple[str, bytes]  # where it stands, "FILE, line N", and its bytes without the line end
 

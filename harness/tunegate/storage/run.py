@@ -14,8 +14,7 @@ from ..interfaces.trainer import Plan, Trained
 from ..utils.atomic import atomic_write
 from ..utils.hashing import sha256_json
 from ..utils.timestamps import time_key, timestamp
-from .seal import SealBroken, read_sealed, read_unverified, secret_key, write_sealed
-from .state_dir import StateDir
+from .state_dir import SealBroken, StateDir, read_sealed, read_unverified, secret_key, write_sealed
 
 
 class RunNotFound(ConfigError):

@@ -9,8 +9,7 @@ from tunegate.config.project import current_project
 from tunegate.errors import ConfigError
 from tunegate.interfaces.model import ModelUnknown
 from tunegate.storage.run import Run, RunNotFound, find_finished, find_started
-from tunegate.storage.seal import SealBroken
-from tunegate.storage.state_dir import StateDir
+from tunegate.storage.state_dir import SealBroken, StateDir
 
 from ..runtime.libraries import missing_requirements, quiet_libraries
 

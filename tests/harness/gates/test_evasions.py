@@ -18,8 +18,7 @@ from tunegate.gates.promotion import PromotionRefused, check_promotable
 from tunegate.models.spec import resolve_candidate
 from tunegate.storage.registry import Registry, RegistryBroken
 from tunegate.storage.run import Run, find_finished
-from tunegate.storage.seal import SealBroken, verify_signed
-from tunegate.storage.state_dir import StateDir
+from tunegate.storage.state_dir import SealBroken, StateDir, verify_signed
 
 if TYPE_CHECKING:
     from conftest import Project

@@ -14,8 +14,7 @@ from tunegate.gates.new_test_set import (
     models_judged,
 )
 from tunegate.storage.run import find_finished
-from tunegate.storage.seal import SealBroken
-from tunegate.storage.state_dir import StateDir
+from tunegate.storage.state_dir import SealBroken, StateDir
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,10 +13,9 @@ import pytest
 
 from tunegate.errors import ConfigError
 from tunegate.interfaces.trainer import Plan, Trained
-from tunegate.storage import seal
+from tunegate.storage import state_dir
 from tunegate.storage.run import Run, RunNotFound, find_finished, find_started, run_id
-from tunegate.storage.seal import SealBroken, secret_key
-from tunegate.storage.state_dir import StateDir
+from tunegate.storage.state_dir import SealBroken, StateDir, secret_key
 
 DATA = b'{"messages": [{"role": "user", "content": "a"}]}\n'
 TABLE = b"text,category\nhello,a\n"
@@ -54,7 +53,7 @@ def opened(state: StateDir, plan: Plan, **told: Any) -> Run:
     splits = {"train": plan.train, "validation": plan.validation}
     data = {split: {"digest": path.stem} for split, path in splits.items() if path}
     receipt = {"run": run.id, "data": data, **told}
-    seal.write_sealed(run.folder / "receipt.json", receipt, secret_key(state))
+    state_dir.write_sealed(run.folder / "receipt.json", receipt, secret_key(state))
     return Run(state, run.id)
 
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tunegate.errors import ConfigError
-from tunegate.storage.seal import secret_key
-from tunegate.storage.state_dir import StateDir
+from tunegate.storage.state_dir import StateDir, secret_key
 
 if TYPE_CHECKING:
     from conftest import Project
