@@ -11,9 +11,8 @@ from tiny_llama import ticket, write
 
 from tunegate.gates import training_process
 from tunegate.interfaces.trainer import Plan
-from tunegate.storage import state_dir
 from tunegate.storage.run import Run, run_id
-from tunegate.storage.state_dir import StateDir, secret_key
+from tunegate.storage.state_dir import StateDir
 from tunegate_qlora.trainer import QLoRATrainer
 
 
@@ -43,9 +42,7 @@ def open_gate(root: Path, tested: bool = True, **said: Any) -> Run:
     run = Run(state, run_id(plan))
     run.write_intent(plan, [])
     data = {split: {"path": f"{split}.jsonl", "digest": path.stem} for split, path in kept.items()}
-    state_dir.write_sealed(
-        run.folder / "receipt.json", {"run": run.id, "data": data}, secret_key(state)
-    )
+    state.write_sealed(run.folder / "receipt.json", {"run": run.id, "data": data})
     return run
 
 

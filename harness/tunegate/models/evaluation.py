@@ -15,14 +15,7 @@ from ..results.labels import LabelRule
 from ..results.prediction import Predictions
 from ..results.scorecard import predictions_summary
 from ..storage.run import Run, RunNotFound, find_finished
-from ..storage.state_dir import (
-    SealBroken,
-    StateDir,
-    read_sealed,
-    read_unverified,
-    secret_key,
-    write_sealed,
-)
+from ..storage.state_dir import SealBroken, StateDir, read_unverified
 from ..utils.hashing import sha256_json
 from ..utils.masking import mask
 from ..utils.progress import Progress
@@ -148,7 +141,7 @@ def measure_baseline(
     """Put the test set to the base model, opened by `spec`, and record how many are right."""
     predictions = predict(model, test, state, progress)
     record = {**predictions_summary(predictions, rule), "model": mask(spec), "digest": model.digest}
-    write_sealed(_record_path(state, spec, test.identity), record, secret_key(state))
+    state.write_sealed(_record_path(state, spec, test.identity), record)
     return predictions
 
 
@@ -168,7 +161,7 @@ def recall_baseline(
     except ValueError:
         record = None
     if not isinstance(record, dict) or "seal" in record:
-        return read_sealed(path, secret_key(state), f"remove {path}: it is measured again")
+        return state.read_sealed(path, f"remove {path}: it is measured again")
     return record if record.keys() >= RECORD_KEYS and not sealed else None
 
 

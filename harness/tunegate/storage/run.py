@@ -14,7 +14,7 @@ from ..interfaces.trainer import Plan, Trained
 from ..utils.atomic import atomic_write
 from ..utils.hashing import sha256_json
 from ..utils.timestamps import time_key, timestamp
-from .state_dir import SealBroken, StateDir, read_sealed, read_unverified, secret_key, write_sealed
+from .state_dir import SealBroken, StateDir, read_unverified
 
 
 class RunNotFound(ConfigError):
@@ -67,7 +67,7 @@ class Run:
         specs = trained.checkpoints.items()
         record["checkpoints"] = {n: {"model": spec, "digest": digests[n]} for n, spec in specs}
         record["receipt"] = sha256_json(self.receipt)
-        write_sealed(self.folder / "run.json", record, secret_key(self.state))
+        self.state.write_sealed(self.folder / "run.json", record)
 
     def add_checkpoint(self, name: str, model: str, digest: str) -> None:
         """Record another model of a finished run."""
@@ -78,10 +78,10 @@ class Run:
         from filelock import FileLock
 
         with FileLock(self.folder / "run.lock"):
-            record = read_sealed(self.folder / "run.json", secret_key(self.state))
+            record = self.state.read_sealed(self.folder / "run.json")
             record.setdefault(table, {})[name] = entry
             record.setdefault("made", self.age[0].isoformat(timespec="microseconds"))
-            write_sealed(self.folder / "run.json", record, secret_key(self.state))
+            self.state.write_sealed(self.folder / "run.json", record)
 
     def _write(self, name: str, value: Any) -> None:
         text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
@@ -130,7 +130,7 @@ class Run:
     @cached_property
     def record(self) -> dict[str, Any]:
         """The content of `run.json`, its seal verified; raises SealBroken."""
-        return read_sealed(self.folder / "run.json", secret_key(self.state))
+        return self.state.read_sealed(self.folder / "run.json")
 
     @property
     def age(self) -> tuple[datetime, int]:
@@ -163,13 +163,13 @@ class Run:
     @property
     def receipt(self) -> dict[str, Any]:
         """The content of `receipt.json`, its seal verified; raises SealBroken."""
-        return read_sealed(self.folder / "receipt.json", secret_key(self.state))
+        return self.state.read_sealed(self.folder / "receipt.json")
 
     def write_test_receipt(self, receipt: Mapping[str, Any]) -> None:
         """Write the receipt of a test set that got a data gate of its own after the training."""
         path = self.test_receipt_path(receipt["data"]["test"]["digest"])
         self.state.path(*path.relative_to(self.state.folder).parts)  # makes the folder
-        write_sealed(path, receipt, secret_key(self.state))
+        self.state.write_sealed(path, receipt)
 
     def test_receipt_path(self, digest: str) -> Path:
         """Return the path of the receipt of a test set; it need not exist."""
@@ -183,7 +183,7 @@ class Run:
         first = self.receipt["data"].get("test", {}).get("digest")
         receipts = {first: ""} if first else {}
         for path in sorted((self.folder / "receipts").glob("*.json")):
-            receipt = read_sealed(path, secret_key(self.state))
+            receipt = self.state.read_sealed(path)
             if receipt["run"] == self.id:
                 receipts.setdefault(receipt["data"]["test"]["digest"], sha256_json(receipt))
         return receipts

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from ..data.dataset import Dataset
 
 
+class SealBroken(Exception):
+    """A file is missing, was not written by this state tree, or was changed since."""
+
+
 class StateDir:
     """The folder `.tunegate` of a project, which can hold personal data.
 
@@ -74,37 +78,52 @@ class StateDir:
 
         return Dataset.read(self.snapshot_path(digest), split, columns)
 
+    @property
+    def key(self) -> bytes:
+        """The 32 random bytes that this state tree seals with, made at first use, mode 0600."""
+        return key_file_content(self.path("key"))
 
-class SealBroken(Exception):
-    """A file is missing, was not written by this state tree, or was changed since."""
+    def write_sealed(self, path: Path, body: Mapping[str, Any]) -> None:
+        """Write a JSON file with its HMAC under the key `seal`, atomically, mode 0600."""
+        sealed = {**body, "seal": seal_of(body, self.key)}
+        text = json.dumps(sealed, indent=2, ensure_ascii=False, sort_keys=True)
+        atomic_write(path, text.encode() + b"\n", mode=0o600)
+
+    def read_sealed(self, path: Path, remedy: str = "") -> dict[str, Any]:
+        """Return what `write_sealed` wrote; raises SealBroken, with the `remedy` or that of a run."""
+        try:
+            body: dict[str, Any] = json.loads(path.read_bytes())
+            seal = body.pop("seal")
+        except FileNotFoundError:
+            raise SealBroken(f"{path} is missing: no gate opened for this run") from None
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise SealBroken(f"{path} was not written by tunegate") from None
+        if not isinstance(seal, str) or not hmac.compare_digest(seal, seal_of(body, self.key)):
+            remedy = remedy or f"restore it, or remove {path.parent} and run the data suite again"
+            changed = "was not written by a gate of this state tree, or was changed since"
+            raise SealBroken(f"{path} {changed}; {remedy}")
+        return body
+
+    def sign(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the body with the HMAC of this state tree, and the name of the key of it."""
+        named = {**body, "signed_by": sha256_bytes(self.key)[:12]}
+        return {**named, "seal": seal_of(named, self.key)}
+
+    def verify_signed(self, body: Mapping[str, Any]) -> None:
+        """Raise SealBroken where this state tree signed the body and it was changed since."""
+        path = self.folder / "key"
+        if "signed_by" not in body or not path.is_file():
+            return
+        key = path.read_bytes()
+        unsealed = {name: value for name, value in body.items() if name != "seal"}
+        is_ours = body["signed_by"] == sha256_bytes(key)[:12]
+        if is_ours and body.get("seal") != seal_of(unsealed, key):
+            raise SealBroken("it is not as tunegate wrote it here: it was edited since")
 
 
 def seal_of(body: Any, key: bytes) -> str:
     """Return the HMAC-SHA256 of the canonical JSON."""
     return hmac.new(key, canonical_json(body), hashlib.sha256).hexdigest()
-
-
-def write_sealed(path: Path, body: Mapping[str, Any], key: bytes) -> None:
-    """Write a JSON file with its HMAC under the key `seal`, atomically, mode 0600."""
-    sealed = {**body, "seal": seal_of(body, key)}
-    text = json.dumps(sealed, indent=2, ensure_ascii=False, sort_keys=True)
-    atomic_write(path, text.encode() + b"\n", mode=0o600)
-
-
-def read_sealed(path: Path, key: bytes, remedy: str = "") -> dict[str, Any]:
-    """Return what `write_sealed` wrote; raises SealBroken, with the `remedy` or that of a run."""
-    try:
-        body: dict[str, Any] = json.loads(path.read_bytes())
-        seal = body.pop("seal")
-    except FileNotFoundError:
-        raise SealBroken(f"{path} is missing: no gate opened for this run") from None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise SealBroken(f"{path} was not written by tunegate") from None
-    if not isinstance(seal, str) or not hmac.compare_digest(seal, seal_of(body, key)):
-        remedy = remedy or f"restore it, or remove {path.parent} and run the data suite again"
-        changed = "was not written by a gate of this state tree, or was changed since"
-        raise SealBroken(f"{path} {changed}; {remedy}")
-    return body
 
 
 def read_unverified(path: Path) -> dict[str, Any]:
@@ -116,11 +135,6 @@ def read_unverified(path: Path) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def secret_key(state: StateDir) -> bytes:
-    """Return the 32 random bytes that this state tree seals with, made at first use, mode 0600."""
-    return key_file_content(state.path("key"))
-
-
 def key_file_content(path: Path) -> bytes:
     """Return the key in this file, made at first use: by one of the processes that want it."""
     if not path.exists():
@@ -130,22 +144,3 @@ def key_file_content(path: Path) -> bytes:
             if not path.exists():
                 atomic_write(path, os.urandom(32), mode=0o600)
     return path.read_bytes()
-
-
-def sign(body: Mapping[str, Any], state: StateDir) -> dict[str, Any]:
-    """Return the body with the HMAC of this state tree, and the name of the key it is made with."""
-    key = secret_key(state)
-    named = {**body, "signed_by": sha256_bytes(key)[:12]}
-    return {**named, "seal": seal_of(named, key)}
-
-
-def verify_signed(body: Mapping[str, Any], state: StateDir) -> None:
-    """Raise SealBroken where this state tree signed the body and it was changed since."""
-    path = state.folder / "key"
-    if "signed_by" not in body or not path.is_file():
-        return
-    key = path.read_bytes()
-    unsealed = {name: value for name, value in body.items() if name != "seal"}
-    is_ours = body["signed_by"] == sha256_bytes(key)[:12]
-    if is_ours and body.get("seal") != seal_of(unsealed, key):
-        raise SealBroken("it is not as tunegate wrote it here: it was edited since")

@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 
 from tunegate.interfaces.trainer import Plan, Trained
-from tunegate.storage import state_dir
 from tunegate.storage.run import Run, RunNotFound, find_finished, run_id
-from tunegate.storage.state_dir import StateDir, secret_key
+from tunegate.storage.state_dir import StateDir
 
 NOON = datetime.fromisoformat("2026-01-02T12:00:00+00:00").timestamp()
 
@@ -70,9 +69,7 @@ def test_a_time_without_a_zone_is_utc(state: StateDir) -> None:
 
 def test_a_run_says_to_the_microsecond_when_it_was_finished(state: StateDir) -> None:
     run = Run(state, "run")
-    state_dir.write_sealed(
-        state.path("runs", "run", "receipt.json"), {"run": "run"}, secret_key(state)
-    )
+    state.write_sealed(state.path("runs", "run", "receipt.json"), {"run": "run"})
     run.write_record(Trained("folder:x", "d"), None, {})
     made = str(run.record["made"])
     assert made.endswith("+00:00")

@@ -13,9 +13,8 @@ import pytest
 
 from tunegate.errors import ConfigError
 from tunegate.interfaces.trainer import Plan, Trained
-from tunegate.storage import state_dir
 from tunegate.storage.run import Run, RunNotFound, find_finished, find_started, run_id
-from tunegate.storage.state_dir import SealBroken, StateDir, secret_key
+from tunegate.storage.state_dir import SealBroken, StateDir
 
 DATA = b'{"messages": [{"role": "user", "content": "a"}]}\n'
 TABLE = b"text,category\nhello,a\n"
@@ -53,7 +52,7 @@ def opened(state: StateDir, plan: Plan, **told: Any) -> Run:
     splits = {"train": plan.train, "validation": plan.validation}
     data = {split: {"digest": path.stem} for split, path in splits.items() if path}
     receipt = {"run": run.id, "data": data, **told}
-    state_dir.write_sealed(run.folder / "receipt.json", receipt, secret_key(state))
+    state.write_sealed(run.folder / "receipt.json", receipt)
     return Run(state, run.id)
 
 

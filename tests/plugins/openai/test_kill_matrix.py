@@ -15,9 +15,8 @@ import pytest
 from openai_parts import KEY, Provider
 
 from tunegate.interfaces.trainer import Plan
-from tunegate.storage import state_dir
 from tunegate.storage.run import Run, run_id
-from tunegate.storage.state_dir import StateDir, secret_key
+from tunegate.storage.state_dir import StateDir
 
 TRAINING = ("-m", "tunegate.gates.training_process")
 JOB = "/fine_tuning/jobs/ftjob-1"
@@ -40,9 +39,7 @@ def run(plan: Plan, tmp_path: Path) -> Run:
     run = Run(state, run_id(plan))
     run.write_intent(plan, [])
     data = {split: {"digest": path.stem} for split, path in kept.items()}
-    state_dir.write_sealed(
-        run.folder / "receipt.json", {"run": run.id, "data": data}, secret_key(state)
-    )
+    state.write_sealed(run.folder / "receipt.json", {"run": run.id, "data": data})
     return run
 
 
