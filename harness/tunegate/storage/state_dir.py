@@ -90,7 +90,7 @@ class StateDir:
         atomic_write(path, text.encode() + b"\n", mode=0o600)
 
     def read_sealed(self, path: Path, remedy: str = "") -> dict[str, Any]:
-        """Return what `write_sealed` wrote; raises SealBroken, with the `remedy` or that of a run."""
+        """Return what `write_sealed` wrote; raises SealBroken with the `remedy`, or that of a run."""
         try:
             body: dict[str, Any] = json.loads(path.read_bytes())
             seal = body.pop("seal")
