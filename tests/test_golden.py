@@ -36,8 +36,7 @@ from tunegate.results.prediction import Prediction
 from tunegate.results.scorecard import scorecard_digest as card_digest
 from tunegate.storage.answer_cache import AnswerCache
 from tunegate.storage.registry import Registry, promotions_in_force
-from tunegate.storage.run import Run, find_finished, run_id
-from tunegate.storage.state_dir import SealBroken, StateDir
+from tunegate.storage.state_dir import Run, SealBroken, StateDir, find_finished, run_id
 from tunegate.tokenization.spec import TokenizationSpec
 from tunegate.utils.hashing import sha256_json, sha256_spaced_json
 from tunegate_checks.data import (

@@ -23,8 +23,7 @@ import pytest
 from tunegate.cli.main import installed_commands, main
 from tunegate.gates import training_process
 from tunegate.interfaces.trainer import Plan
-from tunegate.storage.run import Run, run_id
-from tunegate.storage.state_dir import StateDir
+from tunegate.storage.state_dir import Run, StateDir, run_id
 from tunegate_openai.trainer import OpenAITrainer
 from tunegate_qlora.trainer import QLoRATrainer
 

@@ -11,8 +11,7 @@ from tiny_llama import ticket, write
 
 from tunegate.gates import training_process
 from tunegate.interfaces.trainer import Plan
-from tunegate.storage.run import Run, run_id
-from tunegate.storage.state_dir import StateDir
+from tunegate.storage.state_dir import Run, StateDir, run_id
 from tunegate_qlora.trainer import QLoRATrainer
 
 

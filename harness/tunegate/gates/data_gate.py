@@ -10,8 +10,7 @@ from ..errors import ConfigError
 from ..interfaces.installed import project_plugin_files
 from ..interfaces.trainer import Plan
 from ..session.context import SessionContext
-from ..storage.run import Run, run_id
-from ..storage.state_dir import SealBroken
+from ..storage.state_dir import Run, SealBroken, run_id
 from ..utils.hashing import sha256_json
 from ..utils.text import all_of, did_you_mean, os_error_text
 from .decision import Gate

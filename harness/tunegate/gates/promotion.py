@@ -13,8 +13,7 @@ from ..models.evaluation import recall_baseline
 from ..models.spec import Candidate
 from ..results.scorecard import scorecard_digest
 from ..storage.registry import CHAIN_KEYS, MODEL_KEYS, History, RegistryEntry
-from ..storage.run import Run
-from ..storage.state_dir import SealBroken, StateDir
+from ..storage.state_dir import Run, SealBroken, StateDir
 from ..utils.hashing import sha256_json
 from .new_test_set import UnseenTestSet, facts_of_test_set
 

@@ -26,8 +26,7 @@ from ..interfaces.model import ModelUnknown
 from ..interfaces.trainer import Trained, TrainingFailed
 from ..models.evaluation import measure_baseline, recall_baseline
 from ..models.spec import open_model
-from ..storage.run import Run
-from ..storage.state_dir import SealBroken, StateDir
+from ..storage.state_dir import Run, SealBroken, StateDir
 from ..utils.atomic import atomic_write
 from ..utils.masking import mask, masked_output
 from ..utils.processes import exit_with_parent

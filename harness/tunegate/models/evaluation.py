@@ -14,8 +14,14 @@ from ..interfaces.model import Model, ModelUnknown
 from ..results.labels import LabelRule
 from ..results.prediction import Predictions
 from ..results.scorecard import predictions_summary
-from ..storage.run import Run, RunNotFound, find_finished
-from ..storage.state_dir import SealBroken, StateDir, read_unverified
+from ..storage.state_dir import (
+    Run,
+    RunNotFound,
+    SealBroken,
+    StateDir,
+    find_finished,
+    read_unverified,
+)
 from ..utils.hashing import sha256_json
 from ..utils.masking import mask
 from ..utils.progress import Progress

@@ -8,8 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 from ..config.schema import load
 from ..interfaces.installed import Installed, ModelOpener
 from ..interfaces.model import Model, ModelUnknown
-from ..storage.run import Run, RunNotFound, find_finished
-from ..storage.state_dir import SealBroken, StateDir
+from ..storage.state_dir import Run, RunNotFound, SealBroken, StateDir, find_finished
 from .strategies import open_strategy
 
 RUN_SPECS = ("run:", "vllm:")

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ..gates.data_gate import DataGate
     from ..gates.model_gate import ModelGate
     from ..gates.new_test_set import NewTestSetGate
-    from ..storage.run import Run
+    from ..storage.state_dir import Run
     from .listing import SuiteListing
 
 OUTCOMES = pytest.StashKey[list[Outcome]]()

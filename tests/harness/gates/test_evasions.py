@@ -17,8 +17,7 @@ from tunegate import Dataset
 from tunegate.gates.promotion import PromotionRefused, check_promotable
 from tunegate.models.spec import resolve_candidate
 from tunegate.storage.registry import Registry, RegistryBroken
-from tunegate.storage.run import Run, find_finished
-from tunegate.storage.state_dir import SealBroken, StateDir
+from tunegate.storage.state_dir import Run, SealBroken, StateDir, find_finished
 
 if TYPE_CHECKING:
     from conftest import Project

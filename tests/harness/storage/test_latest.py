@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from tunegate.interfaces.trainer import Plan, Trained
-from tunegate.storage.run import Run, RunNotFound, find_finished, run_id
-from tunegate.storage.state_dir import StateDir
+from tunegate.storage.state_dir import Run, RunNotFound, StateDir, find_finished, run_id
 
 NOON = datetime.fromisoformat("2026-01-02T12:00:00+00:00").timestamp()
 

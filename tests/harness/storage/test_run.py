@@ -13,8 +13,15 @@ import pytest
 
 from tunegate.errors import ConfigError
 from tunegate.interfaces.trainer import Plan, Trained
-from tunegate.storage.run import Run, RunNotFound, find_finished, find_started, run_id
-from tunegate.storage.state_dir import SealBroken, StateDir
+from tunegate.storage.state_dir import (
+    Run,
+    RunNotFound,
+    SealBroken,
+    StateDir,
+    find_finished,
+    find_started,
+    run_id,
+)
 
 DATA = b'{"messages": [{"role": "user", "content": "a"}]}\n'
 TABLE = b"text,category\nhello,a\n"

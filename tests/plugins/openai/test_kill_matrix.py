@@ -15,8 +15,7 @@ import pytest
 from openai_parts import KEY, Provider
 
 from tunegate.interfaces.trainer import Plan
-from tunegate.storage.run import Run, run_id
-from tunegate.storage.state_dir import StateDir
+from tunegate.storage.state_dir import Run, StateDir, run_id
 
 TRAINING = ("-m", "tunegate.gates.training_process")
 JOB = "/fine_tuning/jobs/ftjob-1"

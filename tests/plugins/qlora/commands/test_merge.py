@@ -19,8 +19,7 @@ from tunegate.interfaces.trainer import TrainingFailed
 from tunegate.models import spec
 from tunegate.models.evaluation import measure_baseline
 from tunegate.results.labels import exact
-from tunegate.storage.run import Run, find_finished
-from tunegate.storage.state_dir import StateDir
+from tunegate.storage.state_dir import Run, StateDir, find_finished
 from tunegate_qlora.commands import merge
 from tunegate_qlora.model import weights
 from tunegate_qlora.model.local_model import open_folder
