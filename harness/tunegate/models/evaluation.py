@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from ..data.dataset import Dataset
 from ..errors import ConfigError
-from ..interfaces.builtin_models import open_file
+from ..interfaces.builtin_models import FileModel
 from ..interfaces.model import Model, ModelUnknown
 from ..results.labels import LabelRule
 from ..results.prediction import Predictions
@@ -85,7 +85,7 @@ def kept_predictions(run: Run, card: Mapping[str, Any], test: Dataset) -> Predic
     state, digest, candidate = run.state, str(card["model_digest"]), card.get("candidate", "")
     if candidate.startswith("file:"):
         try:
-            model = open_file(candidate.removeprefix("file:"), state.root)
+            model = FileModel(candidate.removeprefix("file:"), state.root)
             return predict(model, test, state) if model.digest == digest else None
         except ModelUnknown:
             return None
