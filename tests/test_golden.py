@@ -29,16 +29,14 @@ from tunegate.gates.promotion import check_promotable
 from tunegate.interfaces.installed import load_files
 from tunegate.interfaces.model import Request
 from tunegate.interfaces.trainer import Plan, Trainer
-from tunegate.models import baseline as baselines
+from tunegate.models import evaluation as baselines
 from tunegate.models.spec import open_model, resolve_candidate
 from tunegate.results.acceptance import accepting
 from tunegate.results.prediction import Prediction
 from tunegate.results.scorecard import scorecard_digest as card_digest
 from tunegate.storage.answer_cache import AnswerCache
 from tunegate.storage.registry import Registry, promotions_in_force
-from tunegate.storage.run import Run, find_finished, run_id
-from tunegate.storage.seal import SealBroken
-from tunegate.storage.state_dir import StateDir
+from tunegate.storage.state_dir import Run, SealBroken, StateDir, find_finished, run_id
 from tunegate.tokenization.spec import TokenizationSpec
 from tunegate.utils.hashing import sha256_json, sha256_spaced_json
 from tunegate_checks.data import (

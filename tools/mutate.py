@@ -1,7 +1,7 @@
 """Plants small faults into files, one at a time, and prints which of them the tests see.
 
     python tools/mutate.py FILE... --tests TESTS... [--number 20] [--seed 0] [--preload MODULE...]
-    python tools/mutate.py harness/tunegate/storage/seal.py --tests tests/harness/storage
+    python tools/mutate.py harness/tunegate/storage/state_dir.py --tests tests/harness/storage
 
 Run it in the root of the checkout; the faults go into a temporary copy of it. TESTS, files and
 folders, are first run without a fault to learn which lines each test executes; faults are planted

@@ -33,24 +33,19 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_MODULE_OF = {
-    "Ask": "models.predict",
-    "ConfigError": "errors",
-    "Dataset": "data.dataset",
-    "Example": "data.dataset",
-    "Finding": "results.finding",
-    "Findings": "results.finding",
-    "JudgePanel": "models.predict",
-    "LabelRule": "results.labels",
-    "Limits": "config.schema",
-    "Prediction": "results.prediction",
-    "Predictions": "results.prediction",
-    "Score": "results.score",
-    "TokenizationSpec": "tokenization.spec",
-    "Unmeasurable": "results.score",
-    "check": "checking.decorator",
-    "proportion": "results.score",
+_NAMES = {
+    "checking.decorator": "check",
+    "config.schema": "Limits",
+    "data.dataset": "Dataset Example",
+    "errors": "ConfigError",
+    "models.predict": "Ask JudgePanel",
+    "results.finding": "Finding Findings",
+    "results.labels": "LabelRule",
+    "results.prediction": "Prediction Predictions",
+    "results.score": "Score Unmeasurable proportion",
+    "tokenization.spec": "TokenizationSpec",
 }
+_MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
 __all__ = [*_MODULE_OF, "__version__"]
 
 

@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tunegate.storage.run import Run
+from tunegate.storage.state_dir import Run
 from tunegate.tokenization.encode import EncodedRow
 from tunegate.utils.atomic import atomic_folder
 from tunegate.utils.hashing import sha256_bytes, sha256_file, sha256_json

@@ -11,7 +11,7 @@ from tunegate.gates import training_process
 from tunegate.interfaces import installed
 from tunegate.interfaces.trainer import Trained
 from tunegate.storage.registry import current_user
-from tunegate.storage.run import Run
+from tunegate.storage.state_dir import Run
 from tunegate.tokenization.chat_template import TemplateError, load_template
 from tunegate.utils.atomic import atomic_folder
 from tunegate.utils.timestamps import timestamp

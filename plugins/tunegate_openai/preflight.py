@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tunegate import Dataset
 from tunegate.data.dataset import preference_sides
 from tunegate.interfaces.trainer import Plan, Problem, TrainingFailed
-from tunegate.tokenization.counters import OpenAITokenCounter
+from tunegate.tokenization.spec import OpenAITokenCounter
 
 from .client import connect, readable_errors
 from .settings import Settings

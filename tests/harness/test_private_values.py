@@ -20,13 +20,10 @@ from urllib.parse import quote
 
 import pytest
 
-from tunegate.cli.commands import installed_commands
-from tunegate.cli.main import main
+from tunegate.cli.main import installed_commands, main
 from tunegate.gates import training_process
 from tunegate.interfaces.trainer import Plan
-from tunegate.storage.run import Run, run_id
-from tunegate.storage.seal import secret_key, write_sealed
-from tunegate.storage.state_dir import StateDir
+from tunegate.storage.state_dir import Run, StateDir, run_id
 from tunegate_openai.trainer import OpenAITrainer
 from tunegate_qlora.trainer import QLoRATrainer
 
@@ -222,7 +219,7 @@ def open_run(root: Path, trainer: Any, given: dict[str, Any]) -> str:
     run = Run(state, run_id(plan))
     run.write_intent(plan, [])
     data = {split: {"path": f"{split}.jsonl", "digest": path.stem} for split, path in kept.items()}
-    write_sealed(run.folder / "receipt.json", {"run": run.id, "data": data}, secret_key(state))
+    state.write_sealed(run.folder / "receipt.json", {"run": run.id, "data": data})
     return run.id
 
 

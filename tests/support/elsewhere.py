@@ -11,10 +11,7 @@ from tiny_llama import ticket, write
 
 from tunegate.gates import training_process
 from tunegate.interfaces.trainer import Plan
-from tunegate.storage import seal
-from tunegate.storage.run import Run, run_id
-from tunegate.storage.seal import secret_key
-from tunegate.storage.state_dir import StateDir
+from tunegate.storage.state_dir import Run, StateDir, run_id
 from tunegate_qlora.trainer import QLoRATrainer
 
 
@@ -44,7 +41,7 @@ def open_gate(root: Path, tested: bool = True, **said: Any) -> Run:
     run = Run(state, run_id(plan))
     run.write_intent(plan, [])
     data = {split: {"path": f"{split}.jsonl", "digest": path.stem} for split, path in kept.items()}
-    seal.write_sealed(run.folder / "receipt.json", {"run": run.id, "data": data}, secret_key(state))
+    state.write_sealed(run.folder / "receipt.json", {"run": run.id, "data": data})
     return run
 
 

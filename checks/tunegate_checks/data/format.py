@@ -14,8 +14,7 @@ from typing import Any
 from tunegate import Finding, check
 from tunegate.checking import parallel
 from tunegate.data.canonical import content_text
-from tunegate.data.dataset import Dataset, Example, rejected_messages
-from tunegate.data.reading import open_questions
+from tunegate.data.dataset import Dataset, Example, open_questions, rejected_messages
 
 from ._junk import JUNK_HINTS, junk_faults
 from ._tool_calls import UNNAMED_RESULT, Fault, format_json, tool_call_faults
@@ -44,7 +43,7 @@ def find(
 
     Rows that could not be read come first, those of one unknown shape in one finding; then fields
     that say a row is bad or counts less, until the configuration says what they mean
-    (`tunegate.data.reading`). Other fields of a row beside its messages (a language, a source) are
+    (`tunegate.data.dataset`). Other fields of a row beside its messages (a language, a source) are
     allowed; an unknown key of a message is a finding, since no service acts on it. A rejected
     reply must follow the same rules as the preferred one, in its place.
 

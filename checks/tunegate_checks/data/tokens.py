@@ -12,8 +12,8 @@ from itertools import pairwise
 from tunegate import Finding, TokenizationSpec, check
 from tunegate.data.dataset import Dataset, Example, preference_sides, rejected_reply
 from tunegate.tokenization.chat_template import TemplateError, TemplateOptions, load_template
-from tunegate.tokenization.counters import OpenAITokenCounter, TokenCount
 from tunegate.tokenization.encode import IGNORE_INDEX, NotTrainable, encode_example, is_trained_on
+from tunegate.tokenization.spec import OpenAITokenCounter, TokenCount
 from tunegate.utils.optional_deps import install_command
 
 # What the trainer does with a row that is too long, by `on_overflow`; "raise" ends the training.

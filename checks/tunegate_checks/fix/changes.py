@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tunegate.data.dataset import PLAIN_READING, Dataset, Example
+from tunegate.data.dataset import PLAIN_READING, Dataset, Example, Reading
 from tunegate.data.formats.row_format import Fields
-from tunegate.data.reading import Reading
 from tunegate.utils.strict_json import to_json_line
 
 from .read import Row, Source

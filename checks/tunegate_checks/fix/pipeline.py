@@ -7,9 +7,9 @@ from tunegate import ConfigError, Dataset
 from tunegate.config.data_files import find_data_files, read_file, read_system_prompt
 from tunegate.config.schema import Config
 from tunegate.data import SPLITS
-from tunegate.data.hf_datasets import is_saved_folder
+from tunegate.data.dataset import Reading
 from tunegate.data.json_lines import is_table_data
-from tunegate.data.reading import Reading
+from tunegate.data.tables import is_saved_folder
 from tunegate.utils.atomic import atomic_write_all
 
 from ..review.sheet import corrections

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from tunegate.models.predict import JudgePanel
 from tunegate.results.score import Score, Unmeasurable, format_value
-from tunegate.storage.seal import read_unverified
+from tunegate.storage.state_dir import read_unverified
 from tunegate.utils.atomic import atomic_write
 from tunegate.utils.hashing import sha256_json
 

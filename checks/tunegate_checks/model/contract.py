@@ -1,8 +1,8 @@
 """Hold answers to the contract that the data keeps: the pandera schema of `data.schema`."""
 
 from tunegate import Example, Finding, Findings, LabelRule, Predictions, Score
+from tunegate.data.dataset import Reading
 from tunegate.data.formats.row_format import assistant_message
-from tunegate.data.reading import Reading
 from tunegate.data.row_schema import WHOLE_ROW, RowSchema, json_object
 from tunegate.results.labels import exact
 from tunegate.utils.text import shorten

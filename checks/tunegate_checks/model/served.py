@@ -29,8 +29,7 @@ from tunegate.models.predict import cached_predictions, predict
 from tunegate.models.spec import open_model, resolve_candidate
 from tunegate.results.prediction import Prediction, Predictions
 from tunegate.results.score import Score, format_value
-from tunegate.storage.run import find_finished
-from tunegate.storage.state_dir import StateDir
+from tunegate.storage.state_dir import StateDir, find_finished
 from tunegate.utils import progress
 from tunegate.utils.masking import blank, hide_values, mask
 from tunegate.utils.text import common_length

@@ -1,1 +1,1 @@
-"""The commands of `tunegate`, one module each; see `tunegate.cli.commands.Command`."""
+"""The commands of `tunegate`, one module each; see `tunegate.cli.main.Command`."""

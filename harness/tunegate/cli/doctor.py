@@ -25,8 +25,7 @@ from ..config.schema import Config, load
 from ..config.suite_files import older_than_installed
 from ..errors import ConfigError
 from ..storage.registry import Registry, RegistryBroken
-from ..storage.run import RunNotFound, find_finished
-from ..storage.state_dir import StateDir
+from ..storage.state_dir import RunNotFound, StateDir, find_finished
 from ..utils.masking import HIDDEN, find_private, is_secret
 from ..utils.optional_deps import install_command
 

@@ -204,12 +204,6 @@ def write_pipeline(folder: Path, service: str) -> list[str]:
     return [_file_line(folder, path, existed), "", hint]
 
 
-def has_merge_driver(folder: Path) -> bool:
-    """Return whether `.gitattributes` of a project names the merge driver."""
-    path = folder / ".gitattributes"
-    return path.is_file() and GIT_ATTRIBUTE in path.read_text("utf-8").splitlines()
-
-
 def set_merge_driver(folder: Path) -> list[str]:
     """Name the merge driver in `.gitattributes`, and set it in this clone; raises ConfigError."""
     path, lines = folder / ".gitattributes", []
@@ -227,7 +221,9 @@ def set_merge_driver(folder: Path) -> list[str]:
 def merge_driver_offer(folder: Path) -> list[str]:
     """Return the commands that set the merge driver; none outside of git, or where it is named."""
     in_git = any((above / ".git").exists() for above in (folder, *folder.parents))
-    if not in_git or has_merge_driver(folder):
+    path = folder / ".gitattributes"
+    is_named = path.is_file() and GIT_ATTRIBUTE in path.read_text("utf-8").splitlines()
+    if not in_git or is_named:
         return []
     return [
         "",

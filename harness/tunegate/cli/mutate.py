@@ -17,8 +17,7 @@ from typing import Any
 from ..config.project import current_project
 from ..errors import ConfigError
 from ..exit_codes import UNMEASURABLE
-from ..mutation.faults import FAULTS
-from ..mutation.mutants import MISSED, NOT_RUN, Mutants
+from ..mutation.faults import FAULTS, MISSED, NOT_RUN, Mutants
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

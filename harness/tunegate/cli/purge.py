@@ -13,8 +13,7 @@ from ..config.project import current_project
 from ..errors import ConfigError
 from ..models.predict import request_of
 from ..storage.answer_cache import AnswerCache, delete_judge_answers
-from ..storage.run import Run
-from ..storage.state_dir import StateDir
+from ..storage.state_dir import Run, StateDir
 from ..utils.text import counted
 
 

@@ -7,8 +7,7 @@ import argparse
 
 from ..config.project import current_project
 from ..gates.training_process import train_in_child
-from ..storage.run import find_started
-from ..storage.state_dir import StateDir
+from ..storage.state_dir import StateDir, find_started
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,12 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..data import SPLITS
-from ..data.dataset import PLAIN_READING, Dataset
+from ..data.dataset import PLAIN_READING, Dataset, Reading
 from ..data.formats.columns import mapped_columns
-from ..data.hf_datasets import is_saved_folder, read_saved
 from ..data.json_lines import check_encoding, is_table, select_split, split_rows
-from ..data.reading import Reading
-from ..data.tables import column_names, shape_advice
+from ..data.tables import column_names, is_saved_folder, read_saved, shape_advice
 from ..errors import ConfigError
 from ..utils.hashing import sha256_bytes
 from ..utils.text import did_you_mean

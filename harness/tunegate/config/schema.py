@@ -18,8 +18,8 @@ from pydantic import (
     model_validator,
 )
 
+from ..data.dataset import Reading
 from ..data.formats.columns import COLUMNS_EXAMPLE, missing_columns
-from ..data.reading import Reading
 from ..errors import ConfigError
 from ..interfaces.programs import Program
 from ..results.labels import LabelRule, label_rule, label_rule_of_table, transformed

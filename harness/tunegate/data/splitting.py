@@ -16,11 +16,9 @@ from ..utils.atomic import atomic_write
 from ..utils.strict_json import Unreadable, to_json_line
 from ..utils.text import counted, without_edge_punctuation
 from . import SPLITS, comparison
-from .dataset import PLAIN_READING, Dataset, Example
-from .hf_datasets import read_saved
+from .dataset import PLAIN_READING, Dataset, Example, Reading
 from .json_lines import check_encoding, is_table, select_split, split_rows
-from .reading import Reading
-from .tables import column_names, shape_advice
+from .tables import column_names, read_saved, shape_advice
 
 MIN_ROWS_PER_VALUE = 3  # on average, to spread a value over the three splits
 

@@ -10,8 +10,7 @@ from ..errors import ConfigError
 from ..interfaces.installed import project_plugin_files
 from ..interfaces.trainer import Plan
 from ..session.context import SessionContext
-from ..storage.run import Run, run_id
-from ..storage.seal import SealBroken, secret_key, write_sealed
+from ..storage.state_dir import Run, SealBroken, run_id
 from ..utils.hashing import sha256_json
 from ..utils.text import all_of, did_you_mean, os_error_text
 from .decision import Gate
@@ -70,7 +69,7 @@ class DataGate(Gate):
             run.write_intent(plan, project_plugin_files(session.plugin_manager))
             receipt = self.receipt(run.id, decision, self.settings)
             receipt["intent"] = sha256_json(run.intent)
-            write_sealed(run.folder / "receipt.json", receipt, secret_key(state))
+            state.write_sealed(run.folder / "receipt.json", receipt)
         passed_all = f"{all_of(len(decision.collected.tests), 'test')} of the suite passed"
         session.say("gate", f"open: {passed_all} on exactly these bytes", good=True)
         for note in self.notes(decision):

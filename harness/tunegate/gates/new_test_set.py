@@ -13,9 +13,7 @@ from ..data.comparison import question_key
 from ..data.dataset import Dataset
 from ..errors import ConfigError
 from ..session.context import SessionContext
-from ..storage.run import Run, find_finished
-from ..storage.seal import SealBroken
-from ..storage.state_dir import StateDir
+from ..storage.state_dir import Run, SealBroken, StateDir, find_finished
 from ..utils.text import counted
 from .decision import Gate
 

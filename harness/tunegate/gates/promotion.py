@@ -9,13 +9,11 @@ from typing import Any
 
 from ..data.comparison import rows_in_training
 from ..data.dataset import Dataset
-from ..models.baseline import recall_baseline
+from ..models.evaluation import recall_baseline
 from ..models.spec import Candidate
 from ..results.scorecard import scorecard_digest
 from ..storage.registry import CHAIN_KEYS, MODEL_KEYS, History, RegistryEntry
-from ..storage.run import Run
-from ..storage.seal import SealBroken, verify_signed
-from ..storage.state_dir import StateDir
+from ..storage.state_dir import Run, SealBroken, StateDir
 from ..utils.hashing import sha256_json
 from .new_test_set import UnseenTestSet, facts_of_test_set
 
@@ -102,7 +100,7 @@ def line_faults(history: History, number: int, state: StateDir) -> Iterator[str]
 def entry_faults(entry: RegistryEntry, run: Run | None, state: StateDir) -> Iterator[str]:
     """Yield how a line of the registry differs from what was signed, and from its run's files."""
     try:
-        verify_signed(entry, state)
+        state.verify_signed(entry)
     except SealBroken as error:
         yield str(error)
     if run is None:

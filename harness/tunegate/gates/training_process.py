@@ -24,11 +24,9 @@ from ..config.schema import load
 from ..interfaces.installed import Installed, load_files
 from ..interfaces.model import ModelUnknown
 from ..interfaces.trainer import Trained, TrainingFailed
-from ..models.baseline import measure_baseline, recall_baseline
+from ..models.evaluation import measure_baseline, recall_baseline
 from ..models.spec import open_model
-from ..storage.run import Run
-from ..storage.seal import SealBroken
-from ..storage.state_dir import StateDir
+from ..storage.state_dir import Run, SealBroken, StateDir
 from ..utils.atomic import atomic_write
 from ..utils.masking import mask, masked_output
 from ..utils.processes import exit_with_parent

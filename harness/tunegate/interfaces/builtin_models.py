@@ -16,9 +16,15 @@ from .model import Answer, ModelUnknown, Request
 
 
 class FileModel:
-    """Answers from a JSON Lines file; in `lines` each has what it answers, or "", before it."""
+    """The model `file:PATH`: answers of a JSON Lines file; before each in `lines`, to what, or "".
 
-    def __init__(self, path: Path) -> None:
+    Raises ModelUnknown where it is not a file of answers.
+    """
+
+    def __init__(self, rest: str, root: Path) -> None:
+        path = root / rest
+        if not path.is_file():
+            raise ModelUnknown(f"file:{rest}: {path} is not a file")
         data = path.read_bytes()
         self.name = f"file:{path.name}"
         self.digest = sha256_bytes(data)
@@ -79,14 +85,6 @@ class FunctionModel:
                 except (Exception, SystemExit) as error:  # a user's function may raise anything
                     answer = Answer(0, error=" ".join(f"{type(error).__name__}: {error}".split()))
                 yield replace(answer, row=request.row, latency=time.perf_counter() - start)
-
-
-def open_file(rest: str, root: Path) -> FileModel:
-    """Return the model `file:PATH`; raises ModelUnknown where it is not a file of answers."""
-    path = root / rest
-    if not path.is_file():
-        raise ModelUnknown(f"file:{rest}: {path} is not a file")
-    return FileModel(path)
 
 
 def open_function(rest: str, root: Path) -> FunctionModel:

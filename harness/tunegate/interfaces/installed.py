@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from . import hookspecs
-from .builtin_models import open_file, open_function
+from .. import interfaces
+from .builtin_models import FileModel, open_function
 from .model import Model
 from .trainer import Trainer
 
@@ -28,9 +28,9 @@ class Installed:
 def load_installed(manager: pytest.PytestPluginManager) -> Installed:
     """Load the `tunegate` entry points, and call the two hooks of every plugin."""
     if not hasattr(manager.hook, "pytest_tunegate_trainers"):
-        manager.add_hookspecs(hookspecs)
+        manager.add_hookspecs(interfaces)
     manager.load_setuptools_entrypoints("tunegate")
-    installed = Installed(openers={"file": open_file, "python": open_function})
+    installed = Installed(openers={"file": FileModel, "python": open_function})
     manager.hook.pytest_tunegate_trainers(
         register=lambda trainer: installed.trainers.__setitem__(trainer.name, trainer)
     )
@@ -49,7 +49,7 @@ def project_plugin_files(manager: pytest.PytestPluginManager) -> list[Path]:
 def load_files(files: Iterable[Path]) -> Installed:
     """Import these plugin files and collect what is installed, as pytest did in the parent."""
     manager = pytest.PytestPluginManager()
-    manager.add_hookspecs(hookspecs)
+    manager.add_hookspecs(interfaces)
     for file in files:
         sys.path.insert(0, str(file.parent))
         spec = importlib.util.spec_from_file_location(file.stem, file)

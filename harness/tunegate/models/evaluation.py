@@ -1,5 +1,6 @@
-"""The evaluations of models that belong to no run, and finding what was judged by its name."""
+"""What is kept of models that were asked: evaluations without a run, baselines; and their names."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
@@ -8,14 +9,22 @@ from typing import Any, Self
 
 from ..data.dataset import Dataset
 from ..errors import ConfigError
-from ..interfaces.builtin_models import open_file
-from ..interfaces.model import ModelUnknown
+from ..interfaces.builtin_models import FileModel
+from ..interfaces.model import Model, ModelUnknown
+from ..results.labels import LabelRule
 from ..results.prediction import Predictions
-from ..storage.run import Run, RunNotFound, find_finished
-from ..storage.seal import SealBroken, read_unverified
-from ..storage.state_dir import StateDir
+from ..results.scorecard import predictions_summary
+from ..storage.state_dir import (
+    Run,
+    RunNotFound,
+    SealBroken,
+    StateDir,
+    find_finished,
+    read_unverified,
+)
 from ..utils.hashing import sha256_json
 from ..utils.masking import mask
+from ..utils.progress import Progress
 from ..utils.timestamps import time_key
 from .predict import cached_predictions, predict
 
@@ -25,6 +34,7 @@ SCORECARD_KEYS = {
     *("scores", "test", "gate", "model_digest", "made", "inventory", "removed"),
     *("predictions", "baseline", "incumbent"),
 }
+RECORD_KEYS = {"model", "digest", "test", "n", "right", "errors"}  # of a baseline
 
 
 class Evaluation(Run):
@@ -75,7 +85,7 @@ def kept_predictions(run: Run, card: Mapping[str, Any], test: Dataset) -> Predic
     state, digest, candidate = run.state, str(card["model_digest"]), card.get("candidate", "")
     if candidate.startswith("file:"):
         try:
-            model = open_file(candidate.removeprefix("file:"), state.root)
+            model = FileModel(candidate.removeprefix("file:"), state.root)
             return predict(model, test, state) if model.digest == digest else None
         except ModelUnknown:
             return None
@@ -129,3 +139,37 @@ def _age(run: Run) -> tuple[datetime, int]:
     """Return when something was trained or judged last, as a key that sorts the newest last."""
     ages = [time_key(path, card["made"]) for path, card in read_scorecards(run).items()]
     return max(ages if isinstance(run, Evaluation) else [*ages, run.age])
+
+
+def measure_baseline(
+    model: Model, spec: str, test: Dataset, rule: LabelRule, state: StateDir, progress: Progress
+) -> Predictions:
+    """Put the test set to the base model, opened by `spec`, and record how many are right."""
+    predictions = predict(model, test, state, progress)
+    record = {**predictions_summary(predictions, rule), "model": mask(spec), "digest": model.digest}
+    state.write_sealed(_record_path(state, spec, test.identity), record)
+    return predictions
+
+
+def recall_baseline(
+    state: StateDir, spec: str, test_identity: str, *, sealed: bool = False
+) -> dict[str, Any] | None:
+    """Return the record of this base model on this test set; None where it was not measured.
+
+    It holds `model`, `digest`, `test`, `n`, `right` and `errors`. Older versions wrote it without a
+    seal: with `sealed`, such a record is none. Raises SealBroken where it was changed.
+    """
+    path = _record_path(state, spec, test_identity)
+    if not path.exists():
+        return None
+    try:
+        record: Any = json.loads(path.read_bytes())
+    except ValueError:
+        record = None
+    if not isinstance(record, dict) or "seal" in record:
+        return state.read_sealed(path, f"remove {path}: it is measured again")
+    return record if record.keys() >= RECORD_KEYS and not sealed else None
+
+
+def _record_path(state: StateDir, spec: str, test_identity: str) -> Path:
+    return state.path("baselines", f"{sha256_json(spec)[:12]}-{test_identity[:12]}.json")

@@ -9,9 +9,7 @@ from ..config.schema import load
 from ..interfaces.installed import Installed, ModelOpener
 from ..interfaces.model import Model, ModelUnknown
 from ..storage.registry import Registry
-from ..storage.run import Run, RunNotFound, find_finished
-from ..storage.seal import SealBroken
-from ..storage.state_dir import StateDir
+from ..storage.state_dir import Run, RunNotFound, SealBroken, StateDir, find_finished
 from .strategies import open_strategy
 
 RUN_SPECS = ("run:", "vllm:")

@@ -25,7 +25,7 @@ from ..results.outcome import Outcome, collect_outcomes, record
 from ..results.score import Score, Unmeasurable
 from ..results.session_results import REPORT_PROPERTY, SessionResults, outcome_dicts
 from ..session.context import DEFAULT_ALIAS, SessionContext
-from ..storage.seal import SealBroken
+from ..storage.state_dir import SealBroken
 from ..utils.hashing import sha256_ascii_json
 from ..utils.masking import let_through, mask
 from ..utils.text import os_error_text
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ..gates.data_gate import DataGate
     from ..gates.model_gate import ModelGate
     from ..gates.new_test_set import NewTestSetGate
-    from ..storage.run import Run
+    from ..storage.state_dir import Run
     from .listing import SuiteListing
 
 OUTCOMES = pytest.StashKey[list[Outcome]]()

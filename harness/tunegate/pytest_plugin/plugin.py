@@ -30,8 +30,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     if root is None:
         pluginmanager.register(SuitesBelow(), "tunegate-suites-below")
         return
-    import tunegate.interfaces.hookspecs as hookspecs
-
+    from .. import interfaces
     from ..utils.timestamps import parse_age
     from . import fixtures
     from .hooks import GateSession
@@ -53,7 +52,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     add("--max-answer-age", metavar="AGE", type=parse_age, help="ask again what is older: 7d, 12h")
     add("--why", metavar="TEXT", default="", help="the reason, for the registry")
     add("--inventory", metavar="FILE", help="write the collected tests as JSON")
-    pluginmanager.add_hookspecs(hookspecs)
+    pluginmanager.add_hookspecs(interfaces)
     pluginmanager.register(fixtures, "tunegate-fixtures")
     pluginmanager.register(GateSession(root), "tunegate-session")
 

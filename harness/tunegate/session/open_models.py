@@ -16,7 +16,7 @@ from ..interfaces.builtin_models import FileModel
 from ..interfaces.installed import ModelOpener
 from ..interfaces.model import Answer, Budget, Model, ModelUnknown, Request, hold_to_budget
 from ..models import predict
-from ..models.baseline import measure_baseline
+from ..models.evaluation import measure_baseline
 from ..models.spec import Candidate, model_spec, open_model
 from ..results.prediction import Predictions
 from ..storage.answer_cache import record_judge

@@ -72,8 +72,8 @@ def flip(sketches: Array, sizes: Array, letters: Array) -> None:
 
 
 @_compiled
-def _load_pattern(text: Array, slots: Array, masks: Array) -> int:
-    """Set a bit in `masks` for each place of each letter of the pattern; return how many letters.
+def _load_pattern(text: Array, slots: Array, masks: Array) -> None:
+    """Set a bit in `masks` for each place of each letter of the pattern.
 
     `slots` gets the row of `masks` for each letter of the pattern, from 1; row 0 stays empty.
     """
@@ -83,7 +83,6 @@ def _load_pattern(text: Array, slots: Array, masks: Array) -> int:
             used += 1
             slots[text[k]] = used
         masks[slots[text[k]], k >> 6] |= np.uint64(1) << np.uint64(k & 63)
-    return used
 
 
 @_compiled

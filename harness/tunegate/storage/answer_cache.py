@@ -13,8 +13,7 @@ from ..data.canonical import request_digest
 from ..errors import ConfigError
 from ..interfaces.model import Answer, Request
 from ..utils.hashing import sha256_json
-from .seal import key_file_content, seal_of
-from .state_dir import StateDir
+from .state_dir import StateDir, key_file_content, seal_of
 
 VERSION = 4  # of the schema, kept in the database's user_version
 TIMEOUT = 60  # seconds to wait for others that write

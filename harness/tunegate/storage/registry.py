@@ -25,7 +25,6 @@ from ..utils.atomic import atomic_write
 from ..utils.hashing import sha256_bytes
 from ..utils.masking import find_private
 from ..utils.timestamps import timestamp
-from .seal import sign
 from .state_dir import StateDir
 
 Line = tuple[str, bytes]  # where it stands, "FILE, line N", and its bytes without the line end
@@ -310,7 +309,7 @@ class Registry:
         """Return the line of an entry that is made now, signed by the state tree."""
         made = {"who": current_user(), "when": timestamp("seconds")}
         entry = {k: v for k, v in {**facts, **decision, **made}.items() if k != "seal"}
-        return json.dumps(sign(entry, self.state), ensure_ascii=False, sort_keys=True).encode()
+        return json.dumps(self.state.sign(entry), ensure_ascii=False, sort_keys=True).encode()
 
     def current(self, alias: str) -> RegistryEntry | None:
         """Return the promotion in force of an alias; None where it has none."""

@@ -14,7 +14,7 @@ from typing import Any
 from ..data.canonical import Calls, content_text, read_reply, to_json
 from ..utils.hashing import sha256_bytes
 from ..utils.strict_json import parse_json_text
-from .render_limits import MAX_MEMORY, RenderStopped, uses_powers, within_limits
+from .render_limits import MAX_MEMORY, RenderStopped, memory, uses_powers, watchdog
 
 # Some templates, such as Llama 3.2's, write today's date. They get this date instead, in training
 # and after it, so that a prompt does not change from day to day. Llama's templates use it when they
@@ -117,7 +117,7 @@ class ChatTemplate:
             template = _STRFTIME_NOW.sub(lambda m: repr(FIXED_DATE.strftime(m[2])), template)
         else:  # several templates by name: the tokenizer chooses
             template = None
-        with within_limits():
+        with memory.hold(), watchdog.watch():
             rendered: str = self.tokenizer.apply_chat_template(
                 [_with_arguments(m, form) for m in messages], tools=[*tools] or None,
                 tokenize=False, add_generation_prompt=prompt, chat_template=template,

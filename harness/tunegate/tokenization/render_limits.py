@@ -111,14 +111,7 @@ def _bound_memory() -> tuple[int, int] | None:
     return before
 
 
-_watchdog, _memory = Watchdog(), MemoryLimit()
-
-
-@contextmanager
-def within_limits() -> Iterator[None]:
-    """Render a template inside the block; raises RenderStopped, MemoryError."""
-    with _memory.hold(), _watchdog.watch():
-        yield
+watchdog, memory = Watchdog(), MemoryLimit()  # a template is rendered while both hold
 
 
 def uses_powers(template: str) -> bool:

@@ -12,8 +12,7 @@ from tunegate.config.project import current_project
 from tunegate.config.settings import parse_settings
 from tunegate.errors import ConfigError
 from tunegate.interfaces.trainer import TrainingFailed
-from tunegate.storage.run import find_started
-from tunegate.storage.state_dir import StateDir
+from tunegate.storage.state_dir import StateDir, find_started
 
 from ..client import connect, readable_errors
 from ..settings import Settings

@@ -8,9 +8,14 @@ from filelock import Timeout
 from tunegate.config.project import current_project
 from tunegate.errors import ConfigError
 from tunegate.interfaces.model import ModelUnknown
-from tunegate.storage.run import Run, RunNotFound, find_finished, find_started
-from tunegate.storage.seal import SealBroken
-from tunegate.storage.state_dir import StateDir
+from tunegate.storage.state_dir import (
+    Run,
+    RunNotFound,
+    SealBroken,
+    StateDir,
+    find_finished,
+    find_started,
+)
 
 from ..runtime.libraries import missing_requirements, quiet_libraries
 

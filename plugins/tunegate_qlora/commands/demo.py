@@ -23,8 +23,7 @@ from tunegate.config.schema import Config, load
 from tunegate.errors import ConfigError
 from tunegate.results.score import wilson
 from tunegate.storage.registry import Registry
-from tunegate.storage.run import Run, find_finished
-from tunegate.storage.state_dir import StateDir
+from tunegate.storage.state_dir import Run, StateDir, find_finished
 from tunegate.utils.atomic import atomic_folder
 
 from .common import require_packages

@@ -13,7 +13,7 @@ from filelock import FileLock
 from tunegate import exit_codes
 from tunegate.errors import ConfigError
 from tunegate.interfaces.trainer import TrainingFailed
-from tunegate.storage.run import Run
+from tunegate.storage.state_dir import Run
 from tunegate.utils.atomic import atomic_folder, atomic_write
 
 from ..data import training_data

@@ -10,7 +10,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from tunegate.interfaces.trainer import TrainingFailed
-from tunegate.storage.run import read_curves
+from tunegate.storage.state_dir import read_curves
 from tunegate.utils.atomic import atomic_write
 
 from ..runtime import process_group

@@ -7,7 +7,7 @@ import pytest
 
 from tunegate import Dataset
 from tunegate.config.schema import Config
-from tunegate.data.reading import Reading
+from tunegate.data.dataset import Reading
 from tunegate.results.labels import json_field
 from tunegate_checks.data import balance, consistency, size
 

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunegate.data.comparison import group_indices
-from tunegate.data.dataset import Dataset
-from tunegate.data.reading import Reading
+from tunegate.data.dataset import Dataset, Reading
 from tunegate.results.labels import json_field
 from tunegate_checks.data import labels
 

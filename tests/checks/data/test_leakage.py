@@ -3,8 +3,7 @@ from typing import Any
 
 import pytest
 
-from tunegate.data.dataset import Dataset
-from tunegate.data.reading import Reading
+from tunegate.data.dataset import Dataset, Reading
 from tunegate.data.splitting import similar_groups
 from tunegate.results.acceptance import accepting
 from tunegate_checks.data import duplicates, leakage

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tunegate import Dataset
-from tunegate.data.reading import Reading
+from tunegate.data.dataset import Reading
 from tunegate.data.splitting import similar_groups
 from tunegate_checks.data import diversity, labels, splits
 

@@ -8,8 +8,7 @@ from dirty import row
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunegate.data.dataset import Dataset
-from tunegate.data.reading import Reading
+from tunegate.data.dataset import Dataset, Reading
 from tunegate.results.labels import LabelRule, label_rule, label_rule_of_table
 from tunegate_checks.fix.spelling import (
     label_corrections,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tunegate import Dataset
 from tunegate.config.schema import Limits
-from tunegate.data.reading import Reading
+from tunegate.data.dataset import Reading
 from tunegate.results.labels import exact
 from tunegate.results.outcome import Mode
 from tunegate.results.prediction import Prediction, Predictions

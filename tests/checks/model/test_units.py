@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from predicted import RIGHT, WRONG, predicted, valued
 
 from tunegate import Dataset, Predictions, Unmeasurable
-from tunegate.data.reading import Reading
+from tunegate.data.dataset import Reading
 from tunegate.interfaces.model import Answer, Request
 from tunegate.models.predict import predict
 from tunegate.results.score import Limit, Score

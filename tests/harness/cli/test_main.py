@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from tunegate.cli.commands import (
+from tunegate.cli.main import (
     ALIASES,
     DAILY,
     GROUPS,
     REMOVED,
     installed_commands,
     load_command,
+    main,
 )
-from tunegate.cli.main import main
 from tunegate.data.dataset import Dataset
 from tunegate.storage.registry import Registry
 from tunegate.storage.state_dir import StateDir

@@ -19,8 +19,7 @@ pytest.importorskip("aiohttp")
 from endpoint_parts import Told, serving
 
 from tunegate.cli.main import main
-from tunegate.storage.run import find_finished
-from tunegate.storage.state_dir import StateDir
+from tunegate.storage.state_dir import StateDir, find_finished
 from tunegate_checks.model.served import ASKED_AGAIN
 
 if TYPE_CHECKING:

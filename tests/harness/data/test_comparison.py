@@ -30,8 +30,7 @@ from tunegate.data.comparison import (
     subjects_differ,
     system_is_asked,
 )
-from tunegate.data.dataset import Dataset
-from tunegate.data.reading import Reading
+from tunegate.data.dataset import Dataset, Reading
 from tunegate.gates import promotion
 from tunegate.results.labels import json_field
 from tunegate_checks.data import duplicates, leakage

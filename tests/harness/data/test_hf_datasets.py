@@ -13,7 +13,7 @@ import pytest
 
 from tunegate.config.data_files import DataFiles, find_data_files
 from tunegate.config.schema import Config
-from tunegate.data import hf_datasets
+from tunegate.data import tables
 from tunegate.data.dataset import Dataset
 from tunegate.data.tables import class_names, name_class
 from tunegate.errors import ConfigError
@@ -110,7 +110,7 @@ def test_a_folder_that_is_no_data_set_is_one_line(
     def absent(*_: str) -> None:
         raise ImportError("pyarrow is not installed: pip install 'tunegate[parquet]'")
 
-    monkeypatch.setattr(hf_datasets, "require", absent)
+    monkeypatch.setattr(tables, "require", absent)
     with pytest.raises(ConfigError, match="holds Arrow files: pyarrow is not installed"):
         Dataset.read(tmp_path / "d")
 

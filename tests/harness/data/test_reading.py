@@ -9,8 +9,7 @@ import pytest
 
 from tunegate.checking.parallel import split_into_chunks
 from tunegate.config.schema import Config
-from tunegate.data.dataset import Dataset
-from tunegate.data.reading import Reading, open_questions
+from tunegate.data.dataset import Dataset, Reading, open_questions
 from tunegate.results.labels import json_field
 from tunegate_checks.data import format
 

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from tunegate.cli.main import main
 from tunegate.data import SPLITS
 from tunegate.data.comparison import comparison_texts
-from tunegate.data.dataset import Dataset
-from tunegate.data.reading import Reading
+from tunegate.data.dataset import Dataset, Reading
 from tunegate.data.splitting import (
     SplitError,
     SplitReport,

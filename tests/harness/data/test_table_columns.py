@@ -19,8 +19,7 @@ from tunegate.data.json_lines import is_table
 from tunegate.data.splitting import SplitError, split_file
 from tunegate.data.tables import column_names
 from tunegate.errors import ConfigError
-from tunegate.storage.run import Run, run_id
-from tunegate.storage.state_dir import StateDir
+from tunegate.storage.state_dir import Run, StateDir, run_id
 
 if TYPE_CHECKING:
     from conftest import Project

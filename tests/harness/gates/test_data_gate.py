@@ -15,8 +15,7 @@ from tunegate.gates.data_gate import DataGate
 from tunegate.gates.decision import verdict_digest
 from tunegate.pytest_plugin.hooks import GateSession
 from tunegate.session.context import Environment
-from tunegate.storage.run import Run
-from tunegate.storage.state_dir import StateDir
+from tunegate.storage.state_dir import Run, StateDir
 
 if TYPE_CHECKING:
     from conftest import Project

@@ -17,9 +17,7 @@ from tunegate import Dataset
 from tunegate.gates.promotion import PromotionRefused, check_promotable
 from tunegate.models.spec import resolve_candidate
 from tunegate.storage.registry import Registry, RegistryBroken
-from tunegate.storage.run import Run, find_finished
-from tunegate.storage.seal import SealBroken, verify_signed
-from tunegate.storage.state_dir import StateDir
+from tunegate.storage.state_dir import Run, SealBroken, StateDir, find_finished
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -261,7 +259,7 @@ def test_an_edited_line_of_the_registry(tmp_path: Path, key: str) -> None:
     assert {*LINE} == line.keys()
     registry.path.write_text(json.dumps({**line, key: another(line[key])}) + "\n")
     with pytest.raises((RegistryBroken, SealBroken)):
-        verify_signed(registry.entries()[-1], StateDir(tmp_path))
+        StateDir(tmp_path).verify_signed(registry.entries()[-1])
 
 
 def baseline_file(root: Path) -> Path:

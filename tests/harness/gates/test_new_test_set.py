@@ -13,9 +13,7 @@ from tunegate.gates.new_test_set import (
     facts_of_test_set,
     models_judged,
 )
-from tunegate.storage.run import find_finished
-from tunegate.storage.seal import SealBroken
-from tunegate.storage.state_dir import StateDir
+from tunegate.storage.state_dir import SealBroken, StateDir, find_finished
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tunegate.interfaces.builtin_models import open_file, open_function
+from tunegate.interfaces.builtin_models import FileModel, open_function
 from tunegate.interfaces.model import Answer, Model, ModelUnknown, Request
 
 
@@ -19,7 +19,7 @@ def said(model: Model, n: int) -> list[tuple[str, str]]:
 
 def test_a_file(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"text": "a"}\n\n{"text": "ção"}\n', "utf-8")
-    model = open_file("a.jsonl", tmp_path)
+    model = FileModel("a.jsonl", tmp_path)
     assert said(model, 2) == [("a", ""), ("ção", "")]
 
 
@@ -27,14 +27,14 @@ def test_a_file(tmp_path: Path) -> None:
 def test_a_line_ends_at_a_line_feed_alone(tmp_path: Path, letter: str) -> None:
     text = json.dumps({"text": f"one{letter}two"}, ensure_ascii=False)
     (tmp_path / "a.jsonl").write_text(text, "utf-8-sig")
-    assert said(open_file("a.jsonl", tmp_path), 1) == [(f"one{letter}two", "")]
+    assert said(FileModel("a.jsonl", tmp_path), 1) == [(f"one{letter}two", "")]
 
 
 def test_a_file_holds_messages_too(tmp_path: Path) -> None:
     call = {"function": {"name": "f", "arguments": "{}"}}
     row = {"content": None, "tool_calls": [call], "reasoning_content": "hm", "request": "d"}
     (tmp_path / "a.jsonl").write_text(json.dumps(row))
-    ((asked, answer),) = open_file("a.jsonl", tmp_path).lines
+    ((asked, answer),) = FileModel("a.jsonl", tmp_path).lines
     assert (answer.tool_calls, answer.reasoning, asked) == ([call], "hm", "d")
 
 
@@ -48,9 +48,9 @@ def test_a_file_holds_messages_too(tmp_path: Path) -> None:
 def test_a_file_that_is_none(tmp_path: Path, data: bytes, error: str) -> None:
     (tmp_path / "a.jsonl").write_bytes(data)
     with pytest.raises(ModelUnknown, match=error):
-        open_file("a.jsonl", tmp_path)
+        FileModel("a.jsonl", tmp_path)
     with pytest.raises(ModelUnknown, match="is not a file"):
-        open_file("b.jsonl", tmp_path)
+        FileModel("b.jsonl", tmp_path)
 
 
 FUNCTIONS = """

@@ -18,12 +18,11 @@ from hypothesis import strategies as st
 
 from tunegate.config.schema import load
 from tunegate.interfaces.model import Budget
-from tunegate.models.baseline import measure_baseline, recall_baseline
+from tunegate.models.evaluation import measure_baseline, recall_baseline
 from tunegate.models.spec import Candidate, with_query
 from tunegate.results.labels import LabelRule, exact, label_rule
 from tunegate.session.open_models import SessionModels
-from tunegate.storage.seal import SealBroken
-from tunegate.storage.state_dir import StateDir
+from tunegate.storage.state_dir import SealBroken, StateDir
 from tunegate.utils.progress import Progress
 
 if TYPE_CHECKING:

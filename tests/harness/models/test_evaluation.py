@@ -26,8 +26,7 @@ from tunegate.models.evaluation import (
 )
 from tunegate.models.predict import predict
 from tunegate.results.labels import exact
-from tunegate.storage.run import Run, RunNotFound
-from tunegate.storage.state_dir import StateDir
+from tunegate.storage.state_dir import Run, RunNotFound, StateDir
 from tunegate.utils.hashing import sha256_file
 
 

@@ -180,7 +180,7 @@ def test_reasoning_is_no_answer(tmp_path: Path) -> None:
 
 def answers_file(path: Path, *lines: dict[str, Any]) -> FileModel:
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return FileModel(path)
+    return FileModel(path.name, path.parent)
 
 
 def test_a_file_answers_by_order_and_is_not_cached(tmp_path: Path) -> None:

@@ -251,10 +251,10 @@ def test_a_mistake_is_told_in_one_line(root: Path, settings: str, message: str) 
     (root / "tunegate.toml").write_text(CONFIG + settings, "utf-8")
     (root / "empty.jsonl").write_text("\n", "utf-8")
     (root / "a.jsonl").write_text('{"text": "x"}\n', "utf-8")
-    from tunegate.interfaces.builtin_models import open_file
+    from tunegate.interfaces.builtin_models import FileModel
 
     with pytest.raises(ModelUnknown, match=message) as raised:
-        open_model("two" if "two" in settings else "few", root, OPENERS | {"file": open_file})
+        open_model("two" if "two" in settings else "few", root, OPENERS | {"file": FileModel})
     assert "\n" not in str(raised.value)
 
 

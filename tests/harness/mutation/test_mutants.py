@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 
 from tunegate.cli.main import main
 from tunegate.config.project import find_root, read_table
-from tunegate.mutation.faults import FAULTS
-from tunegate.mutation.mutants import JUDGE_MODULE, Mutants, to_toml, without_models
+from tunegate.mutation.faults import FAULTS, JUDGE_MODULE, Mutants, to_toml, without_models
 
 if TYPE_CHECKING:
     from conftest import Project, Result

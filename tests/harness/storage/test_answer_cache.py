@@ -17,7 +17,7 @@ from tunegate.data.canonical import request_digest
 from tunegate.errors import ConfigError
 from tunegate.interfaces.model import Answer, Request
 from tunegate.storage.answer_cache import AnswerCache
-from tunegate.storage.seal import seal_of
+from tunegate.storage.state_dir import seal_of
 
 
 def ask(row: int, text: str, system: str = "") -> Request:

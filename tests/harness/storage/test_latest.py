@@ -13,10 +13,7 @@ from typing import Any
 import pytest
 
 from tunegate.interfaces.trainer import Plan, Trained
-from tunegate.storage import seal
-from tunegate.storage.run import Run, RunNotFound, find_finished, run_id
-from tunegate.storage.seal import secret_key
-from tunegate.storage.state_dir import StateDir
+from tunegate.storage.state_dir import Run, RunNotFound, StateDir, find_finished, run_id
 
 NOON = datetime.fromisoformat("2026-01-02T12:00:00+00:00").timestamp()
 
@@ -71,7 +68,7 @@ def test_a_time_without_a_zone_is_utc(state: StateDir) -> None:
 
 def test_a_run_says_to_the_microsecond_when_it_was_finished(state: StateDir) -> None:
     run = Run(state, "run")
-    seal.write_sealed(state.path("runs", "run", "receipt.json"), {"run": "run"}, secret_key(state))
+    state.write_sealed(state.path("runs", "run", "receipt.json"), {"run": "run"})
     run.write_record(Trained("folder:x", "d"), None, {})
     made = str(run.record["made"])
     assert made.endswith("+00:00")

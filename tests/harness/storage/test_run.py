@@ -13,10 +13,15 @@ import pytest
 
 from tunegate.errors import ConfigError
 from tunegate.interfaces.trainer import Plan, Trained
-from tunegate.storage import seal
-from tunegate.storage.run import Run, RunNotFound, find_finished, find_started, run_id
-from tunegate.storage.seal import SealBroken, secret_key
-from tunegate.storage.state_dir import StateDir
+from tunegate.storage.state_dir import (
+    Run,
+    RunNotFound,
+    SealBroken,
+    StateDir,
+    find_finished,
+    find_started,
+    run_id,
+)
 
 DATA = b'{"messages": [{"role": "user", "content": "a"}]}\n'
 TABLE = b"text,category\nhello,a\n"
@@ -54,7 +59,7 @@ def opened(state: StateDir, plan: Plan, **told: Any) -> Run:
     splits = {"train": plan.train, "validation": plan.validation}
     data = {split: {"digest": path.stem} for split, path in splits.items() if path}
     receipt = {"run": run.id, "data": data, **told}
-    seal.write_sealed(run.folder / "receipt.json", receipt, secret_key(state))
+    state.write_sealed(run.folder / "receipt.json", receipt)
     return Run(state, run.id)
 
 

@@ -10,13 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunegate.storage import seal
-from tunegate.storage.seal import SealBroken
+from tunegate.storage.state_dir import SealBroken, StateDir
 from tunegate.utils import hashing
 
 BODY = {"run": "abc", "data": {"train": "é"}, "tests": [1, 2.5, None, True]}
-KEY = b"k" * 32
-
 values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inside: st.lists(inside) | st.dictionaries(st.text(), inside),
@@ -26,8 +23,8 @@ values: st.SearchStrategy[Any] = st.recursive(
 
 def test_what_was_sealed_is_read_back(tmp_path: Path) -> None:
     path = tmp_path / "receipt.json"
-    seal.write_sealed(path, BODY, KEY)
-    assert seal.read_sealed(path, KEY) == BODY
+    StateDir(tmp_path).write_sealed(path, BODY)
+    assert StateDir(tmp_path).read_sealed(path) == BODY
     assert path.stat().st_mode & 0o077 == 0
     assert "é" in path.read_text("utf-8")
 
@@ -46,25 +43,26 @@ def test_what_was_sealed_is_read_back(tmp_path: Path) -> None:
 )
 def test_a_change_breaks_the_seal(tmp_path: Path, change: dict[str, Any]) -> None:
     path = tmp_path / "run" / "receipt.json"
-    seal.write_sealed(path, BODY, KEY)
+    StateDir(tmp_path).write_sealed(path, BODY)
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(SealBroken, match="was changed since") as caught:
-        seal.read_sealed(path, KEY)
+        StateDir(tmp_path).read_sealed(path)
     assert f"restore it, or remove {path.parent} and run" in str(caught.value)
 
 
 def test_another_state_tree_s_key_does_not_open_it(tmp_path: Path) -> None:
-    seal.write_sealed(tmp_path / "receipt.json", BODY, KEY)
+    StateDir(tmp_path).write_sealed(tmp_path / "receipt.json", BODY)
+    (tmp_path / "other").mkdir()
     with pytest.raises(SealBroken, match="not written by a gate of this state tree"):
-        seal.read_sealed(tmp_path / "receipt.json", b"j" * 32)
+        StateDir(tmp_path / "other").read_sealed(tmp_path / "receipt.json")
 
 
 def test_how_it_is_laid_out_does_not_count(tmp_path: Path) -> None:
     path = tmp_path / "receipt.json"
-    seal.write_sealed(path, BODY, KEY)
+    StateDir(tmp_path).write_sealed(path, BODY)
     told = json.loads(path.read_text())
     path.write_text(json.dumps({key: told[key] for key in reversed(told)}, ensure_ascii=True))
-    assert seal.read_sealed(path, KEY) == BODY
+    assert StateDir(tmp_path).read_sealed(path) == BODY
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "3", "null", "{}", '{"run": "abc"}', "\xff"])
@@ -72,12 +70,12 @@ def test_what_nobody_sealed_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "receipt.json"
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(SealBroken, match=r"receipt\.json was not written by tunegate"):
-        seal.read_sealed(path, KEY)
+        StateDir(tmp_path).read_sealed(path)
 
 
 def test_a_file_that_is_missing_means_that_no_gate_opened(tmp_path: Path) -> None:
     with pytest.raises(SealBroken, match=r"receipt\.json is missing: no gate opened for this run"):
-        seal.read_sealed(tmp_path / "receipt.json", KEY)
+        StateDir(tmp_path).read_sealed(tmp_path / "receipt.json")
 
 
 @given(values, values)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tunegate.errors import ConfigError
-from tunegate.storage.seal import secret_key
 from tunegate.storage.state_dir import StateDir
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def open_umask() -> object:
 def test_folders_and_files_are_private(tmp_path: Path) -> None:
     state = StateDir(tmp_path)
     snapshot = state.store_snapshot(DATA)
-    secret_key(state)
+    assert state.key
     state.path("runs", "one", "scorecards", "card.json").write_text("")
     folders = [p for p in state.folder.rglob("*") if p.is_dir()]
     assert {mode(p) for p in [state.folder, *folders]} == {0o700}
@@ -80,8 +79,8 @@ def test_a_changed_snapshot_is_noticed(tmp_path: Path) -> None:
 
 def test_the_key_is_made_once(tmp_path: Path) -> None:
     state = StateDir(tmp_path)
-    assert secret_key(state) == secret_key(state)
-    assert len(secret_key(state)) == 32
+    assert StateDir(state.root).key == state.key
+    assert len(state.key) == 32
 
 
 def test_asking_for_nothing_makes_nothing(tmp_path: Path) -> None:

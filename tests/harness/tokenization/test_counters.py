@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunegate import Dataset
-from tunegate.tokenization import counters
+from tunegate.tokenization import spec
 from tunegate.tokenization.spec import TokenizationSpec
 from tunegate_checks.data import tokens
 
@@ -42,14 +42,14 @@ def cookbook(messages: list[Mapping[str, Any]], size: Any) -> int:
 def test_openai_counts_as_the_cookbook_does(turns: list[tuple[str, str, int]]) -> None:
     row = conversation(turns)
     row["messages"][0]["name"] = "ana"
-    counted = counters.OpenAITokenCounter("some deployment")(Dataset.of([row])[0])
+    counted = spec.OpenAITokenCounter("some deployment")(Dataset.of([row])[0])
     assert counted.length == cookbook(row["messages"], lambda text: -(-len(text) // 4))
     assert 0 <= counted.trained <= counted.length
     assert (counted.trained == 0) == (not any(weight for _, _, weight in turns))
 
 
 def test_tools_and_their_calls_count() -> None:
-    plain, count = conversation([("a", "b", 1)]), counters.OpenAITokenCounter("x")
+    plain, count = conversation([("a", "b", 1)]), spec.OpenAITokenCounter("x")
     tools = [{"type": "function", "function": {"name": "look_up"}}]
     more = count(Dataset.of([{**plain, "tools": tools}])[0]).length
     assert more - count(Dataset.of([plain])[0]).length == -(-len(json.dumps(tools)) // 4)
@@ -76,15 +76,15 @@ def test_the_cached_encoding_is_used_and_nothing_is_fetched(
     from tiktoken import load, registry
 
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
-    assert "is not in its cache" in counters.OpenAITokenCounter("gpt-4o").estimate
-    address = counters.ENCODINGS.format("o200k_base")
+    assert "is not in its cache" in spec.OpenAITokenCounter("gpt-4o").estimate
+    address = spec.ENCODINGS.format("o200k_base")
     (tmp_path / hashlib.sha1(address.encode()).hexdigest()).write_bytes(b"here")
     assert load.read_file_cached(address) == b"here"
 
     letters = {bytes([i]): i for i in range(256)}
     tiny = {"name": "tiny", "pat_str": r".", "mergeable_ranks": letters, "special_tokens": {}}
     monkeypatch.setattr(registry, "ENCODINGS", {"o200k_base": tiktoken.Encoding(**tiny)})
-    count = counters.OpenAITokenCounter("ft:gpt-4o-mini:acme::1")
+    count = spec.OpenAITokenCounter("ft:gpt-4o-mini:acme::1")
     assert count.estimate == ""
     row = conversation([("hello", "<|endoftext|>", 1)])
     assert count(Dataset.of([row])[0]).length == cookbook(row["messages"], len)
@@ -95,7 +95,7 @@ def test_tiktoken_still_keeps_its_encodings_where_we_look(monkeypatch: pytest.Mo
     asked: list[str] = []
     monkeypatch.setattr(load, "read_file_cached", lambda address, _: asked.append(address) or b"")
     public.o200k_base()
-    assert asked == [counters.ENCODINGS.format("o200k_base")]
+    assert asked == [spec.ENCODINGS.format("o200k_base")]
 
 
 def test_a_damaged_encoding_is_not_downloaded(
@@ -106,9 +106,9 @@ def test_a_damaged_encoding_is_not_downloaded(
 
     monkeypatch.setattr(registry, "ENCODINGS", {})
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
-    address = counters.ENCODINGS.format("o200k_base")
+    address = spec.ENCODINGS.format("o200k_base")
     (tmp_path / hashlib.sha1(address.encode()).hexdigest()).write_bytes(b"cut sho")
-    assert "is damaged; 4 characters" in counters.OpenAITokenCounter("gpt-4o").estimate
+    assert "is damaged; 4 characters" in spec.OpenAITokenCounter("gpt-4o").estimate
 
 
 @pytest.mark.parametrize("model", ["gpt-4o-mini", "gpt-4.1-mini-2025-04-14", "gpt-5-mini"])
@@ -116,6 +116,6 @@ def test_a_tuned_model_counts_as_the_one_it_was_made_of(
     model: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
-    told = counters.OpenAITokenCounter(f"ft:{model}:acme::1").estimate
-    assert told == counters.OpenAITokenCounter(model).estimate
+    told = spec.OpenAITokenCounter(f"ft:{model}:acme::1").estimate
+    assert told == spec.OpenAITokenCounter(model).estimate
     assert "o200k_base" in told

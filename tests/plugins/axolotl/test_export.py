@@ -12,7 +12,7 @@ from elsewhere import open_gate, sha
 from tiny_llama import CHATML, make_base
 
 from tunegate.errors import ConfigError
-from tunegate.storage.seal import SealBroken
+from tunegate.storage.state_dir import SealBroken
 from tunegate.tokenization.chat_template import load_template
 from tunegate_axolotl import export as exported
 from tunegate_axolotl.commands import export

@@ -15,7 +15,7 @@ from tiny_llama import ticket, write
 from tunegate.data.dataset import Dataset
 from tunegate.errors import ConfigError
 from tunegate.storage.registry import Registry, current_user
-from tunegate.storage.run import Run
+from tunegate.storage.state_dir import Run
 from tunegate.tokenization.encode import encode_example
 from tunegate_axolotl import export
 from tunegate_axolotl.commands import import_run
@@ -230,8 +230,7 @@ def test_from_an_open_gate_by_another_trainer_to_a_promotion(project: Path, base
     assert f"tunegate run export axolotl {run}" in told
     assert not (receipt.parent / "run.json").exists()
 
-    from tunegate.storage.run import find_started
-    from tunegate.storage.state_dir import StateDir
+    from tunegate.storage.state_dir import StateDir, find_started
 
     there = project / "there"
     export.write_export(find_started(StateDir(project), run), there)

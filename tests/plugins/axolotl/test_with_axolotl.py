@@ -12,7 +12,7 @@ import yaml
 from elsewhere import open_gate
 from tiny_llama import CHATML, make_base
 
-from tunegate.storage.run import Run
+from tunegate.storage.state_dir import Run
 from tunegate_axolotl import export
 from tunegate_axolotl.commands import import_run
 from tunegate_qlora.data import training_data

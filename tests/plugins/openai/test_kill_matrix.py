@@ -15,10 +15,7 @@ import pytest
 from openai_parts import KEY, Provider
 
 from tunegate.interfaces.trainer import Plan
-from tunegate.storage import seal
-from tunegate.storage.run import Run, run_id
-from tunegate.storage.seal import secret_key
-from tunegate.storage.state_dir import StateDir
+from tunegate.storage.state_dir import Run, StateDir, run_id
 
 TRAINING = ("-m", "tunegate.gates.training_process")
 JOB = "/fine_tuning/jobs/ftjob-1"
@@ -41,7 +38,7 @@ def run(plan: Plan, tmp_path: Path) -> Run:
     run = Run(state, run_id(plan))
     run.write_intent(plan, [])
     data = {split: {"digest": path.stem} for split, path in kept.items()}
-    seal.write_sealed(run.folder / "receipt.json", {"run": run.id, "data": data}, secret_key(state))
+    state.write_sealed(run.folder / "receipt.json", {"run": run.id, "data": data})
     return run
 
 

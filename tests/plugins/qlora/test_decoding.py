@@ -13,7 +13,7 @@ from tiny_llama import ticket
 
 from tunegate.interfaces.model import Answer, Request
 from tunegate.interfaces.trainer import Plan
-from tunegate.storage.run import run_id
+from tunegate.storage.state_dir import run_id
 from tunegate.tokenization.encode import EncodedRow
 from tunegate_qlora import preflight
 from tunegate_qlora.config import Decoding, Settings

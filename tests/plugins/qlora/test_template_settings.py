@@ -14,7 +14,7 @@ from tunegate.config.schema import Config
 from tunegate.data.dataset import Dataset
 from tunegate.interfaces.model import ModelUnknown, Request
 from tunegate.interfaces.trainer import Plan
-from tunegate.storage.run import run_id
+from tunegate.storage.state_dir import run_id
 from tunegate.tokenization.chat_template import TemplateError, load_template, template_options
 from tunegate.tokenization.encode import EncodedRow
 from tunegate.tokenization.spec import tokenization_of

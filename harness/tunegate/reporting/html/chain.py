@@ -11,7 +11,7 @@ from ...models.evaluation import Evaluation
 from ...models.spec import open_model
 from ...results.scorecard import scorecard_digest
 from ...storage.registry import RegistryEntry
-from ...storage.seal import SealBroken
+from ...storage.state_dir import SealBroken
 from ...utils.hashing import sha256_json
 from .gather import RunFiles
 from .verdict import Link, promotions_of

@@ -11,8 +11,7 @@ from ...errors import ConfigError
 from ...models import evaluation
 from ...results.prediction import Predictions
 from ...storage.registry import Registry, RegistryBroken, RegistryEntry
-from ...storage.run import Run
-from ...storage.state_dir import StateDir
+from ...storage.state_dir import Run, StateDir
 
 # The keys that a report needs, by file. The chain of digests says whether the values are sealed.
 RECORD_KEYS = {"model", "digest", "figures"}

@@ -10,7 +10,7 @@ from ...models.evaluation import Evaluation, Json
 from ...models.spec import Candidate
 from ...results.scorecard import asked_in_words
 from ...storage.registry import RegistryEntry, promotions_in_force
-from ...storage.seal import SealBroken
+from ...storage.state_dir import SealBroken
 from ...utils.text import counted
 from ..terminal import score_cells
 from . import text

@@ -20,8 +20,7 @@ from tunegate.cli.main import main
 from tunegate.cli.purge import purge_snapshot
 from tunegate.reporting.html.render import make_report, render_html
 from tunegate.reporting.html.verdict import Link
-from tunegate.storage.run import Run
-from tunegate.storage.state_dir import StateDir
+from tunegate.storage.state_dir import Run, StateDir
 
 if TYPE_CHECKING:
     from conftest import Project

@@ -29,9 +29,7 @@ from tunegate.reporting.html.sections import (
     training_section,
 )
 from tunegate.reporting.html.verdict import verdict_section
-from tunegate.storage import seal
 from tunegate.storage.registry import Registry, RegistryEntry
-from tunegate.storage.seal import secret_key
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -210,8 +208,7 @@ def test_trained_elsewhere_is_said_first(trained: Project) -> None:
     found = read_run(trained.root, "latest")
     word = "trained elsewhere; on the word of ana: that it was trained on these bytes"
     record = found.record | {"figures": {"word": word, "trained": "elsewhere", "loss": 0.5}}
-    key = secret_key(found.run.state)
-    seal.write_sealed(found.run.folder / "run.json", record, key)
+    found.run.state.write_sealed(found.run.folder / "run.json", record)
     found = read_run(trained.root, "latest")
     assert verdict_section(found, []).warnings == (f"T{word[1:]}.",)
     made = training_section(found)

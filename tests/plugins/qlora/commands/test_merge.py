@@ -17,10 +17,9 @@ from tunegate.interfaces.installed import Installed
 from tunegate.interfaces.model import ModelUnknown, Request
 from tunegate.interfaces.trainer import TrainingFailed
 from tunegate.models import spec
-from tunegate.models.baseline import measure_baseline
+from tunegate.models.evaluation import measure_baseline
 from tunegate.results.labels import exact
-from tunegate.storage.run import Run, find_finished
-from tunegate.storage.state_dir import StateDir
+from tunegate.storage.state_dir import Run, StateDir, find_finished
 from tunegate_qlora.commands import merge
 from tunegate_qlora.model import weights
 from tunegate_qlora.model.local_model import open_folder

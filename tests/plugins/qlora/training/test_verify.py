@@ -9,8 +9,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from tunegate.interfaces.trainer import Plan, TrainingFailed
-from tunegate.storage.run import find_finished
-from tunegate.storage.state_dir import StateDir
+from tunegate.storage.state_dir import StateDir, find_finished
 from tunegate_qlora.model import weights
 from tunegate_qlora.trainer import QLoRATrainer
 from tunegate_qlora.training import verify
