@@ -18,7 +18,6 @@ from ..utils.text import all_of, os_error_text
 from ..utils.timestamps import timestamp
 from . import promotion
 from .decision import Gate, GateDecision
-from .new_test_set import facts_of_test_set, note_on_test_set
 from .promotion import PromotionRefused, check_promotable, promotion_facts
 from .suite import installed_versions
 
@@ -133,20 +132,29 @@ class ModelGate(Gate):
                 raise ConfigError("--promote needs --model")
             test = session.splits.get("test")
             run = check_promotable(session.candidate, card["model_digest"], test, session.state)
-            rests_on = facts_of_test_set(run, test, session.state)
-            facts = {**promotion_facts(run, session.candidate, card, card_digest), **rests_on}
+            rests_on = promotion.facts_of_test_set(run, test, session.state)
+            facts = {
+                **promotion_facts(run, session.candidate, card, card_digest),
+                **rests_on,
+            }
             if lowered := promotion.lowered_limits(run.receipt.get("limits", {}), card["limits"]):
                 facts["lowered"] = lowered
             if not self.registry.promote(alias, facts, self.reason, self.seen):
                 session.say("promotion", f"{alias} was run:{run.id} already; nothing to do")
                 return 0
-        except (PromotionRefused, AliasMoved, RegistryBroken, ConfigError, OSError) as error:
+        except (
+            PromotionRefused,
+            AliasMoved,
+            RegistryBroken,
+            ConfigError,
+            OSError,
+        ) as error:
             session.say("promotion", f"refused: {os_error_text(error)}", good=False)
             return exit_codes.PROMOTION_REFUSED
         session.say("promotion", f"{alias} is now run:{run.id}", good=True)
         if run.attestation:
             session.say("", run.attestation)
-        session.say("", note_on_test_set(rests_on))
+        session.say("", promotion.note_on_test_set(rests_on))
         if lowered:
             said = f"lowered since the data gate: {promotion.lowered_text(lowered)}"
             session.say("limits", said, good=False)

@@ -34,9 +34,8 @@ from .fixtures import ModelSilent, SessionMistake
 from .mask_report import mask_report
 
 if TYPE_CHECKING:
-    from ..gates.data_gate import DataGate
+    from ..gates.data_gate import DataGate, NewTestSetGate
     from ..gates.model_gate import ModelGate
-    from ..gates.new_test_set import NewTestSetGate
     from ..storage.run import Run
     from .listing import SuiteListing
 
@@ -142,7 +141,7 @@ class GateSession:
         suite = session.suite = suite_of_args(config.args, folder, self.suites)
         given_files = {split: option(f"{split}_data") for split in SPLITS}
         if (name := option("for_run")) and not hasattr(config, "workerinput"):
-            from ..gates.new_test_set import take_rows_of_run
+            from ..gates.data_gate import take_rows_of_run
 
             self.for_run = take_rows_of_run(session.state, name, given_files)
         if suite is not None or any(given_files.values()):
@@ -461,7 +460,7 @@ def make_gate(
         elsewhere, max_cost = option("elsewhere"), option("max_cost")
         return DataGate(session, trainer, elsewhere=elsewhere, max_cost=max_cost)
     if run:
-        from ..gates.new_test_set import NewTestSetGate
+        from ..gates.data_gate import NewTestSetGate
 
         return NewTestSetGate(session, run)
     from ..gates.model_gate import ModelGate

@@ -4,8 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 
-from ...gates.new_test_set import note_on_test_set
-from ...gates.promotion import PromotionRefused, check_promotable, lowered_limits, lowered_text
+from ...gates import promotion
 from ...models.evaluation import Evaluation, Json
 from ...models.spec import Candidate
 from ...results.scorecard import asked_in_words
@@ -52,10 +51,10 @@ def verdict_section(files: RunFiles, chain: Sequence[Link]) -> SimpleNamespace:
     if attestation := str(files.record["figures"].get("word") or ""):
         warnings.append(text.with_full_stop(attestation[:1].upper() + attestation[1:]))
     before, now = ((of or {}).get("limits", {}) for of in (files.receipt, card))
-    if lowered := lowered_limits(before, now):
-        warnings.append(f"Limits lowered since the data gate: {lowered_text(lowered)}.")
+    if lowered := promotion.lowered_limits(before, now):
+        warnings.append(f"Limits lowered since the data gate: {promotion.lowered_text(lowered)}.")
     warnings += [
-        f"{alias} was promoted {note_on_test_set(entry)}."
+        f"{alias} was promoted {promotion.note_on_test_set(entry)}."
         for alias, entry in current.items()
         if "test_receipt" in entry
     ]
@@ -131,8 +130,8 @@ def promotion_refusal(files: RunFiles, card: Json) -> str:
     try:
         spec, digest = files.run.model_of("" if name == "model" else name)
         candidate = Candidate(spec, files.run, digest)
-        check_promotable(candidate, card["model_digest"], files.test, files.run.state)
-    except (PromotionRefused, SealBroken, ValueError, OSError) as error:
+        promotion.check_promotable(candidate, card["model_digest"], files.test, files.run.state)
+    except (promotion.PromotionRefused, SealBroken, ValueError, OSError) as error:
         return text.relative_paths(str(error), files.root)
     return ""
 
