@@ -22,7 +22,7 @@ import pytest
 import tunegate_checks
 from tunegate import Dataset, Findings, Predictions
 from tunegate.checking.accepted import read_accepted
-from tunegate.checking.fingerprint import row_fingerprint, rows_fingerprint
+from tunegate.checking.decorator import row_fingerprint, rows_fingerprint
 from tunegate.config import schema as configuration
 from tunegate.data.row_schema import load_row_schema
 from tunegate.gates.promotion import check_promotable

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from statistics import median
 
 from tunegate import Dataset, Example, Finding, check
-from tunegate.checking.fingerprint import rows_fingerprint
+from tunegate.checking.decorator import rows_fingerprint
 from tunegate.data import comparison
 from tunegate.results.labels import exact
 from tunegate.utils.strict_json import parse_json_text

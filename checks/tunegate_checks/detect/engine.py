@@ -7,12 +7,11 @@ from functools import cache
 from html import unescape
 from importlib import import_module
 
-from .context import REACH_BEFORE, Context
+from .context import REACH_BEFORE, Context, parts_of
 from .names import recogniser
 from .prefilter import Clues, Prefilter
 from .rule import Rule, Span
 from .rules import RULES
-from .structure import parts_of
 
 KINDS = tuple(dict.fromkeys(rule.kind for rule in RULES))
 _PREFILTER = Prefilter(RULES)

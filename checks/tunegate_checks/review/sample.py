@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from tunegate.checking.fingerprint import row_fingerprint
+from tunegate.checking.decorator import row_fingerprint
 from tunegate.data.dataset import Dataset, Example
 from tunegate.utils.hashing import sha256_bytes
 

@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from ..checking.fingerprint import ID_LENGTH
+from ..checking.decorator import ID_LENGTH
 from ..results.finding import Finding, Findings
 from ..results.outcome import Outcome
 from ..results.score import Score, clopper_pearson, format_limit, format_value, rows_needed
