@@ -60,7 +60,7 @@ from tunegate_checks.data import (
 )
 from tunegate_checks.judge import prompt, rubric
 from tunegate_checks.model import answer_quality, memorization, overfitting
-from tunegate_checks.review.sample import draw_order, row_id
+from tunegate_checks.review.sheet import draw_order, row_id
 
 GOLDEN = Path(__file__).parent / "golden"
 ROOT = Path(__file__).parents[1]

@@ -1,4 +1,4 @@
-"""Check whether a value that a rule of detection matches can be one of its kind, or is a placeholder.
+"""Check whether a value that a rule matches can be one of its kind, or is a placeholder.
 
 Sources of the check digits: python-stdnum for the CNPJ (also the alphanumeric one of IN RFB
 2.229/2024), IBAN (ISO 13616) and others; python-stdnum lacks those of Caixa (PIS/NIS), Resolução

@@ -13,7 +13,7 @@ from pathlib import Path
 from tunegate.errors import ConfigError
 from tunegate.utils.text import did_you_mean
 
-from .changes import STEPS
+from .changes import STEPS, summary_lines
 
 MIN_KEY = 16  # characters: a shorter one can be guessed
 
@@ -37,7 +37,6 @@ def run(args: argparse.Namespace) -> int:
     from tunegate.config.schema import load_here
 
     from .pipeline import fix_files
-    from .report import summary_lines
 
     root, config = load_here()
     steps = list(STEPS) if args.only is None else [name.strip() for name in args.only.split(",")]
