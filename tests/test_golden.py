@@ -31,9 +31,9 @@ from tunegate.interfaces.model import Request
 from tunegate.interfaces.trainer import Plan, Trainer
 from tunegate.models import baseline as baselines
 from tunegate.models.spec import open_model, resolve_candidate
-from tunegate.results.acceptance import accepting
+from tunegate.results.outcome import collect_outcomes as accepting
 from tunegate.results.prediction import Prediction
-from tunegate.results.scorecard import scorecard_digest as card_digest
+from tunegate.results.session_results import scorecard_digest as card_digest
 from tunegate.storage.answer_cache import AnswerCache
 from tunegate.storage.registry import Registry, promotions_in_force
 from tunegate.storage.run import Run, find_finished, run_id

@@ -17,8 +17,8 @@ from tunegate.utils.strict_json import parse_json_text
 from tunegate.utils.text import count_words
 
 from ..text.display import first_difference, quote_line, quote_repr
-from ..text.json_replies import form_faults, is_mostly_json
 from ..text.label_typos import find_typos, nearest_label
+from ..text.replies import form_faults, is_mostly_json
 
 FORMS = {
     "tools": "tool calls",

@@ -10,6 +10,7 @@ import argparse
 import os
 from pathlib import Path
 
+from tunegate.config.schema import load_here
 from tunegate.errors import ConfigError
 from tunegate.utils.text import did_you_mean
 
@@ -34,8 +35,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fix the files, write results and changes, print the summary; return the exit status."""
-    from tunegate.config.schema import load_here
-
     from .pipeline import fix_files
 
     root, config = load_here()

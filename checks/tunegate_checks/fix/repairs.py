@@ -20,8 +20,8 @@ from tunegate.results.labels import LabelRule, exact
 
 from ..data.consistency import no_classes, spelled_labels
 from ..data.format import CONTENT_ALTERNATIVES, MESSAGE_KEYS, ROLES
-from ..text.json_replies import is_mostly_json
 from ..text.label_typos import MAX_TYPO_SHARE, find_typos, fold, is_rare_variant, label_distance
+from ..text.replies import is_mostly_json
 
 # The field of a row that takes the keys that a message cannot have, by the message's number.
 EXTRA_KEYS = "message_fields"

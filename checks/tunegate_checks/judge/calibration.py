@@ -8,7 +8,7 @@ answers from the cache. A note of the last measurement shows what has changed si
 import json
 import math
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -144,11 +144,6 @@ class Calibration:
     measured: str = ""  # such as "kappa 0.82 (0.64 to 1.00) with 40 human labels"
     stale_note: str = ""  # what has changed since the measurement before
 
-    @property
-    def may_gate(self) -> bool:
-        """Whether the judge may gate."""
-        return not self.reason
-
 
 class JudgedScore(Score):
     """A Score by a judge. `advisory`: the judge may not gate.
@@ -179,7 +174,7 @@ class JudgedScore(Score):
     @property
     def advisory(self) -> bool:
         """Whether this gates nothing; then asking records an outcome, which the session shows."""
-        if self.calibration.may_gate:
+        if not self.calibration.reason:
             return False
         super()._compare(None, operator.ge, ">=")  # None: compared with no limit
         return True
@@ -212,7 +207,9 @@ def calibrate(kind: str, rubric: Rubric, panel: JudgePanel, measure: Measure) ->
     }
     folder = panel.calibration_dir
     path = folder / f"{kind}-{sha256_json(rubric.name)[:12]}.json" if folder else None
-    changed = ", ".join(_changed_parts(path, digests)) if path else ""
+    before = read_unverified(path).get("measured with") if path else None
+    known = before if isinstance(before, dict) else digests  # where no note can be read
+    changed = ", ".join(part for part, digest in digests.items() if known.get(part) != digest)
     numbers = {"kappa": float(agreement), "low": agreement.low, "high": agreement.high}
     interval_text = f"{numbers['kappa']:.2f} ({agreement.low:.2f} to {agreement.high:.2f})"
     measured = f"kappa {interval_text} with {agreement.n:,} human labels"
@@ -259,10 +256,3 @@ def with_swap_consistency(
         needed = f"{panel.swap_consistency:.0%} is needed"
         return replace(calibration, reason=f"{consistency_text}, {needed}")
     return replace(calibration, measured=f"{calibration.measured}; {consistency_text}")
-
-
-def _changed_parts(path: Path, digests: Mapping[str, str]) -> list[str]:
-    """Return which digests differ from those of the last note; none where no note can be read."""
-    before = read_unverified(path).get("measured with")
-    known = before if isinstance(before, dict) else digests
-    return [part for part, digest in digests.items() if known.get(part) != digest]

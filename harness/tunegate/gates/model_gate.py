@@ -8,7 +8,7 @@ from typing import Any
 from .. import exit_codes
 from ..errors import ConfigError
 from ..models.evaluation import Evaluation
-from ..results import scorecard
+from ..results import session_results
 from ..session.context import SessionContext
 from ..storage.registry import AliasMoved, Registry, RegistryBroken, checked_alias
 from ..utils.atomic import atomic_write
@@ -53,9 +53,9 @@ class ModelGate(Gate):
         if model_changed:
             decision = replace(decision, reason="the model changed while it was asked; run again")
         card = self._scorecard(decision, model)
-        card_digest = scorecard.scorecard_digest(card)
+        card_digest = session_results.scorecard_digest(card)
         notes = self._keep(card, card_digest[:12])
-        scope = f"; {asked}" if (asked := scorecard.asked_in_words(session.asked)) else ""
+        scope = f"; {asked}" if (asked := session_results.asked_in_words(session.asked)) else ""
         if decision.reason:
             session.say("gate", f"closed: {decision.reason}{scope}", good=False)
             for note in notes:
@@ -97,7 +97,7 @@ class ModelGate(Gate):
         summaries: dict[str, dict[str, Any] | None] = dict.fromkeys(keys.values())
         for role, key in keys.items():
             if test is not None and (predictions := models.cached(role, test)):
-                summary = scorecard.predictions_summary(predictions, rule)
+                summary = session_results.predictions_summary(predictions, rule)
                 answers = [[p.row, p.got, p.error, *filter(None, [p.calls])] for p in predictions]
                 summaries[key] = summary | {"answers": sha256_json(answers)}
         n = len(test) if test is not None else 0
@@ -113,8 +113,8 @@ class ModelGate(Gate):
             "inventory": decision.collected.tests,
             "removed": decision.collected.removed,
             "unjudged": session.results.unjudged(),
-            "scores": scorecard.passed_scores(session.results),
-            "missed": scorecard.failed_outcomes(session.results),
+            "scores": session_results.passed_scores(session.results),
+            "missed": session_results.failed_outcomes(session.results),
             "troubles": dict(session.results.not_passed),
             **summaries,
             **({"tables": tables} if (tables := session.results.tables()) else {}),

@@ -11,7 +11,7 @@ from ..data.comparison import question_key, rows_in_training
 from ..data.dataset import Dataset
 from ..models.baseline import recall_baseline
 from ..models.spec import Candidate
-from ..results.scorecard import scorecard_digest
+from ..results.session_results import scorecard_digest
 from ..storage.registry import CHAIN_KEYS, MODEL_KEYS, History, RegistryEntry
 from ..storage.run import Run
 from ..storage.seal import SealBroken, verify_signed

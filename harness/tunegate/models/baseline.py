@@ -8,7 +8,7 @@ from ..data.dataset import Dataset
 from ..interfaces.model import Model
 from ..results.labels import LabelRule
 from ..results.prediction import Predictions
-from ..results.scorecard import predictions_summary
+from ..results.session_results import predictions_summary
 from ..storage.seal import read_sealed, secret_key, write_sealed
 from ..storage.state_dir import StateDir
 from ..utils.hashing import sha256_json

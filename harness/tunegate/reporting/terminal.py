@@ -3,6 +3,7 @@
 import math
 import operator
 import re
+import textwrap
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from ..checking.decorator import ID_LENGTH
 from ..results.finding import Finding, Findings
 from ..results.outcome import Outcome
 from ..results.score import Score, clopper_pearson, format_limit, format_value, rows_needed
-from ..results.scorecard import asked_in_words
+from ..results.session_results import asked_in_words
 from ..utils.masking import masker
 from ..utils.text import counted, cut
 
@@ -115,8 +116,6 @@ _NAMED = re.compile(r"“[^”]*”|'[^']*'|\d[\d,.]*")
 
 
 def _wrap(text: str, width: int, max_lines: int | None = None) -> list[str]:
-    import textwrap
-
     line, width = " ".join(text.split()), max(width, MIN_EVIDENCE_WIDTH)
     return textwrap.wrap(line, width, max_lines=max_lines, placeholder=" ...") or [""]
 
@@ -129,8 +128,6 @@ def _bullet(text: str) -> list[str]:
 
 def behind_label(text: str, width: int) -> str:
     """Return what stands behind a label of ten columns, each of its lines wrapped to the width."""
-    import textwrap
-
     wrap = partial(textwrap.wrap, break_long_words=False, break_on_hyphens=False)
     lines = (wrap(line, width - 10, subsequent_indent="  ") or [""] for line in text.split("\n"))
     return ("\n" + " " * 10).join(chain.from_iterable(lines))

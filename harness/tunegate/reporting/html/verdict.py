@@ -14,7 +14,7 @@ from ...interfaces.installed import load_files
 from ...interfaces.model import ModelUnknown
 from ...models.evaluation import Evaluation, Json
 from ...models.spec import Candidate, open_model
-from ...results.scorecard import asked_in_words, scorecard_digest
+from ...results.session_results import asked_in_words, scorecard_digest
 from ...storage.registry import RegistryEntry, promotions_in_force
 from ...storage.seal import SealBroken
 from ...utils.hashing import sha256_json
