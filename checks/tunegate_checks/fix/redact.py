@@ -26,8 +26,7 @@ from ..detect import api_keys
 from ..detect.engine import decoded, mask_value, personal_spans
 from ..detect.rule import Span
 from ..text import text_fields
-from .known_values import KnownValues, is_exact, value_key
-from .surrogates import invent
+from .values import KnownValues, invent, is_exact, value_key
 
 MAX_ROUNDS = 6  # one replacement can expose another value; more than two rounds are rare
 MAX_CLEAN_TEXTS = 1000

@@ -31,7 +31,6 @@ from ..utils.masking import let_through, mask
 from ..utils.text import os_error_text
 from . import fixtures
 from .fixtures import ModelSilent, SessionMistake
-from .mask_report import mask_report
 
 if TYPE_CHECKING:
     from ..gates.data_gate import DataGate, NewTestSetGate
@@ -306,6 +305,8 @@ class GateSession:
                 findings = [o.subject for o in outcomes if isinstance(o.subject, Findings)]
                 setattr(report, REPORT_ATTRIBUTE, to_dicts(findings))
         if self.context.suite:
+            from .executed import mask_report
+
             mask_report(report)
         return report
 
