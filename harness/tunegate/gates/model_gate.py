@@ -17,9 +17,8 @@ from ..utils.masking import mask
 from ..utils.text import all_of, os_error_text
 from ..utils.timestamps import timestamp
 from . import promotion
-from .decision import Gate, GateDecision
+from .decision import Gate, GateDecision, installed_versions
 from .promotion import PromotionRefused, check_promotable, promotion_facts
-from .suite import installed_versions
 
 
 class ModelGate(Gate):

@@ -18,7 +18,7 @@ from ..config.project import read_table
 from ..config.schema import load
 from ..data.hf_datasets import to_json_lines
 from ..errors import ConfigError
-from ..gates.suite import UNTRUSTED_ENV, installed_versions, suite_fingerprint
+from ..gates.decision import UNTRUSTED_ENV, installed_versions, suite_fingerprint
 from ..storage.state_dir import StateDir
 from ..utils.atomic import atomic_write
 from ..utils.hashing import sha256_file, sha256_json

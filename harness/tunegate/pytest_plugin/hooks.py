@@ -455,15 +455,13 @@ def make_gate(
     for plugin in ("threadexception", "unraisableexception"):
         if not config.pluginmanager.has_plugin(plugin):
             raise ConfigError(f"gates are refused under -p no:{plugin}: errors of tests vanish")
-    if trainer := option("train_with"):
-        from ..gates.data_gate import DataGate
+    if run or option("train_with"):
+        from ..gates.data_gate import DataGate, NewTestSetGate
 
+        if run:
+            return NewTestSetGate(session, run)
         elsewhere, max_cost = option("elsewhere"), option("max_cost")
-        return DataGate(session, trainer, elsewhere=elsewhere, max_cost=max_cost)
-    if run:
-        from ..gates.data_gate import NewTestSetGate
-
-        return NewTestSetGate(session, run)
+        return DataGate(session, option("train_with"), elsewhere=elsewhere, max_cost=max_cost)
     from ..gates.model_gate import ModelGate
     from ..storage.registry import checked_reason
 

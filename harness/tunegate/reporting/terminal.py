@@ -138,13 +138,6 @@ _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
 }  # fmt: skip
 
 
-def explain_failure(score: Score, sign: str, limit: float) -> list[str] | None:
-    """Return why a comparison failed; None for one that held, which pytest asks for in an `and`."""
-    if sign not in _COMPARISONS or _COMPARISONS[sign](float(score), limit):
-        return None
-    return comparison(score, sign, limit)
-
-
 def session_summary(
     passed: Mapping[str, Sequence[Mapping[str, Any]]], verbose: bool = False,
     not_applicable: Sequence[str] = (), asked: Mapping[str, Any] = {},
@@ -227,9 +220,14 @@ def accepted_lines(entries: Sequence[Mapping[str, str]], verbosity: int) -> list
     return lines
 
 
-def comparison(score: Score, sign: str, limit: float) -> list[str]:
-    """Return what pytest shows of `assert score >= limit` when it failed: at most eight lines."""
+def explain_failure(score: Score, sign: str, limit: float) -> list[str] | None:
+    """Return what pytest shows of `assert score >= limit` when it failed: at most eight lines.
+
+    None for a comparison that held, which pytest asks for in an `and`.
+    """
     value, is_share = float(score), score.hits is not None
+    if sign not in _COMPARISONS or _COMPARISONS[sign](value, limit):
+        return None
     value_text = format_value(value, is_share)
     if is_share and f"{value:.1%}" == f"{limit:.1%}":  # more digits, to tell the two apart
         digits = (n for n in range(1, 9) if f"{value:.{n}%}" != f"{limit:.{n}%}")

@@ -40,7 +40,7 @@ class Link:
 def verdict_section(files: RunFiles, chain: Sequence[Link]) -> SimpleNamespace:
     """Return headline, sentences, warnings and facts about a run and its chain of digests."""
     (current, former), card = promotions_of(files), files.card
-    tone: text.Tone = "plain"
+    tone = "plain"
     if current:
         tone, headline = "good", f"Promoted: {', '.join(current)}"
     elif card is None:
