@@ -22,7 +22,7 @@ import pytest
 import tunegate_checks
 from tunegate import Dataset, Findings, Predictions
 from tunegate.checking.accepted import read_accepted
-from tunegate.checking.fingerprint import row_fingerprint, rows_fingerprint
+from tunegate.checking.decorator import row_fingerprint, rows_fingerprint
 from tunegate.config import schema as configuration
 from tunegate.data.row_schema import load_row_schema
 from tunegate.gates.promotion import check_promotable
@@ -31,9 +31,9 @@ from tunegate.interfaces.model import Request
 from tunegate.interfaces.trainer import Plan, Trainer
 from tunegate.models import evaluation as baselines
 from tunegate.models.spec import open_model, resolve_candidate
-from tunegate.results.acceptance import accepting
+from tunegate.results.outcome import collect_outcomes as accepting
 from tunegate.results.prediction import Prediction
-from tunegate.results.scorecard import scorecard_digest as card_digest
+from tunegate.results.session_results import scorecard_digest as card_digest
 from tunegate.storage.answer_cache import AnswerCache
 from tunegate.storage.registry import Registry, promotions_in_force
 from tunegate.storage.state_dir import Run, SealBroken, StateDir, find_finished, run_id
@@ -58,7 +58,7 @@ from tunegate_checks.data import (
 )
 from tunegate_checks.judge import prompt, rubric
 from tunegate_checks.model import answer_quality, memorization, overfitting
-from tunegate_checks.review.sample import draw_order, row_id
+from tunegate_checks.review.sheet import draw_order, row_id
 
 GOLDEN = Path(__file__).parent / "golden"
 ROOT = Path(__file__).parents[1]

@@ -13,7 +13,7 @@ import pytest
 
 from tunegate.cli.init import create_project
 from tunegate.config.schema import Judge, load
-from tunegate_checks.judge import human_labels, rubric
+from tunegate_checks.judge import calibration, rubric
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("docs/judge.md", "docs/judge.pt-BR.md")
@@ -43,7 +43,7 @@ def test_configuration_rubrics_and_labels_are_valid(page: str, tmp_path: Path) -
         (tmp_path / f"{name}.toml").write_text(text, "utf-8")
     (tmp_path / "labels.jsonl").write_text(blocks(page, "json")[0], "utf-8")
     by = rubric.load_rubric(tmp_path / "criteria.toml")
-    read = human_labels.load_human_labels(tmp_path / "labels.jsonl", by)
+    read = calibration.load_human_labels(tmp_path / "labels.jsonl", by)
     assert [by.passes(label.marks) for label in read.graded] == [True, False]
     assert [label.better for label in read.compared] == ["a"]
     assert rubric.load_rubric(tmp_path / "scale.toml").passes({"score": 4})

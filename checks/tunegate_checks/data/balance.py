@@ -12,7 +12,7 @@ from tunegate import Dataset, Finding, check
 
 from ..text.display import quote_repr
 from ..text.label_typos import typo_notes
-from ..text.refusals import REFUSAL_START
+from ..text.replies import REFUSAL_START
 from .consistency import no_classes
 
 

@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from statistics import median
 
 from tunegate import Dataset, Example, Finding, check
-from tunegate.checking.fingerprint import rows_fingerprint
+from tunegate.checking.decorator import rows_fingerprint
 from tunegate.data import comparison
 from tunegate.results.labels import exact
 from tunegate.utils.strict_json import parse_json_text
 from tunegate.utils.text import count_words
 
 from ..text.display import first_difference, quote_line, quote_repr
-from ..text.json_replies import form_faults, is_mostly_json
 from ..text.label_typos import find_typos, nearest_label
+from ..text.replies import form_faults, is_mostly_json
 
 FORMS = {
     "tools": "tool calls",

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from tunegate import Dataset, Finding, check
 from tunegate.utils.text import words_of
 
-from ..text.refusals import REFUSAL_START
+from ..text.replies import REFUSAL_START
 
 MAX_WORDS = 20_000  # distinct-n falls as a text grows, so it is measured on one length
 # A label for inputs that fit no class.

@@ -9,8 +9,7 @@ rejected reply must be equal too: one reply preferred to two others is two prefe
 from collections.abc import Callable, Hashable, Iterator
 from functools import lru_cache
 
-from tunegate.checking.decorator import check
-from tunegate.checking.fingerprint import rows_fingerprint
+from tunegate.checking.decorator import check, rows_fingerprint
 from tunegate.data import comparison
 from tunegate.data.canonical import content_text, identical, target_of
 from tunegate.data.comparison import folded_text, group_indices, is_label, system_is_asked

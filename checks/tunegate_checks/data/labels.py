@@ -11,8 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tunegate.checking.decorator import check
-from tunegate.checking.fingerprint import rows_fingerprint
+from tunegate.checking.decorator import check, rows_fingerprint
 from tunegate.data import comparison
 from tunegate.data.dataset import Dataset, Example
 from tunegate.results.finding import Finding

@@ -3,8 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from tunegate.checking.decorator import check
-from tunegate.checking.fingerprint import row_fingerprint
+from tunegate.checking.decorator import check, row_fingerprint
 from tunegate.data import comparison
 from tunegate.data.dataset import Dataset
 from tunegate.results.finding import Finding

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator
 
 from tunegate import Finding, check
-from tunegate.checking.fingerprint import rows_fingerprint
+from tunegate.checking.decorator import rows_fingerprint
 from tunegate.data.canonical import content_text, target_of
 from tunegate.data.comparison import equal_text
 from tunegate.data.dataset import Dataset, Example, rejected_reply

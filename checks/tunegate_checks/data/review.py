@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tunegate import Dataset, Finding, check
 
-from ..review.sample import is_generated
+from ..review.sheet import is_generated
 from ..review.status import REVIEWS_FOLDER, review_status
 
 

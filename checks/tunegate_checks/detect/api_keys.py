@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from tunegate.utils.masking import kind_changes
 
-from .placeholders import is_placeholder
 from .rule import Span
+from .validity import is_placeholder
 
 
 class KeyFormat(NamedTuple):

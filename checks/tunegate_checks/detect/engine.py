@@ -2,17 +2,17 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cache
 from html import unescape
 from importlib import import_module
 
-from .context import REACH_BEFORE, Context
-from .names import recogniser
+from tunegate.utils.optional_deps import require
+
+from .context import REACH_BEFORE, Context, parts_of
 from .prefilter import Clues, Prefilter
 from .rule import Rule, Span
 from .rules import RULES
-from .structure import parts_of
 
 KINDS = tuple(dict.fromkeys(rule.kind for rule in RULES))
 _PREFILTER = Prefilter(RULES)
@@ -86,7 +86,7 @@ def personal_spans(
     `context_text` stands just before the text (the end of the message before, the name of a field):
     its labels count, and it is not searched itself. `ignore` are kinds that are not asked for,
     `allow` public values, and `@domain` for every address there; case is ignored. With `bare` a CPF
-    or CNPJ needs no label. `names` is the model that finds names, as `names.recogniser` takes it.
+    or CNPJ needs no label. `names` is the model that finds names, as `recogniser` takes it.
     """
     text, places = decoded(text)
     text, context_text = plain(text), plain(context_text)
@@ -172,3 +172,51 @@ def mask_value(kind: str, value: str) -> str:
     if kind not in _LAST_TWO or sum(c.isalnum() for c in value[:-2]) < 7:
         return "***"
     return re.sub(r"\w", "*", value[:-2]) + value[-2:]
+
+
+# Names of people are found by a language model, which the configuration names.
+
+Recogniser = Callable[[str], list[tuple[int, int]]]
+_PERSON = frozenset(("PER", "PERSON"))
+
+
+def _spacy(model: str) -> Recogniser:
+    spacy = require("spacy", "names")
+    try:
+        nlp = spacy.load(model)
+    except OSError:
+        advice = f"python -m spacy download {model}"
+        raise ValueError(f"pii_names: spaCy has no model {model!r}: {advice}") from None
+    return lambda text: [(e.start_char, e.end_char) for e in nlp(text).ents if e.label_ in _PERSON]
+
+
+def _transformers(model: str) -> Recogniser:
+    transformers = require("transformers", "qlora")
+    try:
+        find = transformers.pipeline(
+            "token-classification", model, aggregation_strategy="simple", device="cpu", stride=64
+        )
+        find.tokenizer.model_max_length = min(find.tokenizer.model_max_length, 512)
+    except (OSError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"pii_names: no model that labels tokens: {model!r}: {reason}") from None
+    return lambda text: [
+        (int(e["start"]), int(e["end"])) for e in find(text) if e["entity_group"] in _PERSON
+    ]
+
+
+_BACKENDS = {"spacy": _spacy, "transformers": _transformers}
+
+
+@cache
+def recogniser(spec: str) -> Recogniser:
+    """Return what finds names in a text, loaded once; raises ValueError, MissingDependency.
+
+    `spacy:MODEL` is a pipeline of spaCy, installed or a folder; `transformers:FOLDER` a model that
+    labels tokens, a folder or a name on the hub. Their labels PER and PERSON count.
+    """
+    backend, _, model = spec.partition(":")
+    if backend not in _BACKENDS or not model:
+        valid = "spacy:en_core_web_sm, transformers:FOLDER"
+        raise ValueError(f"pii_names: {spec!r} names no model; valid: {valid}")
+    return _BACKENDS[backend](model)

@@ -39,7 +39,7 @@ class Rule:
 
     The pattern ignores case: people type in lower case. The value is its group `v`, or the whole
     match. It must pass `valid`, and be valid for the module `stdnum` of python-stdnum. One label of
-    `label_families` (see `vocabulary`) must stand near it; an empty tuple needs none. With
+    `label_families` (see `rules`) must stand near it; an empty tuple needs none. With
     `needs_own_label` (for values without check digits) the nearest label must be of these families.
     With `silent_under_other_label` a value under a label such as "order" or "protocol" is no
     finding; for rules with label families it never is. A text in which no number has `min_digits`

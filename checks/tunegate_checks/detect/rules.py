@@ -1,7 +1,14 @@
-"""The rules of detection: one TOML file here for each topic, and the order in which they count."""
+"""The rules of detection, one TOML file here for each topic, and the labels of vocabulary.toml.
+
+Labels say what a number is. They are in lower case without accents; words of a text are folded the
+same way before they are looked up. A phrase of up to three words takes precedence over its first
+word: "placa de video" is a graphics card, not a number plate.
+"""
 
 import re
+import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from . import validity
@@ -57,12 +64,23 @@ def _rules_of(content: dict[str, Any]) -> Iterator[Rule]:
         yield Rule(**fields)
 
 
-# The labels of the numbers that need one, by kind.
-FAMILIES = {
+PASSWORD_NAME = _parts_of(CONTENTS["online"])["password_name"]
+RULES = tuple(rule for content in CONTENTS.values() for rule in _rules_of(content))
+
+# Labels of numbers that are no personal data: a number behind one belongs to it.
+OTHER_FAMILY = "other"
+# The labels by family, and of the numbers that need one by kind.
+_FAMILIES = tomllib.loads(Path(__file__).with_name("vocabulary.toml").read_text("utf-8")) | {
     kind: labels.lstrip("-")
     for content in CONTENTS.values()
     for kind, _, _, labels, *_ in content.get("numbers", ())
     if labels != "-"
 }
-PASSWORD_NAME = _parts_of(CONTENTS["online"])["password_name"]
-RULES = tuple(rule for content in CONTENTS.values() for rule in _rules_of(content))
+LABELS: dict[str, set[str]] = {}  # the families of each word or phrase
+for _family, _phrases in _FAMILIES.items():
+    for _phrase in _phrases.split(","):
+        LABELS.setdefault(" ".join(_phrase.split()), set()).add(_family)
+LENGTHS: dict[str, dict[int, None]] = {}  # of the phrases that begin with a word, longest first
+for _words in sorted(map(str.split, LABELS), key=len, reverse=True):
+    LENGTHS.setdefault(_words[0], {})[len(_words)] = None
+LABEL_WORDS = frozenset(word for phrase in LABELS for word in phrase.split())

@@ -10,10 +10,11 @@ import argparse
 import os
 from pathlib import Path
 
+from tunegate.config.schema import load_here
 from tunegate.errors import ConfigError
 from tunegate.utils.text import did_you_mean
 
-from .changes import STEPS
+from .changes import STEPS, summary_lines
 
 MIN_KEY = 16  # characters: a shorter one can be guessed
 
@@ -34,10 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fix the files, write results and changes, print the summary; return the exit status."""
-    from tunegate.config.schema import load_here
-
     from .pipeline import fix_files
-    from .report import summary_lines
 
     root, config = load_here()
     steps = list(STEPS) if args.only is None else [name.strip() for name in args.only.split(",")]

@@ -15,10 +15,9 @@ from tunegate.utils.atomic import atomic_write_all
 from ..review.sheet import corrections
 from ..review.status import REVIEWS_FOLDER
 from ..text.text_fields import iter_texts
-from .changes import STEPS, FileChanges, Job
+from .changes import STEPS, FileChanges, Job, changes_csv
 from .read import read_source
 from .redact import Redactor
-from .report import changes_csv
 from .steps import FixRules, run_steps
 
 

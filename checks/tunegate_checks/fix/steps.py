@@ -28,13 +28,11 @@ from ..data import (
     splits,
 )
 from ..data.consistency import spelled_labels
-from ..review.sample import row_id
-from ..review.sheet import SheetEntry
+from ..review.sheet import SheetEntry, row_id
 from ..text.display import diff, quote_line
-from . import spelling
+from . import repairs
 from .changes import STEPS, FileChanges
 from .redact import Redactor
-from .repair_messages import repair_messages
 
 # Dropping a row can turn a common label into a rare one, or a shared instruction into words of a
 # few rows: one round of the steps is not always enough.
@@ -226,16 +224,16 @@ def correct(file_changes: FileChanges, rules: FixRules) -> None:
 def repair(file_changes: FileChanges, rules: FixRules) -> None:
     """Repair messages and the writing of system prompts; set aside rows that stay invalid."""
     for row in file_changes.rows:
-        fields, actions = repair_messages(row.fields)
+        fields, actions = repairs.repair_messages(row.fields)
         if actions:
             changes = [(a, "the chat format asks for it", "reformatted") for a in actions]
             file_changes.change_row(row, fields, "format", *changes)
     dataset = file_changes.dataset()
     train = file_changes.against[0] if file_changes.against else ()
-    corrections = spelling.prompt_corrections(dataset, train, rules.prompt)
+    corrections = repairs.prompt_corrections(dataset, train, rules.prompt)
     for row, example in zip(file_changes.rows, dataset, strict=True):
         new = corrections.get(example.system)
-        changed = spelling.with_system(row.fields, new) if new is not None else None
+        changed = repairs.with_system(row.fields, new) if new is not None else None
         if changed:
             reason = "white space alone told it from the usual one"
             change = "system prompt written as usual", reason, "system prompt"
@@ -267,13 +265,13 @@ def normalise_labels(file_changes: FileChanges, rules: FixRules) -> None:
         return
     train = file_changes.against[0] if file_changes.against else ()
     known_labels = {label for e in train for label in spelled_labels(e)}
-    corrections = spelling.label_corrections(dataset, known_labels)
+    corrections = repairs.label_corrections(dataset, known_labels)
     counts = Counter(label for e in dataset for label in spelled_labels(e))
     for row, example in zip(file_changes.rows, dataset, strict=True):
         for label in (c for c in spelled_labels(example) if c in corrections):
             new = corrections[label]
-            reply = spelling.respelled(example.reply, label, new, example.reading.label)
-            if reply is not None and (fields := spelling.with_text(row.fields, -1, reply)):
+            reply = repairs.respelled(example.reply, label, new, example.reading.label)
+            if reply is not None and (fields := repairs.with_text(row.fields, -1, reply)):
                 n = counts[new]
                 reason = f"{n:,} rows spell it so" if n else "training spells it so"
                 change = f"{label!r} became {new!r}", reason, "respelled"

@@ -41,7 +41,7 @@ from ..fix.changes import Job
 from ..fix.pipeline import check_jobs, read_reference
 from ..fix.redact import Redactor
 from ..fix.steps import FixRules
-from ..review.sample import row_id
+from ..review.sheet import row_id
 from .rows import NEW, REWORDED, WORDS, Generation, Slot, slots
 
 TEMPERATURE = 0.8

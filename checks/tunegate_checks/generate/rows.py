@@ -24,7 +24,7 @@ from tunegate.utils.text import shorten, split_reasoning
 
 from ..data import leakage
 from ..fix.steps import FixRules, findings_of_others, findings_of_steps
-from ..review.sample import row_id
+from ..review.sheet import row_id
 
 WORDS = tomllib.loads(files(__package__).joinpath("words.toml").read_text("utf-8"))
 NEW, REWORDED, OUT_OF_SCOPE = "new", "reworded", "out of scope"

@@ -8,20 +8,131 @@ answers from the cache. A note of the last measurement shows what has changed si
 import json
 import math
 import operator
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
+from pydantic import StrictBool, StrictInt, ValidationError
+
+from tunegate.config.schema import Section
+from tunegate.config.settings import explain_error
+from tunegate.errors import ConfigError
 from tunegate.models.predict import JudgePanel
 from tunegate.results.score import Score, Unmeasurable, format_value
 from tunegate.storage.state_dir import read_unverified
 from tunegate.utils.atomic import atomic_write
-from tunegate.utils.hashing import sha256_json
+from tunegate.utils.hashing import sha256_bytes, sha256_json
+from tunegate.utils.strict_json import parse_strict
 
-from .human_labels import HumanLabels, load_human_labels
-from .prompt import prompt_version
-from .rubric import Rubric
+from .prompt import Item, item_with_setting, prompt_version
+from .rubric import Marks, Rubric
+
+LINE_FORM = '{"prompt": "...", "answer": "...", "verdicts": {...}, "who": "..."}'
+SIDE_NAMES = {"answer": "a", "other": "b", "tie": "tie"}
+
+
+class Turn(Section):
+    """A message that stood before the prompt."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str
+
+
+class LabelLine(Section):
+    """One line of the file: verdicts or a score on an answer, or which of two is better."""
+
+    prompt: str
+    answer: str
+    reference: str = ""
+    messages: tuple[Turn, ...] = ()
+    context: str = ""
+    verdicts: dict[str, StrictBool] | None = None
+    score: StrictInt | None = None
+    other: str | None = None
+    better: Literal["answer", "other", "tie"] | None = None
+    who: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HumanLabel:
+    """The marks that a person gave to one answer, or which of two the person prefers."""
+
+    item: Item
+    marks: Marks = field(default_factory=dict)
+    other: str = ""
+    better: str = ""  # "a": the answer of the item, "b": `other`, or "tie"
+
+
+@dataclass(frozen=True, slots=True)
+class HumanLabels:
+    """The labels of a file, of both kinds, and the SHA-256 of its bytes."""
+
+    graded: list[HumanLabel]
+    compared: list[HumanLabel]
+    digest: str
+
+
+def load_human_labels(path: Path, rubric: Rubric) -> HumanLabels:
+    """Read the labels given by this rubric from a committed JSONL file.
+
+    Raises ConfigError naming file, line and what is valid.
+
+    An answer with two labels is an error: kappa would count it as two independent answers.
+    """
+    __tracebackhide__ = True
+    try:
+        data = path.read_bytes()
+        text = data.decode("utf-8")
+    except OSError as error:
+        reason = error.strerror or error
+        raise ConfigError(f"the human labels {path} cannot be read: {reason}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"the human labels {path} are not UTF-8") from None
+    first_line: dict[tuple[object, ...], int] = {}
+    labels: list[HumanLabel] = []
+    for number, raw in enumerate(text.split("\n"), start=1):
+        if not raw.strip():
+            continue
+        try:
+            line = LabelLine.model_validate(parse_strict(raw, number))
+            key = (line.prompt, line.answer, line.other, line.context, line.messages)
+            if key in first_line:
+                raise ValueError(f"the same answer as in line {first_line[key]}; keep one")
+            first_line[key] = number
+            labels.append(_to_label(line, number, rubric))
+        except ValidationError as invalid:
+            first = invalid.errors()[0]
+            # Not the value: a row can hold personal data.
+            reason = explain_error(first, LabelLine, show_value=False)
+            reason = reason if first["loc"] else "not an object"
+            raise ConfigError(f"{path}, line {number}: {reason}; needed: {LINE_FORM}") from None
+        except ValueError as error:
+            raise ConfigError(f"{path}, line {number}: {error}") from None
+    graded, compared = ([x for x in labels if bool(x.better) == two] for two in (False, True))
+    return HumanLabels(graded, compared, sha256_bytes(data))
+
+
+def _to_label(line: LabelLine, number: int, rubric: Rubric) -> HumanLabel:
+    """Return the label of a line; raises ValueError where the line does not fit the rubric."""
+    given = [*(m.model_dump() for m in line.messages), {"role": "user", "content": line.prompt}]
+    item = Item(number, line.prompt, line.answer, line.reference)
+    item = item_with_setting(item, given, {"context": line.context})
+    kinds = [line.verdicts is not None, line.score is not None, line.better is not None]
+    if sum(kinds) != 1 or (line.other is None) != (line.better is None):
+        raise ValueError(f"one of verdicts, score, or other with better; needed: {LINE_FORM}")
+    if line.other is not None and line.better is not None:
+        return HumanLabel(item, other=line.other, better=SIDE_NAMES[line.better])
+    if rubric.scale:
+        low, high = rubric.scale
+        if line.score is None or not low <= line.score <= high:
+            raise ValueError(f"the rubric {rubric.name!r} wants a score, {low} to {high}")
+        return HumanLabel(item, {"score": line.score})
+    ids = sorted(c.id for c in rubric.criteria)
+    if sorted(line.verdicts or ()) != ids:
+        raise ValueError(f"the rubric {rubric.name!r} wants verdicts on: {', '.join(ids)}")
+    return HumanLabel(item, dict(line.verdicts or {}))
+
 
 # From human labels to the judges' agreement with them, and the errors of those not judged.
 Measure = Callable[[HumanLabels], tuple[Score, Sequence[str]]]
@@ -34,11 +145,6 @@ class Calibration:
     reason: str  # why not; "" where it may
     measured: str = ""  # such as "kappa 0.82 (0.64 to 1.00) with 40 human labels"
     stale_note: str = ""  # what has changed since the measurement before
-
-    @property
-    def may_gate(self) -> bool:
-        """Whether the judge may gate."""
-        return not self.reason
 
 
 class JudgedScore(Score):
@@ -70,7 +176,7 @@ class JudgedScore(Score):
     @property
     def advisory(self) -> bool:
         """Whether this gates nothing; then asking records an outcome, which the session shows."""
-        if self.calibration.may_gate:
+        if not self.calibration.reason:
             return False
         super()._compare(None, operator.ge, ">=")  # None: compared with no limit
         return True
@@ -103,7 +209,9 @@ def calibrate(kind: str, rubric: Rubric, panel: JudgePanel, measure: Measure) ->
     }
     folder = panel.calibration_dir
     path = folder / f"{kind}-{sha256_json(rubric.name)[:12]}.json" if folder else None
-    changed = ", ".join(_changed_parts(path, digests)) if path else ""
+    before = read_unverified(path).get("measured with") if path else None
+    known = before if isinstance(before, dict) else digests  # where no note can be read
+    changed = ", ".join(part for part, digest in digests.items() if known.get(part) != digest)
     numbers = {"kappa": float(agreement), "low": agreement.low, "high": agreement.high}
     interval_text = f"{numbers['kappa']:.2f} ({agreement.low:.2f} to {agreement.high:.2f})"
     measured = f"kappa {interval_text} with {agreement.n:,} human labels"
@@ -150,10 +258,3 @@ def with_swap_consistency(
         needed = f"{panel.swap_consistency:.0%} is needed"
         return replace(calibration, reason=f"{consistency_text}, {needed}")
     return replace(calibration, measured=f"{calibration.measured}; {consistency_text}")
-
-
-def _changed_parts(path: Path, digests: Mapping[str, str]) -> list[str]:
-    """Return which digests differ from those of the last note; none where no note can be read."""
-    before = read_unverified(path).get("measured with")
-    known = before if isinstance(before, dict) else digests
-    return [part for part, digest in digests.items() if known.get(part) != digest]

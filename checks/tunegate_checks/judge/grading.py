@@ -10,10 +10,8 @@ from tunegate.results.score import Score, format_value
 from tunegate.utils.text import one_line
 
 from ..stats import Units, estimate_mean, kappa, share
-from .ballots import JUDGE_ERROR, agreement, collect_votes, majority_marks
-from .calibration import Calibration, JudgedScore, calibrate
-from .human_labels import HumanLabels
-from .parse import parse_marks
+from .ballots import JUDGE_ERROR, agreement, collect_votes, majority_marks, parse_marks
+from .calibration import Calibration, HumanLabels, JudgedScore, calibrate
 from .prompt import Item, grading_prompt, item_of, prompt_version
 from .rubric import Marks, Rubric, load_rubric
 

@@ -10,11 +10,9 @@ from tunegate.results.score import Score, format_value, proportion
 from tunegate.utils.text import one_line
 
 from ..stats import Units, estimate_mean, kappa
-from .ballots import Vote, collect_votes, plurality_side
-from .calibration import Calibration, JudgedScore, calibrate, with_swap_consistency
+from .ballots import BETTER_VALUES, Vote, collect_votes, parse_better, plurality_side
+from .calibration import Calibration, HumanLabels, JudgedScore, calibrate, with_swap_consistency
 from .grading import judge_signature, unless_unanswered
-from .human_labels import HumanLabels
-from .parse import BETTER_VALUES, parse_better
 from .prompt import Item, comparison_prompt, item_of
 from .rubric import Rubric, load_rubric
 

@@ -6,7 +6,7 @@ from tunegate import Prediction, Predictions, check
 from tunegate.results.finding import NOT_APPLICABLE, Finding
 
 from ..text.display import quote_line
-from ..text.refusals import REFUSAL_START
+from ..text.replies import REFUSAL_START
 
 
 @check(name="memory.cut_off")

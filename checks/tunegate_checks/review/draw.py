@@ -12,8 +12,7 @@ from pathlib import Path
 from tunegate.config.data_files import read_file
 from tunegate.config.schema import load_here
 
-from .sample import draw_order, population, sample_size
-from .sheet import write_sheet
+from .sheet import draw_order, population, sample_size, write_sheet
 from .status import REVIEWS_FOLDER
 
 

@@ -1,22 +1,24 @@
-"""Write and read the sheet that a reviewer fills in: CSV that is safe to open in a spreadsheet.
+"""Draw the rows that people review; write and read the sheet that a reviewer fills in.
 
-It begins with a byte order mark, since Excel reads UTF-8 without one as another encoding. A text
-that does not begin with a letter gets an apostrophe before it: a spreadsheet would run a text that
-begins with = + - or @ as a formula (OWASP, CSV Injection), and turn 1/2 into a date.
+A sheet is CSV that is safe to open in a spreadsheet. It begins with a byte order mark, since Excel
+reads UTF-8 without one as another encoding. A text that does not begin with a letter gets an
+apostrophe before it: a spreadsheet would run a text that begins with = + - or @ as a formula
+(OWASP, CSV Injection), and turn 1/2 into a date.
 """
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tunegate.checking.decorator import row_fingerprint
 from tunegate.data.canonical import calls_json
 from tunegate.data.dataset import Dataset, Example
 from tunegate.data.tables import detect_delimiter
 from tunegate.utils.atomic import atomic_write
-
-from .sample import row_id
+from tunegate.utils.hashing import sha256_bytes
 
 REVIEWER_COLUMNS = ("correction", "verdict", "reviewer", "note")
 TEXT_COLUMNS = ("system", "prompt", "reply", *REVIEWER_COLUMNS)
@@ -26,6 +28,38 @@ VERDICTS = ("ok", "wrong", "unsure")
 MAX_CELL_LETTERS = 32_000  # Excel keeps 32,767 characters of a cell
 CALLS_MARK = "tool calls: "  # before a reply that is no text
 CUT_MARK = " ... (cut: see the line of the file)"
+
+
+def is_generated(example: Example) -> bool:
+    """Tell whether a row is marked as written by a model: `"generated": true`."""
+    value = example.fields.get("generated")
+    is_true_text = isinstance(value, str) and value.strip().lower() == "true"  # from a CSV
+    return value is True or is_true_text
+
+
+def population(dataset: Dataset, generated: bool = False) -> list[int]:
+    """Return the rows to draw from: all if `generated` or none is marked so, else the marked."""
+    generated_rows = [e.row for e in dataset if is_generated(e)]
+    return list(range(len(dataset))) if generated or not generated_rows else generated_rows
+
+
+def draw_order(dataset: Dataset, rows: Sequence[int], seed: int) -> list[int]:
+    """Return the rows in a random order that depends on the dataset's digest and the seed alone.
+
+    The first k rows are a simple random sample, the same in each Python and on each machine.
+    """
+    keys = {row: f"{dataset.digest} {seed} {row}".encode() for row in rows}
+    return sorted(rows, key=lambda row: sha256_bytes(keys[row]))
+
+
+def sample_size(n: int, share: float) -> int:
+    """Return the smallest number of rows that is at least a share, 0..1, of n rows."""
+    return math.ceil(n * share - 1e-9)
+
+
+def row_id(example: Example) -> str:
+    """Return the id of a row, made of its content; "r" keeps spreadsheets from reading a number."""
+    return f"r{row_fingerprint(example)[:12]}"
 
 
 @dataclass(frozen=True, slots=True)

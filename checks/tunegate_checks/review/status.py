@@ -12,8 +12,7 @@ from pathlib import Path
 from tunegate.data.dataset import Dataset
 from tunegate.results.score import wilson
 
-from .sample import draw_order, population, row_id
-from .sheet import VERDICTS, Sheet, read_sheet
+from .sheet import VERDICTS, Sheet, draw_order, population, read_sheet, row_id
 
 REVIEWS_FOLDER = "reviews"
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -27,8 +28,6 @@ FILE_HEADER = """\
 
 def read_accepted(root: Path) -> dict[str, AcceptedEntry]:
     """Return the project's entries, by id; raises ConfigError naming file, line and key."""
-    import tomllib
-
     path = root / ACCEPTED_FILE
     if not path.is_file():
         return {}
@@ -80,8 +79,6 @@ def append_entries(root: Path, entries: Sequence[AcceptedEntry]) -> None:
 
 def remove_entries(root: Path, ids: Collection[str]) -> None:
     """Remove entries, and comments right above them; raises ConfigError for unusual tables."""
-    import tomllib
-
     path, before = root / ACCEPTED_FILE, read_accepted(root)
     lines = path.read_text("utf-8").splitlines(keepends=True)
     starts = [n for n, line in enumerate(lines) if re.match(r"\s*\[\[", line)]

@@ -1,4 +1,4 @@
-"""Runs a check by rows on chunks of a dataset: in this process, in several, or on an executor.
+"""Runs a check by rows on chunks of a dataset: in this process, or in several.
 
 A chunk is a Dataset of consecutive rows, which keep their numbers and lines. Findings come back in
 the order of the chunks, wherever these ran.
@@ -17,8 +17,7 @@ import sys
 import time
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future, ProcessPoolExecutor
 from functools import partial
 from importlib import import_module
 from multiprocessing.connection import wait
@@ -33,8 +32,6 @@ FindRows = Callable[..., Iterator[Finding]]
 CHUNK_ROWS = 1_000  # half a second of work at most: Ctrl-C waits for the chunks under way
 MAX_PROCESSES = 61  # Windows cannot wait for more at once
 MIN_SECONDS = 3.0  # of work left; to start two processes and send them the rows takes about one
-
-_executor: Executor | None = None
 
 
 def split_into_chunks(dataset: Dataset, rows: int = 0) -> list[Dataset]:
@@ -57,17 +54,6 @@ def split_into_chunks(dataset: Dataset, rows: int = 0) -> list[Dataset]:
     return chunks
 
 
-@contextmanager
-def run_on(executor: Executor) -> Iterator[None]:
-    """Run the checks by rows of the block on this executor, such as that of a cluster."""
-    global _executor
-    previous, _executor = _executor, executor
-    try:
-        yield
-    finally:
-        _executor = previous
-
-
 def run_in_chunks(
     generator: FindRows, dataset: Dataset, *args: Any, **kwargs: Any
 ) -> Iterator[Finding]:
@@ -77,7 +63,7 @@ def run_in_chunks(
     this process: their time tells whether more processes would pay. An exception is raised here.
     """
     __tracebackhide__ = True
-    if len(dataset) <= CHUNK_ROWS and _executor is None:
+    if len(dataset) <= CHUNK_ROWS:
         return generator(dataset, *args, **kwargs)
     return _run_chunks(generator, split_into_chunks(dataset), args, kwargs)
 
@@ -87,24 +73,20 @@ def _run_chunks(
 ) -> Iterator[Finding]:
     __tracebackhide__ = True
     task = _importable(generator, args, kwargs)
-    executor, done = _executor if task else None, 0
-    if executor is None:
-        max_workers, start = worker_count(), time.perf_counter()
-        # A daemon, such as a worker of a multiprocessing.Pool, may not start processes.
-        is_daemon = multiprocessing.current_process().daemon
-        for done, chunk in enumerate(chunks, 1):
-            yield from generator(chunk, *args, **kwargs)
-            remaining = (time.perf_counter() - start) / done * (len(chunks) - done)
-            if remaining > MIN_SECONDS and task and max_workers > 1 and not is_daemon:
-                break
+    max_workers, start = worker_count(), time.perf_counter()
+    # A daemon, such as a worker of a multiprocessing.Pool, may not start processes.
+    is_daemon = multiprocessing.current_process().daemon
+    for done, chunk in enumerate(chunks, 1):
+        yield from generator(chunk, *args, **kwargs)
+        remaining = (time.perf_counter() - start) / done * (len(chunks) - done)
+        if remaining > MIN_SECONDS and task and max_workers > 1 and not is_daemon:
+            break
     chunks = chunks[done:]
     if not chunks or task is None:
         return
-    pool = None
-    if executor is None:
-        spawn, count = multiprocessing.get_context("spawn"), min(max_workers, MAX_PROCESSES)
-        executor = pool = _Processes(min(count, len(chunks)), spawn, initializer=_start_worker)
-    futures = [executor.submit(_find_in_process, *task, chunk) for chunk in chunks]
+    spawn, count = multiprocessing.get_context("spawn"), min(max_workers, MAX_PROCESSES)
+    pool = _Processes(min(count, len(chunks)), spawn, initializer=_start_worker)
+    futures = [pool.submit(_find_in_process, *task, chunk) for chunk in chunks]
     try:
         for future, chunk in zip(futures, chunks, strict=True):
             findings = future.result()
@@ -112,8 +94,7 @@ def _run_chunks(
     finally:  # after Ctrl-C too: each process ends after the chunk that it has begun
         for future in futures:
             future.cancel()
-        if pool:
-            pool.shutdown(cancel_futures=True)
+        pool.shutdown(cancel_futures=True)
 
 
 def _importable(

@@ -22,7 +22,7 @@ from ..config.data_files import find_data_files
 from ..config.project import current_project
 from ..config.schema import load
 from ..errors import ConfigError
-from ..gates.suite import CollectionFailed, collect_suite
+from ..gates.decision import CollectionFailed, collect_suite
 from ..results.outcome import AcceptedEntry
 from ..storage.registry import checked_reason, current_user
 from ..storage.state_dir import StateDir

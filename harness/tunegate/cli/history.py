@@ -7,8 +7,7 @@ $ tunegate registry history openai:gpt-4o-mini
 import argparse
 
 from ..config.project import current_project
-from ..gates.new_test_set import note_on_test_set
-from ..gates.promotion import line_faults, lowered_text
+from ..gates.promotion import line_faults, lowered_text, note_on_test_set
 from ..models.evaluation import find_judged, read_scorecards
 from ..storage.registry import Registry
 

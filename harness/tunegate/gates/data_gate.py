@@ -1,4 +1,9 @@
-"""The data gate, `pytest suites/data --train-with NAME`: from a passed suite to a trained model."""
+"""The data gate, `pytest suites/data --train-with NAME`: from a passed suite to a trained model.
+
+With `--for RUN` it lets in another test set of a run: the data suite runs on the rows that the run
+was trained on and on the test set of the session; where it passes, its receipt is written beside
+that of the training.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,9 +15,9 @@ from ..errors import ConfigError
 from ..interfaces.installed import project_plugin_files
 from ..interfaces.trainer import Plan
 from ..session.context import SessionContext
-from ..storage.state_dir import Run, SealBroken, run_id
+from ..storage.state_dir import Run, SealBroken, StateDir, find_finished, run_id
 from ..utils.hashing import sha256_json
-from ..utils.text import all_of, did_you_mean, os_error_text
+from ..utils.text import all_of, counted, did_you_mean, os_error_text
 from .decision import Gate
 from .training_process import train_in_child
 
@@ -116,4 +121,53 @@ class DataGate(Gate):
                 return code
             print_line("model", f"run:{run.id}", good=True)
         print_line("next", f"pytest {self.session.config.suites.model} --model latest")
+        return 0
+
+
+def take_rows_of_run(state: StateDir, name: str, given_files: dict[str, str | None]) -> Run:
+    """Return the run of `--for`, and put its rows into `given_files`; raises ConfigError."""
+    run = find_finished(state, name)
+    for split in ("train", "validation"):
+        if given_files[split]:
+            raise ConfigError(f"--for {name} takes the run's own rows: no --{split}-data")
+        path = getattr(run.plan, split)
+        given_files[split] = path and str(path)
+    return run
+
+
+class NewTestSetGate(Gate):
+    """The gate of one session with `--for RUN`; raises ConfigError for an unfit run or test set."""
+
+    def __init__(self, session: SessionContext, run: Run) -> None:
+        option, self.run = f"--for {run.id}", run
+        super().__init__(session, session.config.suites.data, option)
+        try:
+            run.verify()
+        except SealBroken as error:
+            raise ConfigError(f"{option}: {error}") from None
+        session.splits.get("test")  # raises ConfigError, which says how to name the file
+        if session.splits.columns != run.plan.columns:
+            raise ConfigError(f"{option}: the run was made with other data.columns than are set")
+
+    def finish(self, exit_status: int) -> int:
+        """Open or close the gate, write the receipt of the test set, and return the exit status."""
+        session, run, paths = self.session, self.run, self.session.splits.paths
+        decision = self.evaluate(exit_status, list(paths), self.needed_of_data())
+        if decision.reason:
+            session.say("gate", f"closed for run:{run.id}: {decision.reason}", good=False)
+            return exit_status or 1
+        digest = session.state.store_snapshot(read_split(paths["test"], "test")).stem
+        if digest != decision.digests["test"]:
+            session.say("gate", "closed: the data changed while it was being checked", good=False)
+            return 1
+        is_known = digest in run.test_receipts()
+        if not is_known:  # the receipt of the first time stays
+            run.write_test_receipt(self.receipt(run.id, decision, run.plan.config))
+        n = len(session.splits.get("test"))
+        session.say("gate", f"open: {counted(n, 'test row')} may judge run:{run.id}", good=True)
+        if is_known:
+            session.say("", "a data gate of this run saw them before; nothing to do")
+        for note in self.notes(decision):
+            session.say("", note)
+        session.say("next", f"pytest {session.config.suites.model} --model run:{run.id}")
         return 0

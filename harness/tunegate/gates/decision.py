@@ -1,20 +1,120 @@
-"""The rule of all gates, open only if all tests passed on the bytes on disk; and the receipt."""
+"""The rule of all gates, open only if all tests passed on the bytes on disk; and the receipt.
 
+Of a suite the gates know digests of the files that decide what it checks, and its tests, which they
+list anew.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import metadata
 from itertools import chain, product
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from ..checking.accepted import ACCEPTED_FILE
 from ..config.project import require_suite
 from ..config.suite_files import project_version
-from ..models.evaluation import Json
 from ..results.session_results import SessionResults
 from ..session.context import SessionContext
-from ..utils.hashing import sha256_json
+from ..utils.hashing import sha256_file, sha256_json
 from ..utils.timestamps import timestamp
-from . import suite
+
+if TYPE_CHECKING:
+    from ..config.schema import Config
+
+# Each of these can configure which functions pytest takes for tests.
+PYTEST_FILES = (
+    *("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini"),
+    *("pyproject.toml", "tox.ini", "setup.cfg"),
+)
+# Environment variables that would change what the child process collects.
+UNTRUSTED_ENV = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONOPTIMIZE")
+
+
+def suite_fingerprint(suite: Path, root: Path, config: "Config") -> dict[str, str]:
+    """Return the sha256 of each file that decides what a suite checks, by its path below `root`.
+
+    These are also those of the schema and of the programs that the configuration names.
+    """
+    parents = [folder for folder in suite.parents if folder == root or root in folder.parents]
+    other_files = [folder / "conftest.py" for folder in parents]
+    other_files += [root / name for name in ("tunegate.toml", ACCEPTED_FILE, *PYTEST_FILES)]
+    other_files += (root / "reviews").glob("*.csv")
+    if spec := config.data.row_schema:
+        other_files.append(root / spec.rpartition(":")[0])
+    for name, table in config.checks.items():
+        other_files += table.program(name, root).source_files()
+    files = sorted({*suite_files(suite), *(p for p in other_files if p.is_file())})
+    names = [path.relative_to(root) if path.is_relative_to(root) else path for path in files]
+    return {name.as_posix(): sha256_file(file) for name, file in zip(names, files, strict=True)}
+
+
+def suite_files(suite: Path) -> Iterator[Path]:
+    """Yield the files of a suite; links to folders are followed, as pytest does, each once."""
+    seen: set[str] = set()
+    for folder, subfolders, names in os.walk(suite, followlinks=True):
+        subfolders[:] = [name for name in subfolders if name != "__pycache__"]
+        if (real := os.path.realpath(folder)) in seen:
+            subfolders.clear()
+            continue
+        seen.add(real)
+        yield from (path for name in names if (path := Path(folder, name)).is_file())
+
+
+def installed_versions(*names: str) -> dict[str, str]:
+    """Return the versions of Python, the core's distributions and those named, if installed."""
+    installed = {"python": platform.python_version()}
+    for name in ("tunegate", "pytest", "pandas", "rapidfuzz", *names):
+        with suppress(metadata.PackageNotFoundError):
+            installed[name] = metadata.version(name)
+    return installed
+
+
+class CollectionFailed(Exception):
+    """The suite could not be listed; the message is the last error that pytest printed."""
+
+
+@dataclass(frozen=True, slots=True)
+class CollectedSuite:
+    """The node ids of a suite's tests."""
+
+    tests: list[str]
+    removed: list[str] = field(default_factory=list)  # those that a conftest or plugin took out
+    skipped: list[str] = field(default_factory=list)  # files that skipped themselves, unknown tests
+    untested: list[str] = field(default_factory=list)  # sentences on what seems a test, and is none
+
+
+def collect_suite(suite: Path, root: Path, options: Sequence[str] = ()) -> CollectedSuite:
+    """List the tests of a suite by `pytest --collect-only` in a child process.
+
+    It gets neither the session's options nor `addopts` of the ini file: a `-k` there would hide
+    tests from the session and from this listing alike. Raises CollectionFailed.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        listing = Path(folder) / "inventory.json"
+        command = [
+            *(sys.executable, "-m", "pytest", str(suite), "--collect-only", "-q"),
+            *("-o", "addopts=", "-p", "no:cacheprovider", "-p", "tunegate"),
+            *(f"--inventory={listing}", *options),
+        ]
+        env = {k: v for k, v in os.environ.items() if k not in UNTRUSTED_ENV}
+        child = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True)
+        # 5 means that no test was collected: `Gate.evaluate` reports that in its own words.
+        if child.returncode in (0, 5) and listing.exists():
+            return CollectedSuite(**json.loads(listing.read_text("utf-8")))
+    lines = [line.strip() for line in (child.stdout + child.stderr).splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("ERROR")]
+    message = (errors or lines or ["it printed nothing"])[-1]
+    raise CollectionFailed(message.removeprefix("ERROR: "))
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +122,7 @@ class GateDecision:
     """Why a gate is closed, "" where it is open, and the sha256 of each data file at that time."""
 
     reason: str = ""
-    collected: suite.CollectedSuite = field(default_factory=lambda: suite.CollectedSuite([]))
+    collected: CollectedSuite = field(default_factory=lambda: CollectedSuite([]))
     digests: dict[str, str] = field(default_factory=dict)
 
 
@@ -33,7 +133,7 @@ class Gate:
         self.session = session
         self.suite = require_suite(session.suite, session.root, configured, option)
         deciding = self.suite, session.root, session.config
-        self.fingerprint = partial(suite.suite_fingerprint, *deciding)
+        self.fingerprint = partial(suite_fingerprint, *deciding)
         self.suite_files = self.fingerprint()
 
     def evaluate(
@@ -53,8 +153,8 @@ class Gate:
         # to which all node ids are relative.
         options += [f"--rootdir={session.rootdir}", f"--import-mode={session.import_mode}"]
         try:
-            collected = suite.collect_suite(self.suite, session.root, options)
-        except suite.CollectionFailed as error:
+            collected = collect_suite(self.suite, session.root, options)
+        except CollectionFailed as error:
             return GateDecision(failed_tests(results) or f"the suite could not be listed: {error}")
         digests = session.splits.current_digests()
         reasons = self._reasons(collected, exit_status, {**digests, "predictions": model}, required)
@@ -63,7 +163,7 @@ class Gate:
         return GateDecision(next(filter(None, chain(reasons, lacking)), ""), collected, digests)
 
     def _reasons(
-        self, collected: suite.CollectedSuite, exit_status: int, digests: Mapping[str, str],
+        self, collected: CollectedSuite, exit_status: int, digests: Mapping[str, str],
         required: Sequence[str],
     ) -> Iterator[str]:  # fmt: skip
         """Yield what keeps the gate closed, the first thing to tell first; "" is none."""
@@ -116,14 +216,16 @@ class Gate:
         if others := session.environment.outsiders(session.root, self.suite_files):
             yield f"loaded from outside of the suite: {abbreviate(others)}"
 
-    def receipt(self, run: str, decision: GateDecision, settings: Mapping[str, Any]) -> Json:
+    def receipt(
+        self, run: str, decision: GateDecision, settings: Mapping[str, Any]
+    ) -> dict[str, Any]:
         """Return which bytes passed which tests, under which limits, and who took part.
 
         `verdict`, a digest, is the same wherever the same suite passed on the same data.
         """
         session, suites = self.session, project_version(self.session.root)
         version = {"tunegate": suites.tunegate, "digest": suites.digest} if suites else {}
-        data: Json = {}
+        data: dict[str, Any] = {}
         for split, digest in decision.digests.items():
             path, n = str(session.splits.paths[split]), len(session.splits.get(split))
             data[split] = {"path": path, "digest": digest, "n": n}
@@ -138,7 +240,7 @@ class Gate:
             "accepted": session.seen.to_receipt(session.accepted),
             "limits": session.config.limits.model_dump(),
             "config": dict(settings),
-            "versions": suite.installed_versions("torch", "transformers", "peft", "bitsandbytes"),
+            "versions": installed_versions("torch", "transformers", "peft", "bitsandbytes"),
             "environment": session.environment.to_dict(session.root),
         }
         return {**receipt, "verdict": verdict_digest(receipt)}

@@ -8,7 +8,7 @@ from typing import Any
 from .. import exit_codes
 from ..errors import ConfigError
 from ..models.evaluation import Evaluation
-from ..results import scorecard
+from ..results import session_results
 from ..session.context import SessionContext
 from ..storage.registry import AliasMoved, Registry, RegistryBroken, checked_alias
 from ..utils.atomic import atomic_write
@@ -17,10 +17,8 @@ from ..utils.masking import mask
 from ..utils.text import all_of, os_error_text
 from ..utils.timestamps import timestamp
 from . import promotion
-from .decision import Gate, GateDecision
-from .new_test_set import facts_of_test_set, note_on_test_set
+from .decision import Gate, GateDecision, installed_versions
 from .promotion import PromotionRefused, check_promotable, promotion_facts
-from .suite import installed_versions
 
 
 class ModelGate(Gate):
@@ -54,9 +52,9 @@ class ModelGate(Gate):
         if model_changed:
             decision = replace(decision, reason="the model changed while it was asked; run again")
         card = self._scorecard(decision, model)
-        card_digest = scorecard.scorecard_digest(card)
+        card_digest = session_results.scorecard_digest(card)
         notes = self._keep(card, card_digest[:12])
-        scope = f"; {asked}" if (asked := scorecard.asked_in_words(session.asked)) else ""
+        scope = f"; {asked}" if (asked := session_results.asked_in_words(session.asked)) else ""
         if decision.reason:
             session.say("gate", f"closed: {decision.reason}{scope}", good=False)
             for note in notes:
@@ -98,7 +96,7 @@ class ModelGate(Gate):
         summaries: dict[str, dict[str, Any] | None] = dict.fromkeys(keys.values())
         for role, key in keys.items():
             if test is not None and (predictions := models.cached(role, test)):
-                summary = scorecard.predictions_summary(predictions, rule)
+                summary = session_results.predictions_summary(predictions, rule)
                 answers = [[p.row, p.got, p.error, *filter(None, [p.calls])] for p in predictions]
                 summaries[key] = summary | {"answers": sha256_json(answers)}
         n = len(test) if test is not None else 0
@@ -114,8 +112,8 @@ class ModelGate(Gate):
             "inventory": decision.collected.tests,
             "removed": decision.collected.removed,
             "unjudged": session.results.unjudged(),
-            "scores": scorecard.passed_scores(session.results),
-            "missed": scorecard.failed_outcomes(session.results),
+            "scores": session_results.passed_scores(session.results),
+            "missed": session_results.failed_outcomes(session.results),
             "troubles": dict(session.results.not_passed),
             **summaries,
             **({"tables": tables} if (tables := session.results.tables()) else {}),
@@ -133,20 +131,29 @@ class ModelGate(Gate):
                 raise ConfigError("--promote needs --model")
             test = session.splits.get("test")
             run = check_promotable(session.candidate, card["model_digest"], test, session.state)
-            rests_on = facts_of_test_set(run, test, session.state)
-            facts = {**promotion_facts(run, session.candidate, card, card_digest), **rests_on}
+            rests_on = promotion.facts_of_test_set(run, test, session.state)
+            facts = {
+                **promotion_facts(run, session.candidate, card, card_digest),
+                **rests_on,
+            }
             if lowered := promotion.lowered_limits(run.receipt.get("limits", {}), card["limits"]):
                 facts["lowered"] = lowered
             if not self.registry.promote(alias, facts, self.reason, self.seen):
                 session.say("promotion", f"{alias} was run:{run.id} already; nothing to do")
                 return 0
-        except (PromotionRefused, AliasMoved, RegistryBroken, ConfigError, OSError) as error:
+        except (
+            PromotionRefused,
+            AliasMoved,
+            RegistryBroken,
+            ConfigError,
+            OSError,
+        ) as error:
             session.say("promotion", f"refused: {os_error_text(error)}", good=False)
             return exit_codes.PROMOTION_REFUSED
         session.say("promotion", f"{alias} is now run:{run.id}", good=True)
         if run.attestation:
             session.say("", run.attestation)
-        session.say("", note_on_test_set(rests_on))
+        session.say("", promotion.note_on_test_set(rests_on))
         if lowered:
             said = f"lowered since the data gate: {promotion.lowered_text(lowered)}"
             session.say("limits", said, good=False)

@@ -7,15 +7,14 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..data.comparison import rows_in_training
+from ..data.comparison import question_key, rows_in_training
 from ..data.dataset import Dataset
 from ..models.evaluation import recall_baseline
 from ..models.spec import Candidate
-from ..results.scorecard import scorecard_digest
+from ..results.session_results import scorecard_digest
 from ..storage.registry import CHAIN_KEYS, MODEL_KEYS, History, RegistryEntry
 from ..storage.state_dir import Run, SealBroken, StateDir
 from ..utils.hashing import sha256_json
-from .new_test_set import UnseenTestSet, facts_of_test_set
 
 # A value must be at least these; at most the numbers that are not listed here.
 AT_LEAST = {
@@ -67,9 +66,55 @@ def check_promotable(
                 known = f"{len(matches)} test examples stand in what the model was trained on"
                 raise PromotionRefused(f"{known}: test line {lines}")
         facts_of_test_set(run, test, state)
-    except (UnseenTestSet, SealBroken) as error:
+    except SealBroken as error:
         raise PromotionRefused(str(error)) from None
     return run
+
+
+def facts_of_test_set(run: Run, test: Dataset, state: StateDir) -> dict[str, Any]:
+    """Return what a promotion records of its test set; raises PromotionRefused, SealBroken.
+
+    These are its rows, the models that it has judged so far, and for one with a data gate of its
+    own the digest of that receipt, and how many rows of the run's first test set it leaves out or
+    expects another reply to.
+    """
+    receipts = run.test_receipts()
+    if test.digest not in receipts or test.columns != run.plan.columns:
+        first = next(iter(receipts), "")[:12] or "none"
+        unseen = f"saw these {len(test)} test rows ({test.digest[:12]}; it saw {first})"
+        advice = f"pytest suites/data --for {run.id} --test-data {test.path}"
+        raise PromotionRefused(f"no data gate of run {run.id} {unseen}: {advice}")
+    facts: dict[str, Any] = {"test_n": len(test), "test_judged": models_judged(state, test.digest)}
+    if receipt := receipts[test.digest]:
+        facts["test_receipt"] = receipt
+        asked = {(question_key(example), example.label) for example in test}
+        try:
+            rows = run.data("test") if run.plan.test else ()
+            facts["test_left_out"] = sum((question_key(e), e.label) not in asked for e in rows)
+        except (OSError, ValueError) as error:  # purged, or changed since
+            raise SealBroken(f"the first test set of run {run.id}: {error}") from None
+    return facts
+
+
+def note_on_test_set(facts: Mapping[str, Any]) -> str:
+    """Say in one line what a promotion rests on."""
+    n, judged, left_out = facts["test_n"], facts["test_judged"], facts.get("test_left_out", 0)
+    gate = "a data gate of their own" if "test_receipt" in facts else "the data gate of the run"
+    without = f", without {left_out} of the first test set" if left_out else ""
+    return f"on {n} test rows that {gate} saw{without}; models they have judged: {judged}"
+
+
+def models_judged(state: StateDir, digest: str) -> int:
+    """Count the models that have a scorecard on the test set with this digest."""
+    models = set()
+    for path in state.folder.glob("*/*/scorecards/*.json"):  # of runs and of evaluations
+        try:
+            card = json.loads(path.read_bytes())
+            if card["test"]["digest"] == digest:
+                models.add(card["model_digest"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return len(models)
 
 
 def promotion_facts(

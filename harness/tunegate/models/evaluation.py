@@ -13,7 +13,7 @@ from ..interfaces.builtin_models import FileModel
 from ..interfaces.model import Model, ModelUnknown
 from ..results.labels import LabelRule
 from ..results.prediction import Predictions
-from ..results.scorecard import predictions_summary
+from ..results.session_results import predictions_summary
 from ..storage.state_dir import (
     Run,
     RunNotFound,

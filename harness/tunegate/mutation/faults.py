@@ -24,7 +24,7 @@ from ..data.comparison import label_counts
 from ..data.dataset import PLAIN_READING, Example, Reading
 from ..data.tables import to_json_lines
 from ..errors import ConfigError
-from ..gates.suite import UNTRUSTED_ENV, installed_versions, suite_fingerprint
+from ..gates.decision import UNTRUSTED_ENV, installed_versions, suite_fingerprint
 from ..storage.state_dir import StateDir
 from ..utils.atomic import atomic_write
 from ..utils.hashing import sha256_file, sha256_json

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 
 from ..data import SPLITS
+from ..data.dataset import Dataset
 from ..errors import ConfigError
 from ..interfaces.model import ModelUnknown
-from ..results.scorecard import asked_in_words
+from ..results.session_results import asked_in_words
 from ..tokenization.spec import TokenizationSpec, tokenization_of
 from ..utils.hashing import sha256_json
 from ..utils.optional_deps import MissingDependency
 
 if TYPE_CHECKING:
     from ..config.schema import Config, Limits, Readiness
-    from ..data.dataset import Dataset
     from ..data.row_schema import RowSchema
     from ..interfaces.programs import Program
     from ..models.predict import Ask, JudgePanel
@@ -342,8 +342,6 @@ def loss_curves(pytestconfig: pytest.Config) -> list[dict[str, float]]:
 @pytest.fixture(scope="session")
 def general_set(pytestconfig: pytest.Config) -> Dataset:
     """The general set, `data.general`, by which forgetting is measured; empty where it is unset."""
-    from ..data.dataset import Dataset
-
     session = pytestconfig.stash[SESSION]
     if session.config.data.general is None:
         return Dataset([], split="general")
@@ -364,8 +362,6 @@ def own_fixtures() -> list[str]:
 
 def has_nothing_to_judge(item: pytest.Item) -> bool:
     """Tell whether a test asked for what the project does not have: a judge, a general set."""
-    from ..data.dataset import Dataset
-
     values = getattr(item, "funcargs", {})
     asked_for = (values[name] for name in own_fixtures() if name in values)
     return any(v is None or (isinstance(v, Dataset) and not len(v)) for v in asked_for)

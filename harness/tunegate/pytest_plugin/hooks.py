@@ -31,12 +31,10 @@ from ..utils.masking import let_through, mask
 from ..utils.text import os_error_text
 from . import fixtures
 from .fixtures import ModelSilent, SessionMistake
-from .mask_report import mask_report
 
 if TYPE_CHECKING:
-    from ..gates.data_gate import DataGate
+    from ..gates.data_gate import DataGate, NewTestSetGate
     from ..gates.model_gate import ModelGate
-    from ..gates.new_test_set import NewTestSetGate
     from ..storage.state_dir import Run
     from .listing import SuiteListing
 
@@ -142,7 +140,7 @@ class GateSession:
         suite = session.suite = suite_of_args(config.args, folder, self.suites)
         given_files = {split: option(f"{split}_data") for split in SPLITS}
         if (name := option("for_run")) and not hasattr(config, "workerinput"):
-            from ..gates.new_test_set import take_rows_of_run
+            from ..gates.data_gate import take_rows_of_run
 
             self.for_run = take_rows_of_run(session.state, name, given_files)
         if suite is not None or any(given_files.values()):
@@ -307,6 +305,8 @@ class GateSession:
                 findings = [o.subject for o in outcomes if isinstance(o.subject, Findings)]
                 setattr(report, REPORT_ATTRIBUTE, to_dicts(findings))
         if self.context.suite:
+            from .executed import mask_report
+
             mask_report(report)
         return report
 
@@ -455,15 +455,13 @@ def make_gate(
     for plugin in ("threadexception", "unraisableexception"):
         if not config.pluginmanager.has_plugin(plugin):
             raise ConfigError(f"gates are refused under -p no:{plugin}: errors of tests vanish")
-    if trainer := option("train_with"):
-        from ..gates.data_gate import DataGate
+    if run or option("train_with"):
+        from ..gates.data_gate import DataGate, NewTestSetGate
 
+        if run:
+            return NewTestSetGate(session, run)
         elsewhere, max_cost = option("elsewhere"), option("max_cost")
-        return DataGate(session, trainer, elsewhere=elsewhere, max_cost=max_cost)
-    if run:
-        from ..gates.new_test_set import NewTestSetGate
-
-        return NewTestSetGate(session, run)
+        return DataGate(session, option("train_with"), elsewhere=elsewhere, max_cost=max_cost)
     from ..gates.model_gate import ModelGate
     from ..storage.registry import checked_reason
 

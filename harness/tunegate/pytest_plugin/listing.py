@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ..gates.suite import CollectedSuite, suite_files
+from ..gates.decision import CollectedSuite, suite_files
 
 TEST_FILES = ("test_*.py", "*_test.py")  # each holds a test, whatever `python_files` says
 

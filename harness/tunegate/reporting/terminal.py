@@ -3,6 +3,7 @@
 import math
 import operator
 import re
+import textwrap
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,11 +12,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from ..checking.fingerprint import ID_LENGTH
+from ..checking.decorator import ID_LENGTH
 from ..results.finding import Finding, Findings
 from ..results.outcome import Outcome
 from ..results.score import Score, clopper_pearson, format_limit, format_value, rows_needed
-from ..results.scorecard import asked_in_words
+from ..results.session_results import asked_in_words
 from ..utils.masking import masker
 from ..utils.text import counted, cut
 
@@ -115,8 +116,6 @@ _NAMED = re.compile(r"“[^”]*”|'[^']*'|\d[\d,.]*")
 
 
 def _wrap(text: str, width: int, max_lines: int | None = None) -> list[str]:
-    import textwrap
-
     line, width = " ".join(text.split()), max(width, MIN_EVIDENCE_WIDTH)
     return textwrap.wrap(line, width, max_lines=max_lines, placeholder=" ...") or [""]
 
@@ -129,8 +128,6 @@ def _bullet(text: str) -> list[str]:
 
 def behind_label(text: str, width: int) -> str:
     """Return what stands behind a label of ten columns, each of its lines wrapped to the width."""
-    import textwrap
-
     wrap = partial(textwrap.wrap, break_long_words=False, break_on_hyphens=False)
     lines = (wrap(line, width - 10, subsequent_indent="  ") or [""] for line in text.split("\n"))
     return ("\n" + " " * 10).join(chain.from_iterable(lines))
@@ -139,13 +136,6 @@ def behind_label(text: str, width: int) -> str:
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt
 }  # fmt: skip
-
-
-def explain_failure(score: Score, sign: str, limit: float) -> list[str] | None:
-    """Return why a comparison failed; None for one that held, which pytest asks for in an `and`."""
-    if sign not in _COMPARISONS or _COMPARISONS[sign](float(score), limit):
-        return None
-    return comparison(score, sign, limit)
 
 
 def session_summary(
@@ -230,9 +220,14 @@ def accepted_lines(entries: Sequence[Mapping[str, str]], verbosity: int) -> list
     return lines
 
 
-def comparison(score: Score, sign: str, limit: float) -> list[str]:
-    """Return what pytest shows of `assert score >= limit` when it failed: at most eight lines."""
+def explain_failure(score: Score, sign: str, limit: float) -> list[str] | None:
+    """Return what pytest shows of `assert score >= limit` when it failed: at most eight lines.
+
+    None for a comparison that held, which pytest asks for in an `and`.
+    """
     value, is_share = float(score), score.hits is not None
+    if sign not in _COMPARISONS or _COMPARISONS[sign](value, limit):
+        return None
     value_text = format_value(value, is_share)
     if is_share and f"{value:.1%}" == f"{limit:.1%}":  # more digits, to tell the two apart
         digits = (n for n in range(1, 9) if f"{value:.{n}%}" != f"{limit:.{n}%}")

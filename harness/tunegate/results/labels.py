@@ -12,6 +12,7 @@ from functools import cache, partial
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
+from ..utils.strict_json import Unreadable, parse_strict
 from ..utils.text import fenced_block, shorten, split_reasoning, without_edge_punctuation
 from .finding import Findings
 
@@ -69,8 +70,6 @@ def _read_exact(text: str) -> str:
 
 def _read_json(paths: tuple[str, ...], is_set: bool, text: str) -> str | None:
     """Read the fields of a reply that is JSON, each a path; of a set, the elements sorted."""
-    from ..utils.strict_json import Unreadable, parse_strict
-
     try:
         answer = parse_strict(split_reasoning(text)[1])
     except Unreadable:
@@ -99,8 +98,6 @@ def _json_label(value: Any) -> str | None:
 
 def _read_set(text: str) -> str | None:
     """Read the labels of a list: an array of texts as JSON or Python, or by commas or line ends."""
-    from ..utils.strict_json import Unreadable, parse_strict
-
     answer = split_reasoning(text)[1].strip()
     if not answer:
         return None

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from tunegate.data.dataset import Dataset
-from tunegate.results.acceptance import accepting
 from tunegate.results.finding import Findings
+from tunegate.results.outcome import collect_outcomes as accepting
 from tunegate_checks.data import duplicates
 
 SYSTEM = "Sort the customer's question into one of our nine queues, and answer with its name only."

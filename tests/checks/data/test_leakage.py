@@ -5,7 +5,7 @@ import pytest
 
 from tunegate.data.dataset import Dataset, Reading
 from tunegate.data.splitting import similar_groups
-from tunegate.results.acceptance import accepting
+from tunegate.results.outcome import collect_outcomes as accepting
 from tunegate_checks.data import duplicates, leakage
 
 

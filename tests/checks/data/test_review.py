@@ -12,7 +12,7 @@ import pytest
 from tunegate import Dataset, Findings
 from tunegate_checks.data import review
 from tunegate_checks.review import sheet
-from tunegate_checks.review.sample import draw_order, population, sample_size
+from tunegate_checks.review.sheet import draw_order, population, sample_size
 
 Change = Callable[[list[dict[str, str]]], object]
 

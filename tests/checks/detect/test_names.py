@@ -9,7 +9,7 @@ import pytest
 from tunegate import Dataset
 from tunegate.utils.optional_deps import MissingDependency
 from tunegate_checks.data import pii
-from tunegate_checks.detect import names
+from tunegate_checks.detect import engine
 from tunegate_checks.detect.engine import personal_spans
 
 TEXT = "Ontem vimos Zuleide e o Caio na feira, tel 11987654321"
@@ -22,7 +22,7 @@ def fake(text: str) -> list[tuple[int, int]]:
 
 
 def test_names_are_findings_beside_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(names._BACKENDS, "fake", lambda model: fake)
+    monkeypatch.setitem(engine._BACKENDS, "fake", lambda model: fake)
     assert [s.kind for s in personal_spans(TEXT)] == ["phone"]
     found = personal_spans(TEXT, names="fake:x")
     assert [TEXT[s.start : s.end] for s in found] == ["Zuleide", "Caio", "11987654321"]

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunegate_checks.detect import engine
+from tunegate_checks.detect.context import parts_of
 from tunegate_checks.detect.engine import personal_spans
-from tunegate_checks.detect.structure import parts_of
 
 CPF, PHONE = "52998224725", "11987654321"
 

@@ -9,8 +9,8 @@ from dirty import CPF, EMAIL, KEY, row
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tunegate_checks.fix.known_values import KnownValues
 from tunegate_checks.fix.redact import Redactor
+from tunegate_checks.fix.values import KnownValues
 
 # What is found by its label, and other writings of the same value, which have none.
 WRITINGS = {

@@ -10,11 +10,10 @@ import pytest
 from dirty import CPF, EMAIL, prompts, read, row, write
 
 from tunegate.config.schema import Config
-from tunegate_checks.fix import parsing
-from tunegate_checks.fix.parsing import broken_language, parses
+from tunegate_checks.fix import redact
+from tunegate_checks.fix.changes import summary_lines
 from tunegate_checks.fix.pipeline import fix_files
-from tunegate_checks.fix.redact import Redactor
-from tunegate_checks.fix.report import summary_lines
+from tunegate_checks.fix.redact import Redactor, broken_language, parses
 
 
 @pytest.mark.parametrize(
@@ -54,18 +53,18 @@ def test_a_grammar_that_is_installed_is_used(monkeypatch: pytest.MonkeyPatch) ->
     library.__dict__.update(Parser=Parser, Language=str)
     monkeypatch.setitem(sys.modules, "tree_sitter", library)
     monkeypatch.setitem(sys.modules, "tree_sitter_typescript", grammar)
-    parsing.tree_sitter_parser.cache_clear()
+    redact.tree_sitter_parser.cache_clear()
     try:
         block = "```TS\nlet n = {}\n```"
         assert broken_language(block.format("1"), block.format("[CPF_1]")) == "ts"
         assert not broken_language("```rust\nlet n = 1\n```", "```rust\nlet n = [\n```")
     finally:
-        parsing.tree_sitter_parser.cache_clear()
+        redact.tree_sitter_parser.cache_clear()
 
 
 def test_real_grammars() -> None:
     pytest.importorskip("tree_sitter_javascript")
-    parsing.tree_sitter_parser.cache_clear()
+    redact.tree_sitter_parser.cache_clear()
     assert parses("js", "let cpf = 52998224725n;")
     assert not parses("js", "let cpf = [CPF_1]n;")
     assert parses("javascript", "let cpf = [CPF_1];")

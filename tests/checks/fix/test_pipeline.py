@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from tunegate.config.schema import Config
 from tunegate.data.dataset import Dataset
-from tunegate_checks.fix.changes import FileChanges
+from tunegate_checks.fix.changes import FileChanges, summary_lines
 from tunegate_checks.fix.pipeline import fix_files
-from tunegate_checks.fix.report import summary_lines
 
 CLEAN = prompts(6)
 DIRTY = [

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from tunegate_checks.detect import api_keys
 from tunegate_checks.detect.engine import personal_spans
 from tunegate_checks.detect.rule import Span
-from tunegate_checks.fix.parsing import is_json, json_pieces
-from tunegate_checks.fix.redact import Redactor
+from tunegate_checks.fix.redact import Redactor, is_json, json_pieces
 
 TEXTS = (
     *(CPF, EMAIL, KEY, "telefone", "11987654321", f"e-mail:\n{EMAIL}", f'"{EMAIL}"', f"\\{EMAIL}"),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tunegate.data.dataset import Dataset
 from tunegate_checks.data import format
-from tunegate_checks.fix.repair_messages import repair_messages
+from tunegate_checks.fix.repairs import repair_messages
 
 USER, REPLY = {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}
 CALL = {"id": "1", "function": {"name": "f", "arguments": {"é": 1}}}

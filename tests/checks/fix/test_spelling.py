@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tunegate.data.dataset import Dataset, Reading
 from tunegate.results.labels import LabelRule, label_rule, label_rule_of_table
-from tunegate_checks.fix.spelling import (
+from tunegate_checks.fix.repairs import (
     label_corrections,
     prompt_corrections,
     respelled,

@@ -13,7 +13,7 @@ from tunegate.data.dataset import Dataset
 from tunegate_checks.data import pii, secrets
 from tunegate_checks.detect.engine import personal_spans
 from tunegate_checks.fix.redact import Redactor
-from tunegate_checks.fix.surrogates import invent
+from tunegate_checks.fix.values import invent
 
 VALUES = {
     "cpf": ("CPF", CPF, "52998224725"),

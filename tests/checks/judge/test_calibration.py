@@ -46,7 +46,7 @@ def test_without_labels() -> None:
 
 def test_earned(tmp_path: Path) -> None:
     found = calibrated(judge_panel(by_rule, labels=people(tmp_path / "l.jsonl", wrong=4)))
-    assert found.may_gate
+    assert not found.reason
     assert found.measured == "kappa 0.80 (0.61 to 0.99) with 40 human labels"
 
 
@@ -55,7 +55,7 @@ def test_too_far_from_people(tmp_path: Path) -> None:
     found = calibrated(judge_panel(by_rule, labels=file))
     assert found.reason.startswith("kappa 0.40 (")
     assert found.reason.endswith("with 40 human labels, 0.6 is needed")
-    assert calibrated(judge_panel(by_rule, labels=file, kappa=0.4)).may_gate
+    assert not calibrated(judge_panel(by_rule, labels=file, kappa=0.4)).reason
 
 
 def test_too_few(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_too_few(tmp_path: Path) -> None:
         calibrated(judge_panel(by_rule, labels=file)).reason
         == "29 human labels for it, 30 are needed"
     )
-    assert calibrated(judge_panel(by_rule, labels=file, fewest_labels=29)).may_gate
+    assert not calibrated(judge_panel(by_rule, labels=file, fewest_labels=29)).reason
 
 
 def test_all_alike(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_scale_weighs_how_far_apart(tmp_path: Path) -> None:
         for i, r in enumerate((rows, near))
     )
     assert exact.measured.startswith("kappa 1.00")
-    assert close.may_gate  # one step off is not far; unweighted, kappa would be 0.0
+    assert not close.reason  # one step off is not far; unweighted, kappa would be 0.0
 
 
 def test_comparisons_have_labels_of_their_own(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_comparisons_have_labels_of_their_own(tmp_path: Path) -> None:
         for a, b, better in sides
     ]
     file = write(tmp_path / "l.jsonl", rows)
-    assert pairwise.calibrate_pairwise(YES_NO, judge_panel(longer, labels=file)).may_gate
+    assert not pairwise.calibrate_pairwise(YES_NO, judge_panel(longer, labels=file)).reason
     assert pairwise.calibrate_pairwise(YES_NO, judge_panel(first, labels=file)).reason.startswith(
         "kappa 0.00 ("
     )
@@ -172,10 +172,10 @@ def test_stale_when_the_prompt_changed(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_a_note_that_nobody_can_read_is_written_anew(tmp_path: Path) -> None:
     judge = judge_panel(by_rule, labels=people(tmp_path / "l.jsonl"), calibration_dir=tmp_path)
-    assert calibrated(judge).may_gate
+    assert not calibrated(judge).reason
     (note,) = tmp_path.glob("grading-*.json")
     told = json.loads(note.read_text("utf-8"))
     assert (told["kappa"], told["n"], told["advisory"]) == (1.0, 40, "")
     note.write_text("[")
-    assert calibrated(judge).may_gate
+    assert not calibrated(judge).reason
     assert json.loads(note.read_text("utf-8")) == told

@@ -10,7 +10,7 @@ import pytest
 from judges import SCALE, YES_NO
 
 from tunegate.errors import ConfigError
-from tunegate_checks.judge.human_labels import HumanLabels, load_human_labels
+from tunegate_checks.judge.calibration import HumanLabels, load_human_labels
 from tunegate_checks.judge.rubric import Rubric
 
 BOTH = {"polite": True, "helpful": False}

@@ -97,4 +97,6 @@ def test_a_swayed_judge_may_not_gate() -> None:
     assert with_swap_consistency(earned, stayed, judge_panel(first)).reason == (
         "swap consistency 70.0% of 10, 80% is needed"
     )
-    assert with_swap_consistency(earned, stayed, judge_panel(first, swap_consistency=0.7)).may_gate
+    assert not with_swap_consistency(
+        earned, stayed, judge_panel(first, swap_consistency=0.7)
+    ).reason

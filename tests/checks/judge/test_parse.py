@@ -9,22 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from judges import SCALE, YES_NO
 
-from tunegate_checks.judge import parse
-from tunegate_checks.judge.parse import UnusableAnswer
+from tunegate_checks.judge import ballots
+from tunegate_checks.judge.ballots import UnusableAnswer
 from tunegate_checks.judge.prompt import grading_schema
 
 GOOD = '{"reason": "ok", "verdicts": {"polite": true, "helpful": false}}'
 
 
 def test_what_is_read() -> None:
-    assert parse.parse_marks(GOOD, YES_NO) == ({"polite": True, "helpful": False}, "ok")
-    assert parse.parse_marks('{"score": 4, "reason": "r"}', SCALE) == ({"score": 4}, "r")
-    assert parse.parse_better('{"reason": "r", "better": "tie"}') == ("tie", "r")
+    assert ballots.parse_marks(GOOD, YES_NO) == ({"polite": True, "helpful": False}, "ok")
+    assert ballots.parse_marks('{"score": 4, "reason": "r"}', SCALE) == ({"score": 4}, "r")
+    assert ballots.parse_better('{"reason": "r", "better": "tie"}') == ("tie", "r")
 
 
 @pytest.mark.parametrize("around", ["```json\n{}\n```", "```\n{}\n```\n", "\n {} \n"])
 def test_a_code_block_around_it_is_no_harm(around: str) -> None:
-    assert parse.parse_marks(around.replace("{}", GOOD), YES_NO)[1] == "ok"
+    assert ballots.parse_marks(around.replace("{}", GOOD), YES_NO)[1] == "ok"
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_code_block_around_it_is_no_harm(around: str) -> None:
 )
 def test_what_is_not(text: str, why: str) -> None:
     with pytest.raises(UnusableAnswer) as error:
-        parse.parse_marks(text, YES_NO)
+        ballots.parse_marks(text, YES_NO)
     assert why in str(error.value)
 
 
@@ -77,13 +77,13 @@ FORMS = [
 
 @pytest.mark.parametrize("text", FORMS)
 def test_what_judges_really_say_is_read(text: str) -> None:
-    assert parse.parse_marks(text, YES_NO)[0] == {"polite": True, "helpful": False}
+    assert ballots.parse_marks(text, YES_NO)[0] == {"polite": True, "helpful": False}
 
 
 @pytest.mark.parametrize("score", ["4", "4.0", '"4"', '"4.0"', '"4/5"', '" 4 / 5 "'])
 def test_a_whole_number_however_it_is_written(score: str) -> None:
     text = f'I give a {score}: {{"reason": "r", "score": {score}}}'
-    assert parse.parse_marks(text, SCALE) == ({"score": 4}, "r")
+    assert ballots.parse_marks(text, SCALE) == ({"score": 4}, "r")
 
 
 @pytest.mark.parametrize(
@@ -91,13 +91,13 @@ def test_a_whole_number_however_it_is_written(score: str) -> None:
 )
 def test_scores_off_the_scale(score: str) -> None:
     with pytest.raises(UnusableAnswer):
-        parse.parse_marks(f'{{"reason": "r", "score": {score}}}', SCALE)
+        ballots.parse_marks(f'{{"reason": "r", "score": {score}}}', SCALE)
 
 
 def test_neither_of_them_is_better() -> None:
     with pytest.raises(UnusableAnswer, match="better is 'both'; valid: a, b, tie"):
-        parse.parse_better('{"reason": "r", "better": "both"}')
-    assert parse.parse_better('{"better": " A"}') == ("a", "")
+        ballots.parse_better('{"reason": "r", "better": "both"}')
+    assert ballots.parse_better('{"better": " A"}') == ("a", "")
 
 
 @given(
@@ -105,7 +105,7 @@ def test_neither_of_them_is_better() -> None:
     | st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists).map(json.dumps)
 )
 def test_nothing_else_escapes(text: str) -> None:
-    for read in (lambda t: parse.parse_marks(t, YES_NO), parse.parse_better):
+    for read in (lambda t: ballots.parse_marks(t, YES_NO), ballots.parse_better):
         with pytest.raises(UnusableAnswer):
             read(text)
 

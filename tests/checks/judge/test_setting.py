@@ -14,7 +14,7 @@ from judges import SCALE, YES_NO, by_rule, judge_panel, longer, predictions
 from tunegate import Predictions, Unmeasurable
 from tunegate.errors import ConfigError
 from tunegate_checks.judge import grading, pairwise, prompt
-from tunegate_checks.judge.human_labels import load_human_labels
+from tunegate_checks.judge.calibration import load_human_labels
 from tunegate_checks.judge.rubric import load_rubric
 
 RUBRICS = sorted((Path(__file__).parents[3] / "suites" / "model" / "rubrics").glob("*.toml"))

@@ -10,7 +10,7 @@ from asking import Asked, silent, tickets
 
 from tunegate import Dataset, Predictions
 from tunegate.results.prediction import Prediction
-from tunegate_checks.detect import names
+from tunegate_checks.detect import engine
 from tunegate_checks.model import answer_quality, memorization
 
 LONG = " ".join(f"word{i}" for i in range(120))
@@ -140,7 +140,9 @@ def test_what_is_public_may_be_answered() -> None:
 
 def test_names_that_a_model_finds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(
-        names._BACKENDS, "fake", lambda _: lambda text: [m.span() for m in re.finditer("Zoe", text)]
+        engine._BACKENDS,
+        "fake",
+        lambda _: lambda text: [m.span() for m in re.finditer("Zoe", text)],
     )
     test = tickets([("I am Zoe", "ok"), ("Who?", "ok")])
     said = answered("Hello zoe and Zoe", "Ask Zoe", test=test)

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from tunegate import Dataset
 from tunegate.cli.main import Command
 from tunegate_checks.review import draw, sheet, status
-from tunegate_checks.review.sample import draw_order, row_id, sample_size
-from tunegate_checks.review.sheet import from_cell, to_cell
+from tunegate_checks.review.sheet import draw_order, from_cell, row_id, sample_size, to_cell
 
 Out = pytest.CaptureFixture[str]
 

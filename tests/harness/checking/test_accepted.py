@@ -21,8 +21,8 @@ from tunegate.checking.accepted import (
 from tunegate.checking.decorator import make_findings
 from tunegate.cli.accept import accept_findings
 from tunegate.errors import ConfigError
-from tunegate.results.acceptance import accepting
 from tunegate.results.outcome import AcceptedEntry, collect_outcomes, recordings
+from tunegate.results.outcome import collect_outcomes as accepting
 from tunegate.storage.state_dir import StateDir
 
 ID = "0123456789ab"

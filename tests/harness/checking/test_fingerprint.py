@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunegate import Dataset, Finding, Findings, check
-from tunegate.checking.fingerprint import row_fingerprint
+from tunegate.checking.decorator import row_fingerprint
 from tunegate.data.dataset import Example
-from tunegate.results.acceptance import accepting
+from tunegate.results.outcome import collect_outcomes as accepting
 from tunegate_checks.data import balance, consistency, duplicates, format, labels, leakage, pii
 
 Row = dict[str, Any]

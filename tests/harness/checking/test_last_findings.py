@@ -11,8 +11,8 @@ import pytest
 from tunegate import ConfigError, Finding
 from tunegate.checking.accepted import LastFindings, read_last_findings, to_dicts
 from tunegate.checking.decorator import make_findings
-from tunegate.results.acceptance import accepting
 from tunegate.results.outcome import AcceptedEntry
+from tunegate.results.outcome import collect_outcomes as accepting
 from tunegate.storage.state_dir import StateDir
 
 KNOWN = Finding(2, 3, "email", "a***@b.com", id="0123456789ab")

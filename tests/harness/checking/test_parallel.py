@@ -87,6 +87,12 @@ def kinds(dataset: Dataset) -> Iterator[Finding]:
             yield Finding(e.row, e.line, word, f"{e.row} {e.prompt}", hint=word == "hint")
 
 
+def send_to(executor: Executor, patch: pytest.MonkeyPatch) -> None:
+    """Send the chunks that do not run in this process to this executor."""
+    patch.setattr(parallel, "worker_count", lambda: 2)
+    patch.setattr(parallel, "_Processes", lambda *_, **__: executor)
+
+
 @given(
     prompts=st.lists(st.sampled_from(["x", "hint", "x hint y", "fine"]), max_size=12),
     size=st.integers(1, 13),
@@ -98,8 +104,9 @@ def test_findings_do_not_depend_on_the_shards(prompts: list[str], size: int) -> 
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(3) as threads:
         patch.setattr(parallel, "CHUNK_ROWS", size)
         here = kinds(dataset)
-        with parallel.run_on(threads):
-            there = kinds(dataset)
+        patch.setattr(parallel, "MIN_SECONDS", -1)
+        send_to(threads, patch)
+        there = kinds(dataset)
     assert expected == here == there
     assert len(there) == sum(w != "hint" for w in " ".join(prompts).split())
     assert there.n == len(prompts)
@@ -137,17 +144,16 @@ def test_other_processes_find_the_same(toy: Path, two_processes: None) -> None:
     assert module.find(dataset, bad="fine").rows == [0, 3, 6, 9]
 
 
-def test_an_exception_comes_out_as_itself(toy: Path, two_processes: None) -> None:
+def test_an_exception_comes_out_as_itself(
+    toy: Path, two_processes: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import toy as module
 
     dataset = Dataset.of([row("raise" if i == 7 else "fine") for i in range(9)])
     with pytest.raises(module.Unlucky, match="bad luck"):
         module.find(dataset)
-    with (
-        ThreadPoolExecutor(2) as threads,
-        parallel.run_on(threads),
-        pytest.raises(module.Unlucky),
-    ):
+    send_to(ThreadPoolExecutor(2), monkeypatch)
+    with pytest.raises(module.Unlucky):
         module.find(dataset)
 
 
@@ -164,13 +170,15 @@ class Waiting(Executor):
         return self.futures[-1]
 
 
-def test_what_is_no_longer_wanted_is_not_begun(two_processes: None) -> None:
-    dataset, executor = Dataset.of([row("x")] * 7), Waiting()
-    with parallel.run_on(executor):
-        findings = parallel.run_in_chunks(inspect.unwrap(kinds), dataset)
-        assert [next(findings).row, next(findings).row] == [0, 1]
-        assert [f.cancelled() for f in executor.futures] == [False] * 4
-        findings.close()  # type: ignore[attr-defined]
+def test_what_is_no_longer_wanted_is_not_begun(
+    two_processes: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset, executor = Dataset.of([row("x")] * 9), Waiting()
+    send_to(executor, monkeypatch)
+    findings = parallel.run_in_chunks(inspect.unwrap(kinds), dataset)
+    assert [next(findings).row for _ in range(4)] == [0, 1, 2, 3]
+    assert [f.cancelled() for f in executor.futures] == [False] * 4
+    findings.close()  # type: ignore[attr-defined]
     assert [f.cancelled() for f in executor.futures] == [False, True, True, True]
 
 

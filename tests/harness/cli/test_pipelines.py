@@ -158,7 +158,8 @@ def test_the_hooks_run_parts_of_the_suite_when_data_are_staged() -> None:
     for hook in yaml.safe_load((root / ".pre-commit-hooks.yaml").read_text()):
         command, quiet, *files = hook["entry"].split()
         assert (command, quiet, hook["pass_filenames"]) == ("pytest", "-q", False)
-        assert files and all((root / file).is_file() for file in files)
+        assert files
+        assert all((root / file).is_file() for file in files)
         staged = ["data/train.jsonl", "a.csv", "tunegate.toml", "README.md", "my_tunegate.toml"]
         found = [name for name in staged if re.search(hook["files"], name)]
         assert found == ["data/train.jsonl", "a.csv", "tunegate.toml"]

@@ -207,7 +207,7 @@ def test_no_such_run(served: Project, capsys: pytest.CaptureFixture[str]) -> Non
 def transformers_serve(folder: Path) -> Iterator[str]:
     """Run `transformers serve` for a model on a free port; yield its address."""
     program = "from transformers.cli.transformers import main; main()"
-    # In bfloat16, as the weights are stored, a near tie may fall otherwise than in the run's float32.
+    # As stored, in bfloat16, a near tie may fall otherwise than in the run's float32.
     options = ("--port", "0", "--host", "127.0.0.1", "--device", "cpu", "--dtype", "float32")
     child = subprocess.Popen(
         [sys.executable, "-c", program, "serve", str(folder), *options],

@@ -15,7 +15,7 @@ from _pytest.config import PytestPluginManager
 
 from tunegate.cli.main import main
 from tunegate.errors import ConfigError
-from tunegate.gates.new_test_set import models_judged
+from tunegate.gates.promotion import models_judged
 from tunegate.interfaces.model import ModelUnknown
 from tunegate.interfaces.trainer import Plan
 from tunegate.models.spec import Candidate

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tunegate.gates import decision
-from tunegate.gates.new_test_set import note_on_test_set
-from tunegate.gates.suite import CollectedSuite
+from tunegate.gates.decision import CollectedSuite
+from tunegate.gates.promotion import note_on_test_set
 from tunegate.results.session_results import SessionResults
 
 

@@ -8,11 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tunegate import Dataset
-from tunegate.gates.new_test_set import (
-    UnseenTestSet,
-    facts_of_test_set,
-    models_judged,
-)
+from tunegate.gates.promotion import PromotionRefused, facts_of_test_set, models_judged
 from tunegate.storage.state_dir import SealBroken, StateDir, find_finished
 
 if TYPE_CHECKING:
@@ -51,7 +47,7 @@ CHANGES: dict[str, Callable[[list[str]], list[str]]] = {
 def test_a_test_set_that_no_data_gate_saw(trained: Project, change: str) -> None:
     lines = (trained.root / "test.jsonl").read_text().splitlines(keepends=True)
     trained.write("other.jsonl", "".join(CHANGES[change](lines)))
-    with pytest.raises(UnseenTestSet, match=r"no data gate of run \w+ saw these \d+ test rows"):
+    with pytest.raises(PromotionRefused, match=r"no data gate of run \w+ saw these \d+ test rows"):
         facts(trained.root, "other.jsonl")
     assert facts(trained.root) == {"test_n": 6, "test_judged": 0}
 

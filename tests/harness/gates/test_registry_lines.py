@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tunegate.gates.promotion import entry_faults, line_faults
-from tunegate.results.scorecard import scorecard_digest
+from tunegate.results.session_results import scorecard_digest
 from tunegate.storage.registry import Registry
 from tunegate.storage.state_dir import StateDir
 from tunegate.utils.hashing import sha256_json

@@ -13,7 +13,7 @@ from counting import Counting, dataset
 from tunegate import Predictions
 from tunegate.models.evaluation import kept_predictions
 from tunegate.models.predict import predict, predict_until
-from tunegate.results.scorecard import asked_in_words
+from tunegate.results.session_results import asked_in_words
 from tunegate.storage.state_dir import StateDir
 
 

@@ -12,8 +12,13 @@ import pytest
 from tunegate import Finding, Findings
 from tunegate.results.outcome import Outcome, collect_outcomes, record, record_table
 from tunegate.results.score import Score, proportion
-from tunegate.results.scorecard import asked_in_words, failed_outcomes, passed_scores
-from tunegate.results.session_results import SessionResults, outcome_dicts
+from tunegate.results.session_results import (
+    SessionResults,
+    asked_in_words,
+    failed_outcomes,
+    outcome_dicts,
+    passed_scores,
+)
 
 ONE = Outcome("pii", "train", True, "<pii: nothing found>")
 

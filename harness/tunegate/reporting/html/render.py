@@ -16,10 +16,9 @@ from ...storage.state_dir import StateDir
 from ...utils.masking import hide_values
 from ..terminal import score_cells
 from . import sections
-from .chain import chain_links
 from .gather import RunFiles, read_run
 from .text import public_name, relative_paths, time_text, value_pairs, with_full_stop
-from .verdict import verdict_section
+from .verdict import chain_links, verdict_section
 
 # What reading JSON raises that another program wrote, or that is damaged.
 UNREADABLE = (

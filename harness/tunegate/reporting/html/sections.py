@@ -11,7 +11,7 @@ from ...models.evaluation import Evaluation, Json
 from ...results.labels import wrong_labels
 from ...results.prediction import Predictions
 from ...results.score import wilson
-from ...results.scorecard import asked_in_words
+from ...results.session_results import asked_in_words
 from ...tokenization.spec import on_pairs
 from ...utils.masking import masker
 from ...utils.text import all_of, cut

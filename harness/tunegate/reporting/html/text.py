@@ -6,14 +6,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from functools import partial
 from pathlib import Path, PurePath
-from typing import Any, Literal
+from typing import Any
 
 from ...interfaces.trainer import Plan
 from ...utils.masking import HIDDEN, find_private, is_secret
 from ..terminal import MAX_HINTS
-
-Tone = Literal["good", "bad", "plain"]
-Pairs = tuple[tuple[str, str], ...]
 
 MAX_TESTS = 50  # that are listed of one file: with one test per example there are thousands
 # A path from / or ~, at the start of a text or after a character that can precede a value.
@@ -77,7 +74,7 @@ def value_text(value: Any) -> str:
     return str(value)
 
 
-def value_pairs(values: dict[str, Any]) -> Pairs:
+def value_pairs(values: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     """Return named values as text, in their order."""
     return tuple((name.replace("_", " "), value_text(value)) for name, value in values.items())
 

@@ -12,7 +12,6 @@ from predicted import predicted
 
 from tunegate import Predictions
 from tunegate.reporting.html import text
-from tunegate.reporting.html.chain import chain_links, promotion_link
 from tunegate.reporting.html.gather import RunFiles, read_run
 from tunegate.reporting.html.render import render_html
 from tunegate.reporting.html.sections import (
@@ -28,7 +27,7 @@ from tunegate.reporting.html.sections import (
     suite_section,
     training_section,
 )
-from tunegate.reporting.html.verdict import verdict_section
+from tunegate.reporting.html.verdict import chain_links, promotion_link, verdict_section
 from tunegate.storage.registry import Registry, RegistryEntry
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
-"""Compare replies that are JSON: their keys, and the types of their values."""
+"""Tell replies that refuse; compare replies that are JSON: their keys, and the types of values."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,6 +10,17 @@ from tunegate.data.formats.row_format import json_type
 from tunegate.utils.strict_json import Unreadable, parse_strict
 
 from .label_typos import label_distance
+
+# At the start of a reply; English and Portuguese.
+REFUSAL_START = re.compile(
+    r"^\W*(?:(?:i'?m|i am|we are|we're)\s+(?:very\s+|really\s+)?(?:sorry|afraid|unable)"
+    r"|i\s+(?:can'?t|cannot|won'?t|do\s*n[o']t\s+(?:know|have))|sorry\b|unfortunately,?\s+i"
+    r"|as an? (?:ai|language model)"
+    r"|(?:sinto muito|lamento|desculpe|infelizmente|perdão)\b"
+    r"|(?:eu\s+)?não\s+(?:posso|consigo|sei|tenho\s+(?:como|informaç))"
+    r"|como (?:um |uma )?(?:ia|modelo de linguagem|inteligência artificial)\b)",
+    re.IGNORECASE,
+)
 
 Form = dict[str, str]  # path of a key, such as "a.b" -> JSON type of its value
 
