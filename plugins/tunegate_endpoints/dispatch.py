@@ -18,8 +18,7 @@ from tunegate.utils.masking import KeyEchoes, mask
 from tunegate.utils.text import cut, one_line
 
 from .http import Connection
-from .reply import Failure, Reply, Usage, token_count
-from .retry import Clock, backoff
+from .reply import Clock, Failure, Reply, Usage, backoff, token_count
 from .settings import MaxTokensField
 
 # Answers that failed one after another, without a success between them: the server is gone.

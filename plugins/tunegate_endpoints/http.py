@@ -15,8 +15,7 @@ from yarl import URL
 from tunegate.interfaces.model import ModelUnknown
 
 from .providers import Provider
-from .reply import Failure, Reply
-from .retry import Clock, failure_of_status, status_in
+from .reply import Clock, Failure, Reply, failure_of_status, status_in
 from .settings import Settings
 
 MAX_REPLY_BYTES = 4 << 20  # an answer of a million tokens is smaller

@@ -21,7 +21,7 @@ from tunegate.utils.masking import hide_key
 from tunegate.utils.text import did_you_mean
 
 from .providers import AnthropicProvider, OpenAIProvider, Provider
-from .retry import Clock
+from .reply import Clock
 from .settings import Settings, merge_settings
 
 T = TypeVar("T")
