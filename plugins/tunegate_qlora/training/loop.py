@@ -16,7 +16,6 @@ from ..model import architecture, weights
 from ..runtime import process_group
 from . import loss
 from .checkpoints import TimedCheckpointCallback
-from .dpo import LOSS_KEYS
 
 MAX_READINGS = 200  # points on a loss curve: each costs a synchronisation with the GPU
 
@@ -60,7 +59,7 @@ class LengthGroupedTrainer(Trainer):
         the loss function of DPO reads is put there. (The Trainer has counted the labels by now.)
         """
         if "targets" in inputs:
-            inputs["labels"] = {key: inputs.pop(key) for key in LOSS_KEYS}  # type: ignore[assignment]
+            inputs["labels"] = {key: inputs.pop(key) for key in loss.LOSS_KEYS}  # type: ignore[assignment]
         return super().compute_loss(model, inputs, *args, **kwargs)
 
     def floating_point_ops(self, inputs: Any) -> int:
