@@ -17,7 +17,7 @@ from tunegate.utils.atomic import atomic_write
 
 from ..model import base
 from ..runtime import process_group
-from .loss_curves import LossCurveCallback
+from .progress import LossCurveCallback
 
 _SEAL_FILE, _WEIGHTS = "sealed.json", "weights.safetensors"
 
