@@ -13,7 +13,7 @@ from tunegate.tokenization.counters import OpenAITokenCounter
 
 from .client import connect, readable_errors
 from .settings import Settings
-from .submit import missing_rejected_message
+from .job import missing_rejected_message
 
 if TYPE_CHECKING:
     from openai import OpenAI

@@ -56,23 +56,22 @@ class OpenAITrainer:
         """Upload, ask for the job (once, though started again), wait, keep what it leaves."""
         if missing := missing_packages(*REQUIREMENTS):
             raise TrainingFailed(missing)
-        from . import watch
+        from . import job as jobs
         from .client import connect, readable_errors
-        from .submit import Submitter, row_of_line
 
         settings = parse_settings(Settings, plan.config)
         api = connect(settings)
-        job = Submitter(api, settings, plan, folder).find_or_create_job()
+        job = jobs.Submitter(api, settings, plan, folder).find_or_create_job()
         train = Dataset.read(plan.train, columns=plan.columns or None)
-        with closing(watch.JobProgress("training")) as progress:
-            locate_row = partial(row_of_line, dataset=train)
-            job = watch.JobWatcher(api, settings, job, folder, progress, locate_row).until_done()
+        with closing(jobs.JobProgress("training")) as progress:
+            locate_row = partial(jobs.row_of_line, dataset=train)
+            job = jobs.JobWatcher(api, settings, job, folder, progress, locate_row).until_done()
         if not job.fine_tuned_model:
             raise TrainingFailed(f"job {job.id} succeeded, and names no model")
         with readable_errors(settings, "fetching the results"):
-            watch.fetch_results(api, job, folder)
-            checkpoint_models = watch.checkpoint_models(api, job)
-        checkpoints = {name: model_spec(m, settings) for name, m in checkpoint_models.items()}
+            jobs.fetch_results(api, job, folder)
+            models = jobs.checkpoint_models(api, job)
+        checkpoints = {name: model_spec(model, settings) for name, model in models.items()}
         figures: dict[str, str | int | float] = {"job": job.id}
         figures["trained_tokens"] = job.trained_tokens or 0
         return Trained(model_spec(job.fine_tuned_model, settings), "", figures, checkpoints)

@@ -17,7 +17,7 @@ from tunegate.storage.state_dir import StateDir
 
 from ..client import connect, readable_errors
 from ..settings import Settings
-from ..submit import Submission
+from ..job import Submission
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
