@@ -51,10 +51,9 @@ ALLOWED: dict[str, dict[str, str]] = {
     "tunegate_checks": {
         "generate": "data fix review",
         "fix": "data detect review text",
-        "data": "detect power review text",
-        "model": "detect power sequential stats text",
+        "data": "detect review stats text",
+        "model": "detect sequential stats text",
         "judge": "stats",
-        "power": "stats",
         "readiness": "data model stats",
         "detect": "",
         "review": "",

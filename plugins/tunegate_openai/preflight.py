@@ -12,8 +12,8 @@ from tunegate.interfaces.trainer import Plan, Problem, TrainingFailed
 from tunegate.tokenization.counters import OpenAITokenCounter
 
 from .client import connect, readable_errors
-from .settings import Settings
 from .job import missing_rejected_message
+from .settings import Settings
 
 if TYPE_CHECKING:
     from openai import OpenAI

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tunegate_checks import power, sequential
+from tunegate_checks import sequential, stats
 
 LOOKS_480, LOOKS_200 = tuple(range(20, 481, 20)), tuple(range(20, 201, 20))
 RUNS = 2_000
@@ -27,7 +27,7 @@ def test_the_boundaries_of_480_rows_in_point_mode() -> None:
 
 
 def test_the_boundaries_of_200_rows_in_lower_mode() -> None:
-    assert power.errors_in_all(200, 0.95, "lower") == 4
+    assert stats.errors_in_all(200, 0.95, "lower") == 4
     passes, _ = sequential.spending(200, 4, LOOKS_200, 0.95)
     assert passes == [-1, -1, -1, 0, 0, 1, 1, 2, 3, 4]
     at_the_limit = stopped(lambda count, _: np.full(len(count), 0.05), LOOKS_200, passes)
@@ -70,7 +70,7 @@ def test_no_count_passes_and_fails_and_the_last_look_is_the_whole_rule(
     n: int, limit: float, lower: bool
 ) -> None:
     looks = (*range(20, n, 20), n)
-    allowed = power.errors_in_all(n, limit, "lower" if lower else "point")
+    allowed = stats.errors_in_all(n, limit, "lower" if lower else "point")
     passes, fails = sequential.spending(n, allowed, looks, limit if lower else None)
     assert all(most < fewest for most, fewest in zip(passes, fails, strict=True))
     assert (passes[-1], fails[-1]) == (allowed, allowed + 1)

@@ -10,9 +10,8 @@ from tunegate.data.canonical import request_digest
 from tunegate.results.labels import LabelRule, label_predictions
 
 from .. import sequential
-from ..power import errors_in_all
 from ..sequential import ALPHA_EARLY, ALPHA_LEFT, FALSE_FAIL, FALSE_PASS, SMALLEST, VERSION
-from ..stats import not_inferior_p
+from ..stats import errors_in_all, not_inferior_p
 from .classification import right
 from .metric import pair_predictions, with_errors_right
 

@@ -16,8 +16,8 @@ from tunegate.storage.run import find_started
 from tunegate.storage.state_dir import StateDir
 
 from ..client import connect, readable_errors
-from ..settings import Settings
 from ..job import Submission
+from ..settings import Settings
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
