@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tunegate.results.outcome import Mode
-from tunegate_checks.sequential import (
+from tunegate_checks.model.stopping import (
     ALPHA_EARLY,
     ALPHA_LEFT,
     FALSE_FAIL,
