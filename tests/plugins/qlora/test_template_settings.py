@@ -120,7 +120,7 @@ def test_tokens_are_counted_with_the_same_template(own: Path, project: Path) -> 
     spec = tokenization_of(config, project, {"qlora": QLoRATrainer})
     assert (spec.template.text, spec.template.args) == (OWN, {"short": True})
     counted, plain = (
-        tokens.make_token_counter(spec.tokenizer, options)(Dataset.of([ticket(0)])[0]).length
+        tokens.ChatTemplateCounter(spec.tokenizer, options)(Dataset.of([ticket(0)])[0]).length
         for options in (spec.template, None)
     )
     assert counted < plain
