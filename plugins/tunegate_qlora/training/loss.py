@@ -15,11 +15,10 @@ from torch.nn.functional import cross_entropy, logsigmoid
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow
 
 from ..config import BETA, Settings
-from ..data.batches import Batch, Collator, make_collator, split_among_ranks
+from ..data.batches import Batch, Collator, make_collator, split_among_ranks, verified_collator
 from ..data.training_data import EncodedPair, TrainingData, conversations_of
 from ..model import weights
 from ..runtime import process_group
-from . import packing
 
 LOSS_KEYS = ("labels", "targets", "reference")  # entries of a batch that the model does not read
 # Rows of a validation batch: more no longer fit a CPU's caches, and take up to twice as long.
@@ -92,7 +91,7 @@ class SupervisedObjective:
         self.padded_collator = collate
         self.num_choices = model.config.get_text_config().vocab_size
         train = conversations_of(rows.train)
-        packed = settings.packing and packing.verified_collator(model, train, settings)
+        packed = settings.packing and verified_collator(model, train, settings)
         self.collate = packed or collate
         self.size = min(4 * settings.batch, MAX_VALIDATION_BATCH)
 
