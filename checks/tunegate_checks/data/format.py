@@ -16,6 +16,7 @@ from tunegate import Finding, check
 from tunegate.checking import parallel
 from tunegate.data.canonical import content_text
 from tunegate.data.dataset import Dataset, Example, rejected_messages
+from tunegate.data.formats.row_format import json_type
 from tunegate.data.reading import open_questions
 from tunegate.utils.text import cut
 
@@ -221,13 +222,15 @@ def _text_faults(path: str, text: str, may_be_null: bool = False) -> Iterator[Fa
 
 def format_json(value: object) -> str:
     """Return a value as evidence shows it: JSON of at most 40 characters, or its type's name."""
-    if isinstance(value, dict | list):
-        return "an object" if isinstance(value, dict) else "an array"
-    return cut(json.dumps(value), 40)
+    return json_type(value) if isinstance(value, dict | list) else cut(json.dumps(value), 40)
 
 
 def tool_call_faults(messages: Sequence[Mapping[str, Any]], tools: Any = None) -> Iterator[Fault]:
-    """Yield kind and evidence of each fault in the tool calls of a row, and in its `tools`."""
+    """Yield kind and evidence of each fault in the tool calls of a row, and in its `tools`.
+
+    Each call must be answered by exactly one result, in its place: Chat Completions reference,
+    https://platform.openai.com/docs/guides/function-calling.
+    """
     names: set[str] | None = None  # None: the row does not say which tools there are
     if tools is not None:
         yield from _tool_list_faults(tools)

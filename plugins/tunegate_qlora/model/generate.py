@@ -12,9 +12,9 @@ from tunegate.tokenization.chat_template import TemplateError, TemplateOptions, 
 
 from ..config import Decoding
 from ..runtime.libraries import quiet_libraries
-from . import base
+from . import folders
 from .architecture import hf
-from .metadata import check_same, read_metadata
+from .folders import check_same, read_metadata
 from .weights import load_tuned
 
 
@@ -44,7 +44,7 @@ class PromptEncoder:
             check_same(self.chat_template, read_metadata(tuned or folder).rendered)
         except ValueError as error:
             raise ModelUnknown(f"folder:{tuned or folder}: {error}") from None
-        self.context = base.context_length(folder)
+        self.context = folders.context_length(folder)
 
     def encode(self, requests: Sequence[Request]) -> tuple[list[Prompt], list[Answer]]:
         """Return the prompts, and the errors of requests that cannot be put to the model."""

@@ -16,7 +16,7 @@ from ..config import Settings
 from ..data.batches import Batch, LengthGroupedSampler, pad_with_dummy_batch
 from ..data.training_data import EncodedItem, TrainingData, TrainingJob
 from ..model import architecture, weights
-from ..model.metadata import metadata_of
+from ..model.folders import metadata_of
 from ..runtime import process_group
 from . import checkpoints, loss, progress, verify
 
