@@ -19,8 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tunegate.results.outcome import Mode
-from tunegate_checks.power import errors_in_all
-from tunegate_checks.sequential import (
+from tunegate_checks.model.stopping import (
     ALPHA_EARLY,
     ALPHA_LEFT,
     FALSE_FAIL,
@@ -29,7 +28,7 @@ from tunegate_checks.sequential import (
     sign_test,
     spending,
 )
-from tunegate_checks.stats import not_inferior_p
+from tunegate_checks.stats import errors_in_all, not_inferior_p
 
 LIMIT = 0.95
 SIZES = (200, 480, 1_000, 2_000)

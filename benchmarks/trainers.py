@@ -27,8 +27,8 @@ with quiet_libraries():  # bitsandbytes has much to say when it is imported
     from tunegate_qlora.data.batches import LengthGroupedSampler, make_collator
     from tunegate_qlora.data.training_data import TrainingData, conversations_of
     from tunegate_qlora.model import weights
-    from tunegate_qlora.training import loop, loss
-    from tunegate_qlora.training.loop import LengthGroupedTrainer
+    from tunegate_qlora.training import learn, loss
+    from tunegate_qlora.training.learn import LengthGroupedTrainer
 
 WARM = 3  # steps that are not counted
 GPU = torch.cuda.is_available()
@@ -128,7 +128,7 @@ def ours(case: Case) -> Result:
     """Train as our trainer does it."""
     result = Result(case)
     watched = patch.object(
-        loop,
+        learn,
         "LengthGroupedTrainer",
         lambda *a, **kw: result.watch(LengthGroupedTrainer(*a, **kw)),
     )

@@ -18,7 +18,7 @@ from tunegate.utils.timestamps import timestamp
 from tunegate_qlora import model_card
 from tunegate_qlora.data import training_data
 from tunegate_qlora.data.training_data import TrainingJob
-from tunegate_qlora.model import architecture, base, metadata, weights
+from tunegate_qlora.model import architecture, folders, weights
 from tunegate_qlora.training import verify
 
 from . import export
@@ -133,14 +133,14 @@ def model_problems(
         yield missing
         return
     if job.settings.method == "full":
-        base_config = base.read_config(job.base_folder)
-        config = base.read_config(folder)
+        base_config = folders.read_config(job.base_folder)
+        config = folders.read_config(folder)
         for key in ("model_type", "hidden_size", "num_hidden_layers", "vocab_size"):
             expected, actual = base_config.get(key), config.get(key)
             if expected != actual:
                 yield f"config.json: {key} is {actual!r}, the base's is {expected!r}"
     else:
-        config = json.loads((folder / metadata.ADAPTER_CONFIG).read_bytes())
+        config = json.loads((folder / folders.ADAPTER_CONFIG).read_bytes())
         if not same_base:
             yield from base_problems(config, folder, job, manifest)
         outline = architecture.read_architecture(job.base_folder, job.settings)
@@ -149,15 +149,15 @@ def model_problems(
         yield from differing or tensor_problems(folder / ADAPTER_WEIGHTS, attached)
 
     # Trainers save the tokenizer with the model: its chat template must be the base's.
-    if not metadata.template_text_of(folder):
+    if not folders.template_text_of(folder):
         return
     try:
-        rendered = metadata.render_probe(load_template(folder))
+        rendered = folders.render_probe(load_template(folder))
     except TemplateError:
         return
-    rendered_base = metadata.render_probe(job.load_template())
+    rendered_base = folders.render_probe(job.load_template())
     if rendered != rendered_base:
-        difference = metadata.rendering_difference(rendered, rendered_base)
+        difference = folders.rendering_difference(rendered, rendered_base)
         yield f"it was trained with another chat template than the base's: {difference}"
 
 
@@ -169,8 +169,8 @@ def copy_model(folder: Path, job: TrainingJob) -> None:
         files = [folder / name for name in names if (folder / name).is_file()]
         files += sorted(folder.glob("*.safetensors"))
     else:
-        files = [folder / metadata.ADAPTER_CONFIG, folder / ADAPTER_WEIGHTS]
-    described = metadata.metadata_of(settings, root, job.load_template())
+        files = [folder / folders.ADAPTER_CONFIG, folder / ADAPTER_WEIGHTS]
+    described = folders.metadata_of(settings, root, job.load_template())
     shutil.rmtree(job.model_folder, ignore_errors=True)
     with atomic_folder(job.model_folder) as draft:
         for path in files:
@@ -184,10 +184,10 @@ def missing_files(folder: Path, job: TrainingJob) -> str:
         if list(folder.glob("*.safetensors")):
             return ""
         return f"{folder} holds no weights (*.safetensors), and the run trains all of them"
-    missing = ADAPTER_WEIGHTS if metadata.is_adapter(folder) else metadata.ADAPTER_CONFIG
+    missing = ADAPTER_WEIGHTS if folders.is_adapter(folder) else folders.ADAPTER_CONFIG
     if (folder / missing).is_file():
         return ""
-    subfolders = sorted(p.parent.name for p in folder.glob(f"*/{metadata.ADAPTER_CONFIG}"))
+    subfolders = sorted(p.parent.name for p in folder.glob(f"*/{folders.ADAPTER_CONFIG}"))
     hint = f"; there is one in {', '.join(subfolders)}" if subfolders else ""
     return f"{folder} holds no adapter: {missing} is missing{hint}"
 
@@ -200,12 +200,12 @@ def base_problems(
     if base_name in (own, manifest.base_model):
         return
     try:
-        base_folder = base.locate_base(base_name, folder, Path.cwd())
+        base_folder = folders.locate_base(base_name, folder, Path.cwd())
     except ValueError:
         missing = f"it was trained on {base_name!r}, which is not here, and the run is on {own!r}"
         yield f"{missing}; if that is the same model, say --same-base"
         return
-    if base.folder_digest(base_folder) != manifest.base_digest:
+    if folders.folder_digest(base_folder) != manifest.base_digest:
         yield f"it was trained on {base_name!r}, the run is on another base: {own!r}"
 
 
@@ -215,7 +215,7 @@ def config_problems(config: Mapping[str, Any], expected: Mapping[str, Any]) -> I
     for key in sorted((config.keys() | {"peft_type", "r", "lora_alpha"}) - UNCOMPARED_FIELDS):
         actual, own = config.get(key), run_config.get(key)
         if (actual or own) and actual != own:
-            yield f"{metadata.ADAPTER_CONFIG}: {key} is {actual!r}, the run's is {own!r}"
+            yield f"{folders.ADAPTER_CONFIG}: {key} is {actual!r}, the run's is {own!r}"
 
 
 def tensor_problems(path: Path, attached: Any) -> Iterator[str]:

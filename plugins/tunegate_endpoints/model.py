@@ -21,7 +21,7 @@ from tunegate.utils.masking import hide_key
 from tunegate.utils.text import did_you_mean
 
 from .providers import AnthropicProvider, OpenAIProvider, Provider
-from .retry import Clock
+from .reply import Clock
 from .settings import Settings, merge_settings
 
 T = TypeVar("T")
@@ -72,8 +72,7 @@ class Endpoint:
             yield from iterate_async(partial(self._ask, requests))
 
     async def _ask(self, requests: Sequence[Request], emit: Callable[[Answer], None]) -> None:
-        from .dispatch import Dispatcher
-        from .http import open_connection
+        from .dispatch import Dispatcher, open_connection
 
         headers = self.provider.headers(self.key, self.settings.key_header)
         for header, value in self.settings.headers.items():

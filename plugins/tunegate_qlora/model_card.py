@@ -13,7 +13,7 @@ from tunegate.utils.masking import mask
 from tunegate.utils.timestamps import time_key
 
 from .data.training_data import TrainingJob, make_job
-from .model import base, metadata
+from .model import folders
 from .model.local_model import model_digest
 
 MODEL_KINDS = {
@@ -29,8 +29,8 @@ def write_card(folder: Path, job: TrainingJob) -> Path:
     The card holds no path of this machine, no row of the data and no key. Raises OSError.
     """
     # The digest that the model has when it is judged.
-    decoding, root = metadata.read_metadata(folder).decoding, job.plan.root
-    if metadata.is_adapter(folder):
+    decoding, root = folders.read_metadata(folder).decoding, job.plan.root
+    if folders.is_adapter(folder):
         kind, digest = "adapter", model_digest(job.base_folder, folder, decoding, root)
     else:
         kind = "model" if job.settings.method == "full" else "merged"
@@ -61,7 +61,7 @@ def render_card(kind: str, model: str, job: TrainingJob) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     plan, run = job.plan, job.folder
-    base_name, licence = str(plan.config["base"]), base.licence_of(job.base_folder)
+    base_name, licence = str(plan.config["base"]), folders.licence_of(job.base_folder)
     if Path(base_name).expanduser().is_absolute():
         base_name = Path(base_name).name
     front_matter = ModelCardData(

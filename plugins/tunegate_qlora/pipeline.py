@@ -15,7 +15,7 @@ from .data.training_data import TrainingJob
 from .distributed import launch
 from .model.local_model import model_digest
 from .runtime.libraries import one_line_errors
-from .training import checkpoints, loss_curves, progress, verify
+from .training import checkpoints, progress, verify
 from .training.learn import learn, seed_and_threads
 
 
@@ -35,7 +35,7 @@ def train_plan(plan: Plan, folder: Path, *, checkpointing: bool = False) -> Trai
             train_job(job)
         figures = json.loads((folder / "figures.json").read_bytes())
         # Whoever reads the curves judges the weights that were kept: the curves end with these.
-        loss_curves.end_curves(folder, figures.get("kept_step", figures["steps"]))
+        progress.end_curves(folder, figures.get("kept_step", figures["steps"]))
         is_full = job.settings.method == "full"
         base, adapter = (job.model_folder, None) if is_full else (job.base_folder, job.model_folder)
         digest = model_digest(base, adapter, job.settings.decoding, plan.root)

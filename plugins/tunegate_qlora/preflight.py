@@ -25,9 +25,9 @@ from tunegate.tokenization.encode import EncodedRow, NotTrainable
 from .config import Settings
 from .data import training_data
 from .data.training_data import EncodedItem
-from .model import base
+from .model import folders
 from .model.architecture import Architecture, read_architecture
-from .model.metadata import date_note
+from .model.folders import date_note
 from .model.weights import QUANTISATION_BLOCK, local_device
 from .runtime.process_group import print_line
 
@@ -49,7 +49,7 @@ def find_problems(plan: Plan) -> tuple[list[Problem], bool]:
     checkpointing = False
     try:
         settings = parse_settings(Settings, plan.config)
-        folder = base.locate_base(settings.base, plan.root)
+        folder = folders.locate_base(settings.base, plan.root)
         template = load_template(folder, template_options(plan.config, plan.root))
         messages, train = row_problems(plan, settings, folder, template)
         architecture = read_architecture(folder, settings)

@@ -12,7 +12,7 @@ from tunegate.tokenization.chat_template import pin_template
 from tunegate.tokenization.spec import TokenizationSpec
 
 from .config import LATER_SETTINGS, Decoding, Settings, resolve_settings
-from .model import base
+from .model import folders
 from .runtime.libraries import missing_requirements, quiet_libraries
 
 QUERY_SAFE = '/@:{}", '  # characters that a query shows as they are
@@ -45,13 +45,13 @@ class QLoRATrainer:
         that is not found.
         """
         settings = resolve_settings(config)
-        base.locate_base(settings.base, root)
+        folders.locate_base(settings.base, root)
         template = settings.chat_template and pin_template(settings.chat_template, root)
         return settings.model_dump(mode="json") | {"chat_template": template}
 
     def base_digest(self, config: Mapping[str, Any], root: Path) -> str:
         """Return the digest of the base's weights, configuration, tokenizer and template."""
-        return base.folder_digest(base.locate_base(str(config["base"]), root))
+        return folders.folder_digest(folders.locate_base(str(config["base"]), root))
 
     def baseline(self, config: Mapping[str, Any]) -> str:
         """Return the model spec of the base alone, loaded and decoded as the trained model is."""

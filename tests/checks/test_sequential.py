@@ -12,14 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tunegate_checks import power, sequential
+from tunegate_checks import stats
+from tunegate_checks.model import stopping
 
 LOOKS_480, LOOKS_200 = tuple(range(20, 481, 20)), tuple(range(20, 201, 20))
 RUNS = 2_000
 
 
 def test_the_boundaries_of_480_rows_in_point_mode() -> None:
-    passes, fails = sequential.spending(480, 24, LOOKS_480)
+    passes, fails = stopping.spending(480, 24, LOOKS_480)
     assert passes[:5] == [-1] * 5
     assert passes[5:15] == [0, 1, 1, 2, 3, 4, 5, 6, 7, 8]
     assert fails[:6] == [5, 7, 9, 10, 11, 12]
@@ -27,27 +28,27 @@ def test_the_boundaries_of_480_rows_in_point_mode() -> None:
 
 
 def test_the_boundaries_of_200_rows_in_lower_mode() -> None:
-    assert power.errors_in_all(200, 0.95, "lower") == 4
-    passes, _ = sequential.spending(200, 4, LOOKS_200, 0.95)
+    assert stats.errors_in_all(200, 0.95, "lower") == 4
+    passes, _ = stopping.spending(200, 4, LOOKS_200, 0.95)
     assert passes == [-1, -1, -1, 0, 0, 1, 1, 2, 3, 4]
     at_the_limit = stopped(lambda count, _: np.full(len(count), 0.05), LOOKS_200, passes)
     assert at_the_limit == pytest.approx(0.0470, abs=5e-5)
 
 
-def stopped(chance: sequential.Chance, looks: tuple[int, ...], most: list[int]) -> float:
+def stopped(chance: stopping.Chance, looks: tuple[int, ...], most: list[int]) -> float:
     """Return the probability that a count is ever as low as one of the boundaries."""
     q, total = np.ones(1), 0.0
     for before, t, few in zip((0, *looks), looks, most, strict=False):
-        q = sequential._walk(q, range(before, t), chance)
+        q = stopping._walk(q, range(before, t), chance)
         total, q[: few + 1] = total + float(q[: few + 1].sum()), 0
     return total
 
 
 def test_the_exact_errors_of_480_rows() -> None:
-    passes, fails = sequential.spending(480, 24, LOOKS_480)
-    one_too_many = sequential._share_of(25, 480)
+    passes, fails = stopping.spending(480, 24, LOOKS_480)
+    one_too_many = stopping._share_of(25, 480)
     assert stopped(one_too_many, LOOKS_480, passes) == pytest.approx(0.0082, abs=5e-5)
-    right = sequential._share_of(456, 480)
+    right = stopping._share_of(456, 480)
     most_right = [t - fewest for t, fewest in zip(LOOKS_480, fails, strict=True)]
     assert stopped(right, LOOKS_480, most_right) == pytest.approx(0.0363, abs=5e-5)
 
@@ -59,7 +60,7 @@ def test_what_is_certain_is_so_whatever_the_rows_say_that_are_not_asked(
 ) -> None:
     t, allowed = data.draw(st.integers(1, n)), data.draw(st.integers(-1, n))
     wrong = data.draw(st.integers(0, t))
-    (passes,), (fails,) = sequential.certain(n, allowed, [t])
+    (passes,), (fails,) = stopping.certain(n, allowed, [t])
     verdicts = {wrong <= allowed, wrong + (n - t) <= allowed}
     assert (wrong <= passes, wrong >= fails) == (verdicts == {True}, verdicts == {False})
 
@@ -70,8 +71,8 @@ def test_no_count_passes_and_fails_and_the_last_look_is_the_whole_rule(
     n: int, limit: float, lower: bool
 ) -> None:
     looks = (*range(20, n, 20), n)
-    allowed = power.errors_in_all(n, limit, "lower" if lower else "point")
-    passes, fails = sequential.spending(n, allowed, looks, limit if lower else None)
+    allowed = stats.errors_in_all(n, limit, "lower" if lower else "point")
+    passes, fails = stopping.spending(n, allowed, looks, limit if lower else None)
     assert all(most < fewest for most, fewest in zip(passes, fails, strict=True))
     assert (passes[-1], fails[-1]) == (allowed, allowed + 1)
 
@@ -80,16 +81,16 @@ def test_no_count_passes_and_fails_and_the_last_look_is_the_whole_rule(
 def test_the_interval_holds_the_estimate_and_shrinks_to_it(n: int, data: st.DataObject) -> None:
     asked = data.draw(st.integers(1, n))
     wrong = data.draw(st.integers(0, asked))
-    low, high = sequential.interval(n, asked, wrong)
+    low, high = stopping.interval(n, asked, wrong)
     assert 0 <= low <= 1 - wrong / asked + 1 / n
     assert 1 - wrong / asked - 1 / n <= high <= 1
-    assert sequential.interval(n, n, wrong) == pytest.approx((1 - wrong / n,) * 2)
+    assert stopping.interval(n, n, wrong) == pytest.approx((1 - wrong / n,) * 2)
 
 
 def test_the_evidence_about_two_models() -> None:
-    assert sequential.evidence(12, 3, 200, 0.03) == pytest.approx(407.66, abs=0.005)
-    assert sequential.evidence(12, 3, 200, 0) == pytest.approx(8.9068, abs=5e-5)
-    assert sequential.evidence(90_000, 0, 100_000, 0.03) > 1e300
+    assert stopping.evidence(12, 3, 200, 0.03) == pytest.approx(407.66, abs=0.005)
+    assert stopping.evidence(12, 3, 200, 0) == pytest.approx(8.9068, abs=5e-5)
+    assert stopping.evidence(90_000, 0, 100_000, 0.03) > 1e300
 
 
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 300), st.data())
@@ -99,18 +100,18 @@ def test_no_evidence_is_to_be_expected_of_a_row_where_the_model_is_as_much_worse
     margin = data.draw(st.floats(0, 0.3))
     chance = data.draw(st.floats(0, 1 - margin)) / 2  # of a gain
     n = gained + lost + alike
-    more = sequential.evidence(gained + 1, lost, n + 1, margin)
-    less = sequential.evidence(gained, lost + 1, n + 1, margin)
-    same = sequential.evidence(gained, lost, n + 1, margin)
+    more = stopping.evidence(gained + 1, lost, n + 1, margin)
+    less = stopping.evidence(gained, lost + 1, n + 1, margin)
+    same = stopping.evidence(gained, lost, n + 1, margin)
     mean = chance * more + (chance + margin) * less + (1 - 2 * chance - margin) * same
-    assert mean == pytest.approx(sequential.evidence(gained, lost, n, margin), rel=1e-9)
+    assert mean == pytest.approx(stopping.evidence(gained, lost, n, margin), rel=1e-9)
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=12))
 def test_flips_that_are_won_by_luck_seldom_show_a_gain(new: list[int]) -> None:
     flips, looks = [*np.cumsum(new).tolist()], [*range(40, 40 * len(new) + 1, 40)]
-    most = sequential.sign_test(flips, looks, looks[-1])
+    most = stopping.sign_test(flips, looks, looks[-1])
     q, total = {0: 1.0}, 0.0
     for more, few in zip(new, most, strict=True):
         after: dict[int, float] = {}
@@ -120,8 +121,8 @@ def test_flips_that_are_won_by_luck_seldom_show_a_gain(new: list[int]) -> None:
                 after[lost + k] = after.get(lost + k, 0) + share
         total += sum(chance for lost, chance in after.items() if lost <= few)
         q = {lost: chance for lost, chance in after.items() if lost > few}
-    assert total <= sequential.ALPHA_EARLY + 1e-12
-    assert sequential.sign_test([10, 20], [100, 200], 200)[-1] < 10 / 2
+    assert total <= stopping.ALPHA_EARLY + 1e-12
+    assert stopping.sign_test([10, 20], [100, 200], 200)[-1] < 10 / 2
 
 
 @pytest.fixture

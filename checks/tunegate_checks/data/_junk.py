@@ -14,7 +14,8 @@ from tunegate.data.dataset import Example
 from tunegate.tokenization.encode import is_trained_on
 
 from ..text.display import quote_line
-from ._tool_calls import Fault
+
+Fault = tuple[str, str]  # kind and evidence
 
 # Hints: a reply that may be one, entities in what the model only reads, a token that prose names,
 # what letters and anonymised texts hold in brackets.

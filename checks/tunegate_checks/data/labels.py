@@ -4,12 +4,9 @@ For classification and other short replies. Replies in prose are not compared: t
 answer the same question in different words.
 """
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 from tunegate.checking.decorator import check, rows_fingerprint
 from tunegate.data import comparison
@@ -18,12 +15,8 @@ from tunegate.results.finding import Finding
 from tunegate.similarity import connected_groups, pairs
 from tunegate.utils.text import word_pattern
 
+from ..stats import Array
 from ..text.display import diff, quote_line
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Array = npt.NDArray[Any]
 
 # Of the mean of the label's rows. At a tenth, of the hints on examples/triage with 1 % of the
 # labels swapped a third are wrong, and two thirds of those on banking77.

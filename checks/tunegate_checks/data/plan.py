@@ -9,7 +9,7 @@ $ tunegate data plan --paired --difference 0 --changed 0.06
 import argparse
 import math
 
-from .. import power
+from .. import stats
 
 RANGES = {
     "limit": (0.0001, 0.9999), "accuracy": (0.0001, 1), "power": (0.0001, 0.9999),
@@ -24,7 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--limit", type=float, help="the least accuracy (limits.accuracy)")
     add("--accuracy", type=float, help="expected (halfway from limit to 1)")
     add("--mode", choices=("point", "lower"), help="held to the limit (limits.mode)")
-    add("--power", type=float, default=power.POWER, help="how often it should pass (0.8)")
+    add("--power", type=float, default=stats.POWER, help="how often it should pass (0.8)")
     add("--paired", action="store_true", help="against another model, on the same rows")
     add("--margin", type=float, help="not worse by (limits.margin); 0: better")
     add("--difference", type=float, metavar="D", help="expected (0; with --margin 0: 0.03)")
@@ -48,25 +48,25 @@ def run(args: argparse.Namespace) -> None:
     if args.difference is None:
         args.difference = 0.0 if margin else 0.03
     mode = args.mode or limits.mode
-    worse = power.WORSE if mode == "point" else 0  # than the claim: who should not pass
+    worse = stats.WORSE if mode == "point" else 0  # than the claim: who should not pass
     for name, (low, high) in RANGES.items():
         if not low <= (value := getattr(args, name)) <= high:
             option = f"--{name.replace('_', '-')} {value:g}"
             raise ValueError(f"{option}: a number from {low:g} to {high:g} is valid")
     if args.paired:
         given, floor = f"--difference {args.difference:g}", 0 - margin
-        rows = power.rows_for_pair(args.difference, args.changed, margin, mode, args.power)
+        rows = stats.rows_for_pair(args.difference, args.changed, margin, mode, args.power)
         claim = f"not worse by {100 * margin:g} points" if margin else "better than another model"
         claim += f", on the same rows, {args.changed:.1%} of which change"
         good = f"{100 * args.difference:+g} points"
-        weak = f"{100 * (0 - margin - worse):+g} points: {power.RISK:.0%} at most"
+        weak = f"{100 * (0 - margin - worse):+g} points: {stats.RISK:.0%} at most"
     else:
         given, floor = f"--accuracy {accuracy:g}", limit
-        rows = power.rows_for_limit(limit, accuracy, mode, args.power)
-        claim = f"accuracy >= {limit:g}: {power.errors_in_all(rows, limit, mode):,} may be wrong"
+        rows = stats.rows_for_limit(limit, accuracy, mode, args.power)
+        claim = f"accuracy >= {limit:g}: {stats.errors_in_all(rows, limit, mode):,} may be wrong"
         good, bad = f"{accuracy:.1%} right", max(limit - worse, 0.0)
-        weak = f"{bad:.1%} right: {power.pass_rate(rows, limit, bad, mode):.1%}"
-    if rows == power.MOST_ROWS:
+        weak = f"{bad:.1%} right: {stats.pass_rate(rows, limit, bad, mode):.1%}"
+    if rows == stats.MOST_ROWS:
         raise ValueError(f"{given} takes more than {rows:,} rows: well above {floor:g} is valid")
     passes = f"{good}: {args.power:.0%} of test sets or more"
     lines = [("rows", f"{rows:,} (mode {mode})"), ("claim", claim), ("passes", passes), ("", weak)]

@@ -13,8 +13,7 @@ from typing import Any
 
 from tunegate import Dataset, Finding, check
 
-from ..power import RISK, errors_allowed, examples_needed
-from ..power import pass_rate as wrong_pass_rate
+from ..stats import RISK, errors_allowed, examples_needed, pass_rate
 from ..text.display import quote_repr
 from ..text.label_typos import typo_notes
 from .consistency import no_classes
@@ -92,11 +91,11 @@ def resolution(test: Dataset, limit: float, *, worse: float = 0.03) -> Iterator[
     if n == 0 or not 0 < limit < 1:
         return
     weaker_accuracy = max(limit - worse, 0.0)
-    pass_rate = wrong_pass_rate(n, limit, weaker_accuracy)
+    wrong_pass = pass_rate(n, limit, weaker_accuracy)
     enough = examples_needed(limit, weaker_accuracy)
-    remedy = "" if pass_rate <= RISK else f"; about {enough:,} examples would make it 5 %"
+    remedy = "" if wrong_pass <= RISK else f"; about {enough:,} examples would make it 5 %"
     weaker = f"a model that is right {_percent(weaker_accuracy)} of the time"
-    passes = f"passes accuracy >= {limit:g} on {_percent(pass_rate)} of such test sets{remedy}"
+    passes = f"passes accuracy >= {limit:g} on {_percent(wrong_pass)} of such test sets{remedy}"
     # 1.96 and 0.8416: a two-sided test at 5 % with 80 % power (normal approximation).
     min_difference = (1.96 + 0.8416) * math.sqrt(2 * limit * (1 - limit) / n)
     # 6 rows: of exact McNemar tests, 2 x 0.5^6 is the first p below 0.05.

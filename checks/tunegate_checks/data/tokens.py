@@ -41,8 +41,13 @@ def find(dataset: Dataset, tokenization: TokenizationSpec) -> Iterator[Finding]:
     if not tokenization.tokenizer:
         yield Finding.dataset_hint("tokens", f"not checked: {tokenization.missing}")
         return
+    count_tokens: OpenAITokenCounter | ChatTemplateCounter
+    scheme, _, name = tokenization.tokenizer.partition(":")
     try:
-        count_tokens = make_token_counter(tokenization.tokenizer, tokenization.template)
+        if scheme == "openai":
+            count_tokens = OpenAITokenCounter(name)
+        else:
+            count_tokens = ChatTemplateCounter(tokenization.tokenizer, tokenization.template)
     except ImportError:
         missing = f"{install_command('qlora')} brings transformers"
         yield Finding.dataset_hint("tokens", f"not checked: {missing}")
@@ -83,7 +88,10 @@ def find(dataset: Dataset, tokenization: TokenizationSpec) -> Iterator[Finding]:
 
 
 class ChatTemplateCounter:
-    """Counts like the QLoRA trainer, by the base model's own tokenizer and chat template."""
+    """Counts like the QLoRA trainer, by the base model's own tokenizer and chat template.
+
+    Raises ValueError where the tokenizer cannot be read, ImportError without transformers.
+    """
 
     estimate = ""
 
@@ -101,19 +109,6 @@ class ChatTemplateCounter:
         # The last answer is the last unbroken run of trained tokens.
         starts = [trained[0], *(b for a, b in pairwise(trained) if b - a > 1)]
         return TokenCount(len(labels), len(trained), starts[-1])
-
-
-def make_token_counter(
-    tokenizer: str, options: TemplateOptions | None = None
-) -> OpenAITokenCounter | ChatTemplateCounter:
-    """Return the counter for `openai:MODEL`, or for the tokenizer of a folder or a hub name.
-
-    Raises ValueError where the tokenizer cannot be read, ImportError without transformers.
-    """
-    scheme, _, name = tokenizer.partition(":")
-    if scheme == "openai":
-        return OpenAITokenCounter(name)
-    return ChatTemplateCounter(tokenizer, options)
 
 
 def _overflow_text(token_count: TokenCount, limit: int, tokenization: TokenizationSpec) -> str:

@@ -15,8 +15,8 @@ from tunegate.interfaces.trainer import TrainingFailed
 from tunegate.storage.state_dir import StateDir, find_started
 
 from ..client import connect, readable_errors
+from ..job import Submission
 from ..settings import Settings
-from ..submit import Submission
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -21,7 +21,7 @@ from tunegate.tokenization.chat_template import load_template, template_options
 
 from ..config import Settings
 from ..data.training_data import conversations_of
-from ..model import base
+from ..model import folders
 from ..runtime.libraries import quiet_libraries
 from ..trainer import QLoRATrainer
 from .common import qlora_run, require_packages
@@ -71,7 +71,7 @@ def describe_training(plan: Plan) -> tuple[list[str], list[str]]:
     from ..preflight import estimate_memory, format_bytes, row_problems, world_size_problems
 
     settings = parse_settings(Settings, plan.config)
-    folder = base.locate_base(settings.base, plan.root)
+    folder = folders.locate_base(settings.base, plan.root)
     architecture = describe_architecture(folder, settings)
     template = load_template(folder, template_options(plan.config, plan.root))
     problems, train = row_problems(plan, settings, folder, template)

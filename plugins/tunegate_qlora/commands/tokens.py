@@ -22,7 +22,7 @@ from tunegate.utils.masking import blank
 
 from ..config import Settings
 from ..data import training_data
-from ..model import base
+from ..model import folders
 from ..runtime.libraries import quiet_libraries
 from ..trainer import QLoRATrainer
 from .common import require_packages
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     settings, columns = settings_and_columns(root, args.base)
     example = read_example(args.file, columns, args.row, args.line)
     with quiet_libraries():
-        folder = base.locate_base(settings.base, Path.cwd(), root)
+        folder = folders.locate_base(settings.base, Path.cwd(), root)
         template = load_template(folder, template_options(settings.model_dump(), root))
         views = view_row(example, template, settings, folder)
     names = ("", "") if len(views) == 1 else ("preferred reply, ", "rejected reply, ")

@@ -17,7 +17,7 @@ from tunegate.tokenization.chat_template import ChatTemplate, load_template, tem
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow, NotTrainable, encode_example
 
 from ..config import Settings
-from ..model import base
+from ..model import folders
 
 MAX_SHOWN_LINES = 3  # line numbers that a message names
 
@@ -44,8 +44,8 @@ class TrainingJob:
 def make_job(plan: Plan, folder: Path) -> TrainingJob:
     """Return the job of a plan; raises ValueError for a bad setting, no base, or a changed one."""
     settings = parse_settings(Settings, plan.config)
-    base_folder = base.locate_base(settings.base, plan.root)
-    if plan.base_digest and base.folder_digest(base_folder) != plan.base_digest:
+    base_folder = folders.locate_base(settings.base, plan.root)
+    if plan.base_digest and folders.folder_digest(base_folder) != plan.base_digest:
         raise ValueError(
             f"the base in {base_folder} has changed since this run was planned: plan it again"
         )
@@ -174,7 +174,7 @@ def lines_text(lines: Sequence[int]) -> str:
 
 def max_row_tokens(settings: Settings, folder: Path) -> int:
     """Return how many tokens a row may have: `max_length`, or the base's context if less."""
-    return min(settings.max_length, base.context_length(folder))
+    return min(settings.max_length, folders.context_length(folder))
 
 
 def apply_overflow(rows: Sequence[T], longest: int, on_overflow: str) -> list[T]:

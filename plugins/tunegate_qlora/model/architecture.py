@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ..config import Decoding, Settings
-from . import base
+from . import folders
 
 hf: Any = import_module("transformers")  # partly untyped
 LOCAL_FILES = {"local_files_only": True, "trust_remote_code": False}  # of `from_pretrained`
@@ -57,7 +57,7 @@ def new_token_ids(folder: Path, decoding: Decoding) -> Sequence[int]:
     if not decoding.new_tokens:
         return ()
     tokenizer = hf.AutoTokenizer.from_pretrained(folder, **LOCAL_FILES)
-    rows = next(filter(None, base.config_values(folder, "vocab_size")), 0)
+    rows = next(filter(None, folders.config_values(folder, "vocab_size")), 0)
     return range(rows, max(tokenizer.get_vocab().values()) + 1)
 
 
@@ -137,7 +137,7 @@ def read_architecture(folder: Path, settings: Settings | None = None) -> Archite
         gguf = next(iter(sorted(folder.glob("*.gguf"))), None)
         hint = f", only {gguf.name}: the weights that it was made of are needed" if gguf else ""
         raise ValueError(f"{folder} holds no weights (*.safetensors){hint}")
-    if settings and (problem := base.quantisation_problem(folder, settings)):
+    if settings and (problem := folders.quantisation_problem(folder, settings)):
         raise ValueError(problem)
     return describe_architecture(folder, settings, with_weights=True)
 

@@ -14,7 +14,7 @@ from tunegate.utils.hashing import sha256_spaced_json
 
 from ..config import Decoding, VLLMTable
 from ..runtime.libraries import missing_requirements, quiet_libraries
-from . import base, metadata
+from . import folders
 
 
 @dataclass(eq=False)
@@ -63,9 +63,9 @@ def model_digest(folder: Path, tuned: Path | None, decoding: Decoding, root: Pat
     counts too, since sums over padded rows can differ in the last bits, and so do the options that
     the project in `root` gives vLLM where it answers. Raises ModelUnknown for a bad one.
     """
-    weights = base.folder_digest(folder)
+    weights = folders.folder_digest(folder)
     if tuned is not None:
-        weights = sha256_spaced_json({"adapter": base.folder_digest(tuned), "base": weights})
+        weights = sha256_spaced_json({"adapter": folders.folder_digest(tuned), "base": weights})
     decoding_settings = decoding.identity | {"temperature": 0}
     if decoding.engine == "vllm" and (options := VLLMTable.read(root).options):
         decoding_settings |= {"options": options}
@@ -89,22 +89,22 @@ def open_folder(path: str, root: Path) -> Model:
     folder_path, _, query = path.partition("?")
     folder = (root / Path(folder_path).expanduser()).resolve()
     try:
-        tuned = folder if metadata.is_adapter(folder) else None
+        tuned = folder if folders.is_adapter(folder) else None
         if tuned:
-            recorded = metadata.read_adapter_metadata(folder)
-            base_folder = base.locate_base(recorded.base, root, *folder.parents)
-            if recorded.base_digest and base.folder_digest(base_folder) != recorded.base_digest:
+            recorded = folders.read_adapter_metadata(folder)
+            base_folder = folders.locate_base(recorded.base, root, *folder.parents)
+            if recorded.base_digest and folders.folder_digest(base_folder) != recorded.base_digest:
                 reason = "the files have changed"
-                template = metadata.template_text_of(base_folder)
+                template = folders.template_text_of(base_folder)
                 is_own = bool(recorded.decoding.chat_template)  # the model's, not the base's
                 if recorded.template and template != recorded.template and not is_own:
-                    difference = metadata.rendering_difference(template, recorded.template)
+                    difference = folders.rendering_difference(template, recorded.template)
                     reason = f"its chat template has changed, {difference}"
                 what = f"its base in {base_folder} is not the one it was trained on"
                 raise ValueError(f"{what}: {reason}")
         else:
-            base.read_config(folder)
-            recorded, base_folder = metadata.read_metadata(folder), folder
+            folders.read_config(folder)
+            recorded, base_folder = folders.read_metadata(folder), folder
         values = {k: _query_value(v) for k, v in parse_qsl(query)}
         if "chat_template" in values:
             values["chat_template"] = pin_template(str(values["chat_template"]), root)

@@ -20,8 +20,8 @@ from tunegate.utils.processes import end_session
 
 from ..config import Decoding, VLLMTable
 from .architecture import new_token_ids
-from .metadata import ADAPTER_CONFIG
-from .prompts import Prompt, PromptEncoder
+from .folders import ADAPTER_CONFIG
+from .generate import Prompt, PromptEncoder
 
 POLL_SECONDS = 0.2
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # that --max-lora-rank takes

@@ -16,9 +16,9 @@ import torch
 
 from ..config import Decoding, Settings
 from ..runtime import process_group
-from . import architecture, base
+from . import architecture, folders
 from .architecture import LOCAL_FILES, hf
-from .metadata import (
+from .folders import (
     ADAPTER_CONFIG,
     METADATA_FILE,
     ModelMetadata,
@@ -162,7 +162,7 @@ def save_full(model: Any, folder: Path, root: Path, metadata: ModelMetadata) -> 
     for weight in model.parameters():  # `model.to` would convert the buffers too
         weight.data = weight.data.to(stored_dtype(root))
     # The format of a base that was saved in 4 bits cannot be written again.
-    is_dense = not any(base.config_values(root, "quantization_config"))
+    is_dense = not any(folders.config_values(root, "quantization_config"))
     model.save_pretrained(folder, save_original_format=is_dense)
     finalise(folder, root, metadata)
 
@@ -193,7 +193,7 @@ def finalise(folder: Path, root: Path, metadata: ModelMetadata) -> None:
 
 def stored_dtype(root: Path) -> torch.dtype:
     """Return the number format of a base's weights on disk, float32 where none is named."""
-    names = base.config_values(root, "dtype", "torch_dtype")
+    names = folders.config_values(root, "dtype", "torch_dtype")
     torch_dtype = getattr(torch, str(next(filter(None, names), "float32")), None)
     return torch_dtype if isinstance(torch_dtype, torch.dtype) else torch.float32
 

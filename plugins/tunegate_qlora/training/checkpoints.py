@@ -15,9 +15,9 @@ from transformers import TrainerCallback
 
 from tunegate.utils.atomic import atomic_write
 
-from ..model import base
+from ..model import folders
 from ..runtime import process_group
-from .loss_curves import LossCurveCallback
+from .progress import LossCurveCallback
 
 _SEAL_FILE, _WEIGHTS = "sealed.json", "weights.safetensors"
 
@@ -102,7 +102,7 @@ def seal_checkpoint(checkpoint: Path) -> None:
     for path in files:
         with open(path, "rb") as file:
             os.fsync(file.fileno())
-    text = json.dumps(base.file_digests(files, checkpoint), indent=1)
+    text = json.dumps(folders.file_digests(files, checkpoint), indent=1)
     atomic_write(checkpoint / _SEAL_FILE, text.encode())
 
 
@@ -111,7 +111,7 @@ def is_whole(checkpoint: Path) -> bool:
     try:
         sealed = json.loads((checkpoint / _SEAL_FILE).read_bytes())
         files = [checkpoint / name for name in sealed or ()]
-        return bool(sealed) and sealed == base.file_digests(files, checkpoint)
+        return bool(sealed) and sealed == folders.file_digests(files, checkpoint)
     except (OSError, ValueError):
         return False
 

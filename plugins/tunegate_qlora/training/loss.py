@@ -1,21 +1,26 @@
-"""The supervised loss, mean cross entropy in nats over the assistant's tokens; and objectives."""
+"""The objectives, and their losses in nats.
+
+Replies are learnt by the mean cross entropy over the assistant's tokens, preferences by DPO:
+Rafailov et al. 2023, arXiv:2305.18290. `test_dpo.py` compares its loss with TRL's.
+"""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
+from torch.nn.functional import cross_entropy, logsigmoid
 
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow
 
-from ..config import Settings
-from ..data.batches import Collator, make_collator, split_among_ranks
+from ..config import BETA, Settings
+from ..data.batches import Batch, Collator, make_collator, split_among_ranks, verified_collator
 from ..data.training_data import EncodedPair, TrainingData, conversations_of
 from ..model import weights
 from ..runtime import process_group
-from . import packing
-from .dpo import DPOObjective
 
+LOSS_KEYS = ("labels", "targets", "reference")  # entries of a batch that the model does not read
 # Rows of a validation batch: more no longer fit a CPU's caches, and take up to twice as long.
 MAX_VALIDATION_BATCH = 64
 
@@ -28,7 +33,7 @@ def summed_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """
     targets = labels[:, 1:]
     kept_logits = logits[:, : targets.shape[1]].float()
-    return torch.nn.functional.cross_entropy(
+    return cross_entropy(
         kept_logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORE_INDEX, reduction="sum"
     )
 
@@ -86,7 +91,7 @@ class SupervisedObjective:
         self.padded_collator = collate
         self.num_choices = model.config.get_text_config().vocab_size
         train = conversations_of(rows.train)
-        packed = settings.packing and packing.verified_collator(model, train, settings)
+        packed = settings.packing and verified_collator(model, train, settings)
         self.collate = packed or collate
         self.size = min(4 * settings.batch, MAX_VALIDATION_BATCH)
 
@@ -98,6 +103,119 @@ class SupervisedObjective:
     def figures(self) -> dict[str, float]:
         """Return none: the validation loss is in the curves."""
         return {}
+
+
+class DPOObjective:
+    """The pairs of a `dpo` training with their reference, the loss, and figures of rewards.
+
+    It has to be made while `model` still answers as the base, before a checkpoint is loaded: the
+    reference of each pair is computed here, once. No second copy of the model is needed.
+    """
+
+    num_choices = 2
+
+    def __init__(
+        self, model: Any, train: Sequence[EncodedPair], held_out: Sequence[EncodedPair],
+        settings: Settings, rows: Collator,
+    ) -> None:  # fmt: skip
+        self.model, self.beta, self.size = model, settings.beta or BETA, settings.batch
+        self.divergence_factor = dpo_divergence_factor(self.beta)
+        self.collate = make_pair_collator(rows)
+        compute = getattr(torch, settings.compute)
+        is_mixed = model.device.type == "cuda" and compute != torch.float32
+        # Computed in the formats that the Trainer computes in.
+        with torch.autocast(model.device.type, compute, enabled=is_mixed):
+            self.train, self.held_out = self._with_reference(train), self._with_reference(held_out)
+
+    def loss(self, outputs: Any, batch: Any, num_items_in_batch: Any = None) -> torch.Tensor:
+        """Return the loss of a pass, divided by the pairs of its step: see `loss_per_token`."""
+        margin_gains = log_margins(outputs.logits, batch["targets"]) - batch["reference"]
+        count = len(margin_gains) if num_items_in_batch is None else num_items_in_batch
+        counted = batch["labels"][:, 1] != IGNORE_INDEX  # no pair of a dummy batch counts
+        mean_loss: torch.Tensor = (dpo_losses(margin_gains, self.beta) * counted).sum() / count
+        return mean_loss
+
+    def validate(self) -> float:
+        """Return the mean loss over the validation pairs, without dropout."""
+        return float(dpo_losses(self._margin_gains(), self.beta).mean())
+
+    def figures(self) -> dict[str, float]:
+        """Return the rewards of the validation pairs, as TRL reports them under `rewards/`.
+
+        `reward_accuracy` is the share of pairs whose preferred reply gained more log-probability
+        than the rejected one, `reward_margin` the mean of beta times the difference, in nats.
+        """
+        if not self.held_out:
+            return {}
+        gained = self._margin_gains()
+        accuracy, margin = (gained > 0).float().mean(), self.beta * gained.mean()
+        return {"reward_accuracy": float(accuracy), "reward_margin": float(margin)}
+
+    def _margin_gains(self) -> torch.Tensor:
+        references = torch.tensor([pair.reference for pair in self.held_out])
+        return self._pair_margins(self.held_out) - references
+
+    def _with_reference(self, pairs: Sequence[EncodedPair]) -> list[EncodedPair]:
+        pair_margins = self._pair_margins(pairs).tolist()
+        return [replace(pair, reference=m) for pair, m in zip(pairs, pair_margins, strict=True)]
+
+    @torch.no_grad()
+    def _pair_margins(self, pairs: Sequence[EncodedPair]) -> torch.Tensor:
+        """Return each pair's log margin, without dropout [pairs]; all processes must call this."""
+        training = self.model.training
+        self.model.eval()
+        order = sorted(range(len(pairs)), key=lambda i: len(pairs[i].ids))
+        pair_margins = torch.zeros(len(pairs))
+        for start, is_own in split_among_ranks(
+            range(0, len(order), self.size), process_group.rank(), process_group.world_size()
+        ):
+            indices = order[start : start + self.size]
+            batch = self.collate([pairs[i] for i in indices])
+            inputs = {k: v.to(self.model.device) for k, v in batch.items() if k not in LOSS_KEYS}
+            targets = batch["targets"].to(self.model.device)
+            gained = log_margins(self.model(**inputs).logits, targets).cpu()
+            pair_margins[indices] += gained if is_own else 0
+        self.model.train(training)
+        return torch.tensor(process_group.all_reduce_sum(*pair_margins.tolist()))
+
+
+def dpo_divergence_factor(beta: float) -> float:
+    """Return how many times the loss of guessing counts as divergence.
+
+    10 ln 2 is the loss of a model that prefers the wrong reply by 1000 to 1. Few pairs in a batch,
+    or noisy preferences, can have twice the loss of guessing; a margin's loss grows with beta.
+    """
+    return 10.0 * max(1.0, beta / BETA)
+
+
+def make_pair_collator(rows: Collator) -> Callable[[Sequence[EncodedPair]], Batch]:
+    """Return a function that makes a batch of pairs: the preferred rows, then the rejected ones.
+
+    `targets` [2 pairs, 1 + k] are what `batches.make_collator` calls labels. `labels` [pairs, 2]
+    are for the Trainer, which counts those that are not IGNORE_INDEX: one a pair.
+    """
+
+    def collate(pairs: Sequence[EncodedPair]) -> Batch:
+        batch = rows([p.preferred for p in pairs] + [p.rejected for p in pairs])
+        counted = torch.tensor([[IGNORE_INDEX, 1]] * len(pairs))
+        reference = torch.tensor([p.reference for p in pairs])
+        return {**batch, "targets": batch["labels"], "labels": counted, "reference": reference}
+
+    return collate
+
+
+def log_margins(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Return log p(preferred) - log p(rejected) of each pair of a batch, in nats [pairs]."""
+    label_ids = targets[:, 1:]
+    kept, flat = logits[:, : label_ids.shape[1]].float().flatten(0, 1), label_ids.flatten()
+    nats = cross_entropy(kept, flat, ignore_index=IGNORE_INDEX, reduction="none")
+    preferred, rejected = nats.view(label_ids.shape).sum(dim=1).chunk(2)
+    return rejected - preferred
+
+
+def dpo_losses(margin_gains: torch.Tensor, beta: float) -> torch.Tensor:
+    """Return the loss of each pair, in nats (eq. 7); ln 2 where nothing was gained."""
+    return -logsigmoid(beta * margin_gains)
 
 
 def make_objective(

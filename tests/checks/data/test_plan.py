@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tunegate.cli.main import main
-from tunegate_checks import power
+from tunegate_checks import stats
 
 Out = pytest.CaptureFixture[str]
 
@@ -31,15 +31,15 @@ def test_the_plan_of_the_docs(capsys: Out) -> None:
 
 def test_limits_are_those_of_the_project(tmp_path: Path, capsys: Out) -> None:
     (tmp_path / "tunegate.toml").write_text('[limits]\naccuracy = 0.8\nmode = "lower"\n')
-    n = power.rows_for_limit(0.8, 0.9, "lower")
+    n = stats.rows_for_limit(0.8, 0.9, "lower")
     out = printed(capsys)
     assert f"rows      {n:,} (mode lower)\n" in out
-    assert f"accuracy >= 0.8: {power.errors_allowed(n, 0.8)} may be wrong" in out
+    assert f"accuracy >= 0.8: {stats.errors_allowed(n, 0.8)} may be wrong" in out
 
 
 def test_two_models_cost_twice(capsys: Out) -> None:
     out = printed(capsys, "--paired", "--ask-cost", "1", "--classes", "2")
-    n = power.rows_for_pair(0, 0.06, 0.03, "point")
+    n = stats.rows_for_pair(0, 0.06, 0.03, "point")
     assert f"${2 * n}.00 to ask once" in out
     assert f"{n:,} rows of each, {2 * n:,} in all" in out
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tunegate_checks.data._tool_calls import format_json, tool_call_faults
+from tunegate_checks.data.format import format_json, tool_call_faults
 
 
 @pytest.mark.parametrize(

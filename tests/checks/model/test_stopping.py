@@ -17,8 +17,12 @@ from tunegate.results.outcome import Mode
 from tunegate.results.prediction import Prediction, Predictions
 from tunegate.results.score import Score
 from tunegate_checks.model import classification, compare
-from tunegate_checks.model.stopping import Accuracy, BetterThanBaseline, NoWorseThanIncumbent
-from tunegate_checks.sequential import ALPHA_LEFT
+from tunegate_checks.model.stopping import (
+    ALPHA_LEFT,
+    Accuracy,
+    BetterThanBaseline,
+    NoWorseThanIncumbent,
+)
 
 N = 240
 ROWS = [{"prompt": f"question {i}", "completion": "a", "user": f"user {i}"} for i in range(N)]

@@ -6,7 +6,7 @@ import pytest
 from yarl import URL
 
 from tunegate.interfaces.model import ModelUnknown
-from tunegate_endpoints.http import proxy_for
+from tunegate_endpoints.dispatch import proxy_for
 
 NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 

@@ -11,8 +11,8 @@ from openai_parts import Provider
 
 from tunegate.interfaces.trainer import Plan, TrainingFailed
 from tunegate_openai.client import connect
+from tunegate_openai.job import Submission, Submitter
 from tunegate_openai.settings import Settings
-from tunegate_openai.submit import Submission, Submitter
 
 CREATE, FILES, LIST = "POST /fine_tuning/jobs", "POST /files", "GET /fine_tuning/jobs"
 

@@ -14,9 +14,8 @@ from openai_parts import KEY, Provider
 
 from tunegate import Dataset
 from tunegate.interfaces.trainer import Plan, Trainer, TrainingFailed
-from tunegate_openai.preflight import count_tokens, find_problems
 from tunegate_openai.settings import Settings
-from tunegate_openai.trainer import OpenAITrainer
+from tunegate_openai.trainer import OpenAITrainer, count_tokens, find_problems
 
 Out = pytest.CaptureFixture[str]
 

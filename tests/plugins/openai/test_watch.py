@@ -14,9 +14,8 @@ from openai_parts import Provider
 
 from tunegate.interfaces.trainer import Plan, TrainingFailed
 from tunegate_openai.client import connect
+from tunegate_openai.job import JobProgress, JobWatcher, Submitter
 from tunegate_openai.settings import Settings
-from tunegate_openai.submit import Submitter
-from tunegate_openai.watch import JobProgress, JobWatcher
 
 
 class Told(JobProgress):

@@ -17,9 +17,8 @@ from tunegate.storage.state_dir import run_id
 from tunegate.tokenization.encode import EncodedRow
 from tunegate_qlora import preflight
 from tunegate_qlora.config import Decoding, Settings
-from tunegate_qlora.model.generate import Generator
+from tunegate_qlora.model.generate import Generator, Prompt
 from tunegate_qlora.model.local_model import LocalModel, model_digest, open_folder
-from tunegate_qlora.model.prompts import Prompt
 from tunegate_qlora.trainer import QLoRATrainer
 
 Planner = Callable[..., Plan]

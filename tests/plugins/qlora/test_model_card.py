@@ -13,7 +13,7 @@ from tunegate.interfaces.trainer import Plan
 from tunegate.utils.hashing import sha256_json
 from tunegate_qlora import model_card
 from tunegate_qlora.data.training_data import make_job
-from tunegate_qlora.model import base
+from tunegate_qlora.model import folders
 
 Planner = Callable[..., Plan]
 SCORECARD = {
@@ -110,4 +110,4 @@ def test_a_card_shows_the_newest_scores_of_this_very_model(
 def test_the_licence_of_a_base(tmp_path: Path, text: str | None, expected: str) -> None:
     if text is not None:
         (tmp_path / "README.md").write_text(text)
-    assert base.licence_of(tmp_path) == expected
+    assert folders.licence_of(tmp_path) == expected

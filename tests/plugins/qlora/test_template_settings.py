@@ -21,7 +21,7 @@ from tunegate.tokenization.spec import tokenization_of
 from tunegate_checks.data import tokens
 from tunegate_qlora.config import Decoding
 from tunegate_qlora.data.training_data import apply_overflow, make_job
-from tunegate_qlora.model import metadata
+from tunegate_qlora.model import folders
 from tunegate_qlora.model.local_model import model_digest, open_folder
 from tunegate_qlora.trainer import QLoRATrainer
 
@@ -98,7 +98,7 @@ def test_a_model_brings_the_template_that_it_was_trained_with(
     tuned = project / "tuned"
     tuned.mkdir()
     (tuned / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "base"}))
-    metadata.write_metadata(tuned, metadata.metadata_of(job.settings, base, job.load_template()))
+    folders.write_metadata(tuned, folders.metadata_of(job.settings, base, job.load_template()))
     assert (tuned / "chat_template.jinja").read_text() == OWN
     own.unlink()
     model: Any = open_folder("tuned", project)
@@ -120,7 +120,7 @@ def test_tokens_are_counted_with_the_same_template(own: Path, project: Path) -> 
     spec = tokenization_of(config, project, {"qlora": QLoRATrainer})
     assert (spec.template.text, spec.template.args) == (OWN, {"short": True})
     counted, plain = (
-        tokens.make_token_counter(spec.tokenizer, options)(Dataset.of([ticket(0)])[0]).length
+        tokens.ChatTemplateCounter(spec.tokenizer, options)(Dataset.of([ticket(0)])[0]).length
         for options in (spec.template, None)
     )
     assert counted < plain

@@ -23,7 +23,7 @@ from tunegate.interfaces.trainer import Plan, Trainer, TrainingFailed
 from tunegate_qlora.model.local_model import open_folder
 from tunegate_qlora.trainer import QLoRATrainer
 from tunegate_qlora.training import loss, progress
-from tunegate_qlora.training.loop import LengthGroupedTrainer
+from tunegate_qlora.training.learn import LengthGroupedTrainer
 
 Planner = Callable[..., Plan]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tunegate_qlora.model import base as bases
+from tunegate_qlora.model import folders as bases
 
 
 def test_a_base_is_found_under_the_first_root_that_holds_it(project: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import transformers
 from tunegate.tokenization.chat_template import load_template
 from tunegate_qlora.config import Settings, resolve_settings
 from tunegate_qlora.model import architecture, weights
-from tunegate_qlora.model.metadata import metadata_of
+from tunegate_qlora.model.folders import metadata_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 hf: Any = transformers

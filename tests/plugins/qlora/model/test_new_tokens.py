@@ -14,8 +14,8 @@ from tiny_llama import ticket
 from tunegate.tokenization.chat_template import load_template
 from tunegate_qlora.config import Method, Settings, resolve_settings
 from tunegate_qlora.model import architecture, weights
+from tunegate_qlora.model.folders import metadata_of
 from tunegate_qlora.model.local_model import open_folder
-from tunegate_qlora.model.metadata import metadata_of
 from tunegate_qlora.preflight import token_problems
 from tunegate_qlora.trainer import QLoRATrainer
 

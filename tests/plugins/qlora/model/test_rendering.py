@@ -14,30 +14,30 @@ from tiny_llama import CHATML, ticket
 from tunegate.interfaces.model import ModelUnknown, Request
 from tunegate.interfaces.trainer import Plan
 from tunegate.tokenization.chat_template import ChatTemplate
-from tunegate_qlora.model import metadata
+from tunegate_qlora.model import folders
 from tunegate_qlora.model.local_model import open_folder
 from tunegate_qlora.trainer import QLoRATrainer
 
 
 def test_the_same_template_renders_the_same(template: ChatTemplate) -> None:
-    kept = metadata.render_probe(template)
+    kept = folders.render_probe(template)
     assert "Which team is this for?" in kept
     assert kept.count("billing") == 1
-    metadata.check_same(template, kept)
-    metadata.check_same(template, "")  # an adapter made elsewhere: nothing to compare with
+    folders.check_same(template, kept)
+    folders.check_same(template, "")  # an adapter made elsewhere: nothing to compare with
 
 
 def test_the_first_difference_is_named(template: ChatTemplate) -> None:
-    kept = metadata.render_probe(template).replace("Olá!", "Oi!")
+    kept = folders.render_probe(template).replace("Olá!", "Oi!")
     with pytest.raises(ValueError, match=r"from character \d+ on it has '.*Olá!.*', then it had"):
-        metadata.check_same(template, kept)
+        folders.check_same(template, kept)
 
 
 def test_a_template_without_system_messages_is_probed_without(template: ChatTemplate) -> None:
     refusing = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no') }}{% endif %}"
     own = _with(template, refusing + CHATML)
-    assert "charged twice" in metadata.render_probe(own)
-    assert "Which team" not in metadata.render_probe(own)
+    assert "charged twice" in folders.render_probe(own)
+    assert "Which team" not in folders.render_probe(own)
 
 
 def _with(template: ChatTemplate, text: str) -> ChatTemplate:
@@ -52,14 +52,14 @@ def _with(template: ChatTemplate, text: str) -> ChatTemplate:
     ("now", "before", "at"), [("abc", "abd", 3), ("ab", "abc", 3), ("abc", "ab", 3), ("", "a", 1)]
 )
 def test_differences(now: str, before: str, at: int) -> None:
-    assert metadata.rendering_difference(now, before).startswith(f"from character {at} on")
+    assert folders.rendering_difference(now, before).startswith(f"from character {at} on")
 
 
 def test_a_date_is_the_same_every_day(template: ChatTemplate) -> None:
-    assert metadata.date_note(template) == ""
+    assert folders.date_note(template) == ""
     dated = _with(template, CHATML + "{{ strftime_now('%d %b %Y') }}")
-    assert dated.render(metadata.PROBE).endswith("26 Jul 2024")
-    assert "rendered as of 2024-07-26" in metadata.date_note(dated)
+    assert dated.render(folders.PROBE).endswith("26 Jul 2024")
+    assert "rendered as of 2024-07-26" in folders.date_note(dated)
 
 
 def test_preflight_tells_of_a_date(

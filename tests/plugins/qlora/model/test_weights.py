@@ -13,7 +13,7 @@ from trainings import adapter, kill, losses
 
 from tunegate.interfaces.model import Request
 from tunegate.interfaces.trainer import Plan
-from tunegate_qlora.model import base as bases
+from tunegate_qlora.model import folders as bases
 from tunegate_qlora.model.local_model import open_folder
 from tunegate_qlora.trainer import QLoRATrainer
 

@@ -19,7 +19,7 @@ from tunegate_qlora.config import BETA, Settings
 from tunegate_qlora.data import batches
 from tunegate_qlora.data.training_data import EncodedPair, encode_pair
 from tunegate_qlora.model.weights import load_base
-from tunegate_qlora.training import dpo
+from tunegate_qlora.training import loss as dpo
 
 LETTERS = 7
 Replies = tuple[list[int], list[int]]

@@ -23,7 +23,8 @@ from tunegate_qlora.commands import merge
 from tunegate_qlora.config import Settings
 from tunegate_qlora.data import training_data
 from tunegate_qlora.trainer import QLoRATrainer
-from tunegate_qlora.training import dpo, verify
+from tunegate_qlora.training import loss as dpo
+from tunegate_qlora.training import verify
 
 Planner = Callable[..., Plan]
 SUITE = """

@@ -14,7 +14,7 @@ from tunegate.interfaces.trainer import Plan
 from tunegate_qlora.config import Settings
 from tunegate_qlora.runtime import process_group
 from tunegate_qlora.trainer import QLoRATrainer
-from tunegate_qlora.training.loop import training_arguments
+from tunegate_qlora.training.learn import training_arguments
 
 STEPS = 10
 

@@ -24,7 +24,7 @@ from tunegate_qlora.data.batches import computed_tokens
 from tunegate_qlora.model import weights
 from tunegate_qlora.model.weights import load_base
 from tunegate_qlora.trainer import QLoRATrainer
-from tunegate_qlora.training import loss, packing
+from tunegate_qlora.training import loss
 
 Planner = Callable[..., Plan]
 EXACT = Decoding(quantisation="none", compute="float32")
@@ -61,13 +61,13 @@ def test_loss_and_gradient_are_those_of_padded_rows(
     model: Any, rows: list[EncodedRow], narrow: bool
 ) -> None:
     padded = learnt(model, batches.make_collator(0, narrow=narrow)(rows))
-    packed = learnt(model, packing.make_packing_collator(narrow=narrow)(rows))
+    packed = learnt(model, batches.make_packing_collator(narrow=narrow)(rows))
     torch.testing.assert_close(packed, padded, rtol=1e-4, atol=1e-4)
 
 
 def test_rows_lie_end_to_end() -> None:
     rows = [EncodedRow(1, [3, 4, 5], [IGNORE_INDEX, 4, 5]), EncodedRow(2, [6, 7], [6, 7])]
-    batch = packing.make_packing_collator(narrow=True)(rows)
+    batch = batches.make_packing_collator(narrow=True)(rows)
     assert batch["input_ids"].tolist() == [[3, 4, 5, 6, 7]]
     assert batch["position_ids"].tolist() == [[0, 1, 2, 0, 1]]
     assert batch["logits_to_keep"].tolist() == [0, 1, 3]
@@ -167,7 +167,7 @@ def test_a_model_that_takes_no_packed_rows_is_named(
 
     monkeypatch.setattr(model, "forward", forward)
     with pytest.raises(TrainingFailed, match=r"apart \(install `causal_conv1d`\)\. Set `packing"):
-        packing.verified_collator(model, ROWS, Settings(base="b"))
+        batches.verified_collator(model, ROWS, Settings(base="b"))
 
 
 ROWS = [EncodedRow(n, list(range(3, 9 + n)), [IGNORE_INDEX, *range(4, 9 + n)]) for n in range(5)]
@@ -177,7 +177,7 @@ def test_the_proof_leaves_everything_as_it_was(base: Path) -> None:
     settings = Settings(base="b", method="lora", **EXACT.model_dump(), dropout=0.5)
     model = weights.load_trainable(base, settings).train()
     before = torch.get_rng_state()
-    packing.verified_collator(model, ROWS, settings)
+    batches.verified_collator(model, ROWS, settings)
     assert model.training
     assert torch.equal(torch.get_rng_state(), before)  # no dropout was drawn
 
@@ -187,14 +187,14 @@ def test_it_is_proven_where_a_row_begins_and_where_it_is_learnt() -> None:
         EncodedRow(1, [3, 4, 5, 6], [IGNORE_INDEX, IGNORE_INDEX, 5, IGNORE_INDEX]),
         EncodedRow(2, [7, 8, 9], [7, 8, 9]),
     ]
-    assert packing._compared_positions(rows).tolist() == [0, 1, 4, 5]
+    assert batches._compared_positions(rows).tolist() == [0, 1, 4, 5]
 
 
 @pytest.mark.parametrize("batch", [1, 2])
 def test_it_is_proven_on_as_many_rows_as_a_batch_has(base: Path, batch: int) -> None:
     settings = Settings(base="b", compute="float32", batch=batch)
     if batch == 1:  # nothing to mix
-        packing.verified_collator(mixing(base, EXACT), ROWS, settings)
+        batches.verified_collator(mixing(base, EXACT), ROWS, settings)
     else:
         with pytest.raises(TrainingFailed):
-            packing.verified_collator(mixing(base, EXACT), ROWS, settings)
+            batches.verified_collator(mixing(base, EXACT), ROWS, settings)
