@@ -113,10 +113,14 @@ def read_file(
 
 
 def read_system_prompt(config: Config, root: Path) -> str | None:
-    """Return the whole text of the file `data.system`, None if unset; raises ConfigError."""
+    """Return the text of the file `data.system`, None if unset; raises ConfigError.
+
+    The line break that an editor puts at the end of a file is no part of it.
+    """
     if config.data.system is None:
         return None
-    return read_text(root / config.data.system, "data.system")
+    text = read_text(root / config.data.system, "data.system")
+    return text.removesuffix("\n").removesuffix("\r")
 
 
 def read_text(path: Path, key: str) -> str:

@@ -136,13 +136,10 @@ def _read_complete(
     check_encoding(data, path)
     if (is_a_table := is_table(path)) and not columns:
         header = column_names(path)
-        if shape_advice(data, header):
-            prompt, reply = header if len(header) == 2 else ("COLUMN", "COLUMN")
-            raise SplitError(
-                f"{path}: which column is the prompt, and which the reply?\n"
-                f"  its columns: {', '.join(header)}\n"
-                f'  [data] columns = {{ prompt = "{prompt}", reply = "{reply}" }} in tunegate.toml'
-            )
+        if advice := shape_advice(data, header):
+            head = f"{path}: which column is the prompt, and which the reply?"
+            names = f"  its columns: {', '.join(header[:20])}"
+            raise SplitError(f"{head}\n{names}\n  in tunegate.toml: {advice}")
     dataset = Dataset.parse(data, path=path, columns=columns, reading=reading)
     if bad := [problem for problem in dataset.problems if not problem.hint]:
         head = f"{path}: {counted(len(bad), 'row')} cannot be read, and nothing was written:"

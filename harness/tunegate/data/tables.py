@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -218,5 +219,8 @@ def shape_advice(data: bytes, names: list[str]) -> str:
     if find_format(row):
         return ""
     records = _parquet_records if data.startswith(b"PAR1") else _csv_records
-    _, record = next(records(data, {}), (0, row))
-    return columns_advice(record if isinstance(record, dict) else row)
+    first = [record for _, record in islice(records(data, {}), 200) if isinstance(record, dict)]
+    # A label that a column has for its name stands in the first row of a table without a header.
+    if any(0 < sum(n == r[n] for n in names if n) < len(names) for r in first):
+        return columns_advice({"1": ""})
+    return columns_advice((first or [row])[0])

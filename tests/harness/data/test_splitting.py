@@ -271,6 +271,16 @@ def test_a_table_is_split_into_messages(tmp_path: Path, suffix: str) -> None:
         split_file(source, tmp_path / "no", columns=columns)
 
 
+def test_a_table_without_a_header_is_split_by_the_numbers_of_its_columns(tmp_path: Path) -> None:
+    source, rng = tmp_path / "all.csv", random.Random(0)
+    rows = [f"{words(rng)},{label}" for label in ("billing", "login") * 10]
+    source.write_text("\n".join(["pay,billing", *rows]), "utf-8")
+    with pytest.raises(SplitError, match='number the columns from 1, .*prompt = "1", reply = "2"'):
+        split_file(source, tmp_path / "no")
+    done = split_file(source, tmp_path / "out", columns={"prompt": "1", "reply": "2"})
+    assert sum(done.rows.values()) == 21
+
+
 def test_infinity_in_a_table_is_told_with_its_file(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     rng, source = random.Random(0), tmp_path / "all.parquet"

@@ -327,7 +327,7 @@ def test_a_mapping_without_a_reply_is_named_at_the_start(tables: Project) -> Non
     ("header", "columns"),
     [
         ("prompt,label", '{ prompt = "prompt", reply = "label" }'),
-        ("id,words,topic", '{ prompt = "COLUMN", reply = "COLUMN" }'),
+        ("id,words,topic", '{ prompt = "words", reply = "topic" }'),
         ("id,text,label", ""),
     ],
 )
@@ -342,7 +342,7 @@ def test_split_asks_only_for_columns_that_it_cannot_know(
         return
     with pytest.raises(SplitError) as refused:
         split_file(source, tmp_path / "out")
-    assert str(refused.value).endswith(f"[data] columns = {columns} in tunegate.toml")
+    assert str(refused.value).endswith(f"in tunegate.toml: write under [data]: columns = {columns}")
 
 
 def test_split_says_how_to_read_a_table(
