@@ -10,6 +10,7 @@ from tunegate import Dataset
 from tunegate.data.dataset import preference_sides
 from tunegate.interfaces.trainer import Plan, Problem, TrainingFailed
 from tunegate.tokenization.counters import OpenAITokenCounter
+from tunegate.utils.text import counted
 
 from .client import connect, readable_errors
 from .settings import Settings
@@ -37,7 +38,8 @@ def find_problems(plan: Plan, settings: Settings, today: date | None = None) -> 
     epochs, price, most = settings.epoch_count, settings.price_per_million, settings.max_cost
     usd = None if price is None else tokens * epochs * price / 1e6
     price_text = "no price is configured" if usd is None else f"about ${usd:,.2f}"
-    cost = f"{'about ' * is_estimate}{tokens:,} tokens an epoch, {epochs} epochs: {price_text}"
+    size = f"{'about ' * is_estimate}{tokens:,} tokens an epoch"
+    cost = f"{size}, {counted(epochs, 'epoch')}: {price_text}"
     print(f"openai    {cost}", flush=True)
     problems = [*model_problems, *_preference_problems(plan, train, settings)]
     if most is not None and usd is None:

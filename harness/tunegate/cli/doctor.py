@@ -29,6 +29,7 @@ from ..storage.run import RunNotFound, find_finished
 from ..storage.state_dir import StateDir
 from ..utils.masking import HIDDEN, find_private, is_secret
 from ..utils.optional_deps import install_command
+from ..utils.text import counted
 
 KEY_VARIABLES = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
 DEVELOPMENT_EXTRAS = ("dev",)
@@ -148,7 +149,7 @@ def settings(
 
 def machine_lines() -> Iterator[tuple[str, str]]:
     """Yield the processors, the GPUs that the driver lists, the free space, and the keys set."""
-    yield "cpu", f"{os.cpu_count()} processors"
+    yield "cpu", counted(os.cpu_count() or 1, "processor")
     query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
     try:
         asked = subprocess.run(query, capture_output=True, text=True, timeout=20, check=False)

@@ -42,9 +42,9 @@ class SplitReport:
     def lines(self) -> list[str]:
         """Return the report as lines of text."""
         total = sum(self.rows.values())
-        sizes = [f"{s}: {n:,} rows ({n / total:.1%})" for s, n in self.rows.items()]
+        sizes = [f"{s}: {counted(n, 'row')} ({n / total:.1%})" for s, n in self.rows.items()]
         largest = f", the largest of {self.largest:,} rows" if self.groups else ""
-        groups_line = f"{self.groups:,} groups of similar rows kept together{largest}"
+        groups_line = f"{counted(self.groups, 'group')} of similar rows kept together{largest}"
         names = sorted({label for counts in self.labels.values() for label in counts})
         width = max(map(len, names), default=0)
         cells = [(n, "  ".join(f"{self.labels[s][n]:>6,}" for s in SPLITS)) for n in names]
@@ -148,7 +148,7 @@ def _read_complete(
         advice = "  put them right, or let `tunegate fix FILE -o NEW` set them aside"
         raise SplitError("\n".join([head, *listed, advice]))
     if len(dataset) < len(SPLITS):
-        raise SplitError(f"{path} has {len(dataset)} rows; at least 3 are needed")
+        raise SplitError(f"{path} has {counted(len(dataset), 'row')}; at least 3 are needed")
     if reading.group_by and not any(e.group for e in dataset):
         names = " or ".join(map(repr, reading.group_by))
         raise SplitError(f"no row has a field {names} (data.group_by); {_own_fields(dataset)}")
