@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from tunegate.config.data_files import check_data
 from tunegate.data import json_lines
 from tunegate.data.formats import ROW_FORMATS
 from tunegate.data.formats.row_format import Fields
 from tunegate.data.hf_datasets import read_saved
-from tunegate.data.tables import read_table_rows
+from tunegate.data.tables import check_data, read_table_rows
 from tunegate.errors import ConfigError
 from tunegate.utils.strict_json import Unreadable, to_json_line
 

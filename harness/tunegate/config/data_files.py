@@ -6,14 +6,12 @@ from pathlib import Path
 
 from ..data import SPLITS
 from ..data.dataset import PLAIN_READING, Dataset
-from ..data.formats.columns import mapped_columns
 from ..data.hf_datasets import is_saved_folder, read_saved
-from ..data.json_lines import check_encoding, is_table, select_split, split_rows
+from ..data.json_lines import is_table, select_split, split_rows
 from ..data.reading import Reading
-from ..data.tables import column_names, shape_advice
+from ..data.tables import check_data
 from ..errors import ConfigError
 from ..utils.hashing import sha256_bytes
-from ..utils.text import did_you_mean
 from .schema import Config
 
 _CHAT = re.compile(rb'"messages"\s*:\s*\[')
@@ -88,23 +86,6 @@ def read_split(path: Path, split: str) -> bytes:
     return select_split(read_saved(path, split), split)
 
 
-def check_data(data: bytes, path: Path, columns: Mapping[str, str]) -> None:
-    """Raise ConfigError unless a split is UTF-8, and its table has the columns or a known shape."""
-    check_encoding(data, path)
-    if not is_table(path, bool(columns)):
-        return
-    names = column_names(path, columns)
-    columns_line = f"{path} has the columns {', '.join(names[:20]) or '(none)'}"
-    if not columns and (advice := shape_advice(data, names)):
-        message = "say which of them is the prompt, and which the reply"
-        raise ConfigError(f"{columns_line}\n{message}; {advice}")
-    for field, column in mapped_columns(columns):
-        if column not in names:
-            hint = did_you_mean(column, names)
-            message = f"data.columns.{field} = {column!r}: no such column{hint}"
-            raise ConfigError(f"{message}\n{columns_line}")
-
-
 def read_file(
     path: Path, columns: Mapping[str, str], split: str = "", reading: Reading = PLAIN_READING
 ) -> Dataset:
@@ -117,10 +98,9 @@ def read_system_prompt(config: Config, root: Path) -> str | None:
 
     The line break that an editor puts at the end of a file is no part of it.
     """
-    if config.data.system is None:
-        return None
-    text = read_text(root / config.data.system, "data.system")
-    return text.removesuffix("\n").removesuffix("\r")
+    name = config.data.system
+    text = None if name is None else read_text(root / name, "data.system")
+    return text and text.removesuffix("\n").removesuffix("\r")
 
 
 def read_text(path: Path, key: str) -> str:

@@ -18,9 +18,9 @@ from ..utils.text import counted, without_edge_punctuation
 from . import SPLITS, comparison
 from .dataset import PLAIN_READING, Dataset, Example
 from .hf_datasets import read_saved
-from .json_lines import check_encoding, is_table, select_split, split_rows
+from .json_lines import is_table, select_split, split_rows
 from .reading import Reading
-from .tables import column_names, shape_advice
+from .tables import check_data
 
 MIN_ROWS_PER_VALUE = 3  # on average, to spread a value over the three splits
 
@@ -76,7 +76,8 @@ def split_file(
 
     Raises SplitError where the shares leave no training rows, a row cannot be read, no row has the
     field `by` or a group, or with `by_time` a row has no time, a split would be empty, or one of
-    the files exists; ConfigError where the file is not UTF-8; OSError.
+    the files exists; ConfigError where the file is not UTF-8, or a table whose prompt and reply are
+    not known; OSError.
     """
     shares = _checked_shares(validation, test)
     path, out = Path(path), {name: Path(out_dir) / f"{name}.jsonl" for name in SPLITS}
@@ -133,13 +134,7 @@ def _read_complete(
 ) -> tuple[list[bytes], Dataset]:
     """Return the rows of a file as lines of JSON, and read; raise SplitError if one is unread."""
     data = select_split(read_saved(path, ""), "")
-    check_encoding(data, path)
-    if (is_a_table := is_table(path)) and not columns:
-        header = column_names(path)
-        if advice := shape_advice(data, header):
-            head = f"{path}: which column is the prompt, and which the reply?"
-            names = f"  its columns: {', '.join(header[:20])}"
-            raise SplitError(f"{head}\n{names}\n  in tunegate.toml: {advice}")
+    check_data(data, path, columns)
     dataset = Dataset.parse(data, path=path, columns=columns, reading=reading)
     if bad := [problem for problem in dataset.problems if not problem.hint]:
         head = f"{path}: {counted(len(bad), 'row')} cannot be read, and nothing was written:"
@@ -152,7 +147,7 @@ def _read_complete(
     if reading.group_by and not any(e.group for e in dataset):
         names = " or ".join(map(repr, reading.group_by))
         raise SplitError(f"no row has a field {names} (data.group_by); {_own_fields(dataset)}")
-    if is_a_table:
+    if is_table(path, bool(columns)):
         try:
             return [to_json_line(example.fields) for example in dataset], dataset
         except Unreadable as error:

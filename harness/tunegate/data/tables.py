@@ -19,6 +19,8 @@ from ..errors import ConfigError
 from ..results.finding import Finding
 from ..utils.optional_deps import install_command, require
 from ..utils.strict_json import Unreadable
+from ..utils.text import did_you_mean
+from . import json_lines
 from .formats import columns_advice, find_format, to_messages
 from .formats.columns import Columns, map_columns, mapped_columns, mapped_format, missing_columns
 from .formats.row_format import Fields, RowFormat
@@ -211,6 +213,24 @@ def column_names(path: Path, columns: Columns | None = None) -> list[str]:
         raise ConfigError(f'{path}: {message}; save it as "CSV UTF-8"') from None
     delimiter = named[1] if named else detect_delimiter(header, columns)
     return _names(next(csv.reader([header], delimiter=delimiter), []), columns or {})
+
+
+def check_data(data: bytes, path: Path, columns: Mapping[str, str]) -> None:
+    """Raise ConfigError unless a split is UTF-8, and its table has the columns or a known shape."""
+    if detected := json_lines.detect_wrong_encoding(data, str(path)):
+        raise ConfigError(f"{path}: {detected[1]}:\n  {detected[2]}")
+    if not json_lines.is_table(path, bool(columns)):
+        return
+    names = column_names(path, columns)
+    columns_line = f"{path} has the columns {', '.join(names[:20]) or '(none)'}"
+    if not columns and (advice := shape_advice(data, names)):
+        message = "say which of them is the prompt, and which the reply, in tunegate.toml"
+        raise ConfigError(f"{columns_line}\n{message}; {advice}")
+    for field, column in mapped_columns(columns):
+        if column not in names:
+            hint = did_you_mean(column, names)
+            message = f"data.columns.{field} = {column!r}: no such column{hint}"
+            raise ConfigError(f"{message}\n{columns_line}")
 
 
 def shape_advice(data: bytes, names: list[str]) -> str:
