@@ -24,6 +24,7 @@ from pydantic import BaseModel
 
 from tunegate.config import schema
 from tunegate_endpoints import settings
+from tunegate_qlora.config import VLLMTable
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "reference" / "configuration.md"
@@ -55,6 +56,12 @@ TABLES: list[tuple[str, type[BaseModel], str]] = [
     ("`[checks.NAME]`", schema.ProgramTable, "[A program that checks](../writing-checks.md)."),
     ("`[models.NAME]`", settings.Settings, "[Models behind an endpoint](../endpoints.md)."),
     ("`[models.NAME]` with `of`", schema.StrategyTable, "[A prompt as a model](../readiness.md)."),
+    (
+        "`[models.vllm]`",
+        VLLMTable,
+        "It is for `--model vllm:RUN` alone, or `engine` in `[train.qlora]`: [judge with "
+        "vLLM](../training.md#judge-with-vllm).",
+    ),
     ("`[readiness]`", schema.Readiness, "[Prompt, retrieve, or fine-tune?](../readiness.md)"),
 ]
 TOP_TABLES = {

@@ -160,7 +160,9 @@ def _check_known(provider: Provider, name: str, config: schema.Config) -> None:
     It would go to the provider, who is paid. Two of three make it known: the configuration names
     it, it is named as the provider's own models are (`gpt-...`), and it is near no table's name.
     """
-    tables = [t for t in config.models if t not in config.strategies | {"openai", "anthropic"}]
+    # A strategy has `of`, a program `command`, the table of vLLM `command` or `options`.
+    named = sorted(config.models.keys() - {"openai", "anthropic"})
+    tables = [t for t in named if not config.models[t].keys() & {"of", "command", "options"}]
     near, spec = did_you_mean(name, tables), f"{provider.name}:{name}"
     # Baseline and judges are whole specs; the base of a training is a name.
     written = config.model_dump_json(exclude={"models", "limits"})

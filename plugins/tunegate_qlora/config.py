@@ -91,7 +91,7 @@ class Decoding(BaseModel):
 
 
 class VLLMTable(Section):
-    """The table `[models.vllm]`."""
+    """The vLLM that answers in batches."""
 
     command: tuple[str, ...] = ("vllm",)  # the program, run without a shell in the project's root
     options: tuple[str, ...] = ()  # of `vllm run-batch`; they win over all but the model

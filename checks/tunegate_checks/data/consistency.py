@@ -64,8 +64,9 @@ def inference(dataset: Dataset, prompt: str) -> Iterator[Finding]:
             rows = [dataset[i] for i in indices]
             row_text = f"{len(rows):,} of {len(dataset):,} rows have another than inference"
             evidence = f"{row_text}: {first_difference(actual, prompt)}"
-            if actual == prompt.strip():
-                evidence += "; the white space around the latter is all that differs"
+            if actual.strip() == prompt.strip():
+                which = "latter" if actual == prompt.strip() else "former"
+                evidence += f"; the white space around the {which} is all that differs"
             fingerprint = f"{rows_fingerprint(rows)} {prompt}"
             yield rows[0].finding("system prompt", evidence, fingerprint=fingerprint)
 

@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from tunegate.config.data_files import check_data
 from tunegate.data import json_lines
 from tunegate.data.formats import ROW_FORMATS
 from tunegate.data.formats.row_format import Fields
-from tunegate.data.tables import read_saved, read_table_rows
+from tunegate.data.tables import check_data, read_saved, read_table_rows
 from tunegate.errors import ConfigError
 from tunegate.utils.strict_json import Unreadable, to_json_line
 

@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from pathlib import Path
 from threading import Lock
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 from tunegate.utils.hashing import sha256_bytes
 from tunegate.utils.masking import unmasked
@@ -67,6 +67,11 @@ class ReviewServer(ThreadingHTTPServer):
         page = files(__package__).joinpath("page.html").read_text("utf-8")
         self.template = Template(page, autoescape=True)
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of a browser that has gone before it was answered."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
     def sheet_of(self, who: str) -> Sheet:
         """Return a reviewer's sheet: the one that was drawn, or a copy where it is another's."""
         drawn = read_sheet(self.path)
@@ -100,20 +105,19 @@ class ReviewServer(ThreadingHTTPServer):
         page, key = form.get("page", ""), (sheet.path, n)
         if self.saved_by.get(key, page) not in (page, form.get("after")):
             raise ValueError(f"row {n + 1} was changed in another tab: load this page again")
-        texts = sheet.entries[n].reply, form["note"], form["correction"]
+        drawn = sheet.entries[n]
         # A browser sends \n or \r\n for each line end of a text.
-        reply, note, correction = (re.sub(r"\r\n?", "\n", text).strip() for text in texts)
+        texts = (re.sub(r"\r\n?", "\n", t) for t in (drawn.reply, form["note"], form["correction"]))
+        reply, note, correction = map(str.strip, texts)
         correction = "" if correction == reply else correction
         if not who or verdict not in ("", *VERDICTS):
             raise ValueError(f"a name is needed, and of {', '.join(VERDICTS)} one or none")
         too_long = max(map(len, (who, note, correction))) > MAX_CELL_LETTERS
-        is_text = bool(reply) and not reply.startswith(CALLS_MARK)
-        if too_long or (correction and not is_text) or CUT_MARK in correction:
-            raise ValueError("too long for a cell, or the reply is no text: correct it in the file")
+        is_text = reply and not reply.startswith(CALLS_MARK) and CUT_MARK not in reply + correction
+        if too_long or (correction and not is_text):
+            raise ValueError("too long, cut, or the reply is no text: correct it in the file")
         verdict = "wrong" if correction else verdict
-        entry = replace(
-            sheet.entries[n], correction=correction, verdict=verdict, reviewer=who, note=note
-        )
+        entry = replace(drawn, correction=correction, verdict=verdict, reviewer=who, note=note)
         save_sheet(replace(sheet, entries=(*sheet.entries[:n], entry, *sheet.entries[n + 1 :])))
         self.saved_by[key] = page
 
@@ -137,12 +141,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Show the page of the query."""
-        self._answer(urlsplit(self.path).query, self._show)
+        self._answer(self.path.partition("?")[2], self._show)
 
     def do_POST(self) -> None:
         """Save the form, and lead to the row that it names; with `stay`, only save it."""
         length = self.headers.get("Content-Length", "")
-        if not length.isdecimal() or int(length) > MAX_BODY:
+        if not length.isdecimal() or len(length) > 9 or int(length) > MAX_BODY:
             self.close_connection = True
             return self._reply(413, "a form of 1 MB at most is needed")
         return self._answer(self.rfile.read(int(length)).decode("utf-8", "replace"), self._save)

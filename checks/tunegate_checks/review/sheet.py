@@ -9,8 +9,9 @@ apostrophe before it: a spreadsheet would run a text that begins with = + - or @
 import csv
 import io
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 from tunegate.checking.decorator import row_fingerprint
@@ -76,6 +77,7 @@ class SheetEntry:
     verdict: str = ""
     reviewer: str = ""
     note: str = ""
+    cells: tuple[str, ...] = ()  # of all columns, as they were read
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ class Sheet:
     file: str
     seed: int
     entries: tuple[SheetEntry, ...]
+    separator: str = ","
+    header: tuple[str, ...] = COLUMNS  # a reviewer may add columns, and order them otherwise
 
     @property
     def filled_count(self) -> int:
@@ -117,18 +121,20 @@ def write_sheet(
         calls = calls_json(e.messages[-1:])
         reply = e.reply or CALLS_MARK * bool(calls) + calls
         entries.append(SheetEntry(0, str(e.line), row_id(e), e.system, e.prompt, reply))
-    sheet = Sheet(path, dataset.digest, dataset.path.name, seed, tuple(entries))
-    save_sheet(sheet, separator)
+    save_sheet(Sheet(path, dataset.digest, dataset.path.name, seed, tuple(entries), separator))
 
 
-def save_sheet(sheet: Sheet, separator: str = ",") -> None:
+def save_sheet(sheet: Sheet) -> None:
     """Write a sheet to its path, mode 0600, in place of what is there."""
     text = io.StringIO()
-    table = csv.writer(text, delimiter=separator, lineterminator="\r\n")
-    table.writerow(COLUMNS)
+    table = csv.writer(text, delimiter=sheet.separator, lineterminator="\r\n")
+    table.writerow(sheet.header)
     for e in sheet.entries:
         keys = (f"sha256:{sheet.digest}", to_cell(sheet.file), sheet.seed, e.line, e.id)
-        table.writerow([*keys, *(to_cell(getattr(e, name)) for name in TEXT_COLUMNS)])
+        texts = (to_cell(getattr(e, name)) for name in TEXT_COLUMNS)
+        known = dict(zip(COLUMNS, (*keys, *texts), strict=True))
+        cells = zip_longest(sheet.header, e.cells, fillvalue="")
+        table.writerow([known.get(name, cell) for name, cell in cells])
     data = text.getvalue().encode("utf-8-sig", "replace")
     atomic_write(sheet.path, data, mode=0o600)  # the rows may contain personal data
 
@@ -139,14 +145,27 @@ def read_sheet(path: Path) -> Sheet:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not UTF-8; save it as “CSV UTF-8”") from None
+    # A spreadsheet saves with the separator of its locale.
+    separator = detect_delimiter(text.partition("\n")[0])
     try:
-        rows = list(_sheet_rows(path, text))
+        header, *table = [*csv.reader(io.StringIO(text, newline=""), delimiter=separator)] or [[]]
     except csv.Error as error:
         raise ValueError(f"{path} is not CSV: {error}") from None
+    names = [low if (low := name.strip().lower()) in COLUMNS else name for name in header]
+    if missing := [name for name in REQUIRED_COLUMNS if name not in names]:
+        raise ValueError(f"{path} has no column {missing[0]!r}; it is no sheet of a review")
+    spare = max(map(len, table), default=0) - len(names)  # cells behind the last name
+    names += [*[""] * spare, *(name for name in COLUMNS if name not in names)]
+    rows = [
+        (n, dict(zip_longest(names, map(str.strip, cells), fillvalue="")), tuple(cells))
+        for n, cells in enumerate(table, start=2)
+        if any(map(str.strip, cells))
+    ]
     if not rows:
         raise ValueError(f"{path} has no rows; `tunegate review sample` draws them")
-    _, first = rows[0]
-    for sheet_row, row in rows:
+    first = rows[0][1]
+    for sheet_row, row, _ in rows:
+        row["verdict"] = row["verdict"].lower()
         for name in ("digest", "seed"):
             if row[name] != first[name]:
                 problem = f"{name} {row[name]!r} is not that of row 2"
@@ -154,41 +173,28 @@ def read_sheet(path: Path) -> Sheet:
     if not first["seed"].isascii() or not first["seed"].lstrip("-").isdigit():
         raise ValueError(f"{path}, row 2: seed {first['seed']!r} is not a whole number")
     entries = tuple(
-        SheetEntry(n, r["line"], r["id"], *(from_cell(r[name]) for name in TEXT_COLUMNS))
-        for n, r in rows
+        SheetEntry(n, r["line"], r["id"], **{c: from_cell(r[c]) for c in TEXT_COLUMNS}, cells=cells)
+        for n, r, cells in rows
     )
-    digest, file = first["digest"].removeprefix("sha256:"), from_cell(first.get("file", ""))
-    return Sheet(path, digest, file, int(first["seed"]), entries)
-
-
-def _sheet_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield the number of each row that is not blank, with its cells by column name."""
-    # A spreadsheet saves with the separator of its locale.
-    delimiter = detect_delimiter(text.partition("\n")[0])
-    table = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    names = [name.strip().lower() for name in next(table, [])]
-    if missing := [name for name in REQUIRED_COLUMNS if name not in names]:
-        raise ValueError(f"{path} has no column {missing[0]!r}; it is no sheet of a review")
-    for sheet_row, cells in enumerate(table, start=2):
-        row = dict(zip(names, (c.strip() for c in cells), strict=False))
-        if any(row.values()):
-            row["verdict"] = row.get("verdict", "").lower()
-            yield sheet_row, {name: row.get(name, "") for name in COLUMNS}
+    digest, file = first["digest"].removeprefix("sha256:"), from_cell(first["file"])
+    return Sheet(path, digest, file, int(first["seed"]), entries, separator, tuple(names))
 
 
 def corrections(folder: Path) -> dict[str, SheetEntry]:
     """Return what the sheets of a folder correct, by the ids of the rows.
 
     A row's id is made of its content, so that a correction holds in other versions of the file too.
-    Raises ValueError where two reviewers write different replies, or a sheet cannot be read.
+    Raises ValueError where two reviewers write different replies, the sheet had cut one, or a sheet
+    cannot be read.
     """
     found: dict[str, SheetEntry] = {}
     for sheet in map(read_sheet, sorted(folder.glob("*.csv"))):
         for entry in (e for e in sheet.entries if e.correction not in ("", e.reply)):
+            place = f"{sheet.path}, row {entry.sheet_row}"
+            if CUT_MARK in entry.reply + entry.correction:
+                raise ValueError(f"{place}: the sheet had cut the reply: correct it in the file")
             other = found.setdefault(entry.id, entry)
             if other.correction != entry.correction:
                 names = f"{other.reviewer} and {entry.reviewer}"
-                raise ValueError(
-                    f"{sheet.path}, row {entry.sheet_row}: {names} correct it otherwise"
-                )
+                raise ValueError(f"{place}: {names} correct it otherwise")
     return found

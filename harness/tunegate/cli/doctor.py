@@ -28,6 +28,7 @@ from ..storage.registry import Registry, RegistryBroken
 from ..storage.state_dir import RunNotFound, StateDir, find_finished
 from ..utils.masking import HIDDEN, find_private, is_secret
 from ..utils.optional_deps import install_command
+from ..utils.text import counted
 
 KEY_VARIABLES = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
 DEVELOPMENT_EXTRAS = ("dev",)
@@ -147,7 +148,7 @@ def settings(
 
 def machine_lines() -> Iterator[tuple[str, str]]:
     """Yield the processors, the GPUs that the driver lists, the free space, and the keys set."""
-    yield "cpu", f"{os.cpu_count()} processors"
+    yield "cpu", counted(os.cpu_count() or 1, "processor")
     query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
     try:
         asked = subprocess.run(query, capture_output=True, text=True, timeout=20, check=False)

@@ -22,6 +22,7 @@ from ..errors import ConfigError
 from ..utils.atomic import atomic_write
 from ..utils.masking import mask
 from ..utils.optional_deps import require
+from ..utils.text import counted
 
 HEAD = Path(__file__).with_name("schema_head.txt")
 MOST_VALUES, ROWS_A_VALUE = 100, 5  # of a column that has a list of allowed values
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
     if not rows:
         raise ConfigError("no rows to describe: set data.train")
     atomic_write(root / file, schema_text(rows, model).encode())
-    print(f'wrote  {file}, of {len(rows):,} rows; under [data]: schema = "{spec}"')
+    print(f'wrote  {file}, of {counted(len(rows), "row")}; under [data]: schema = "{spec}"')
 
 
 def schema_text(rows: Sequence[Mapping[str, Any]], model: str) -> str:
@@ -56,7 +57,7 @@ def schema_text(rows: Sequence[Mapping[str, Any]], model: str) -> str:
         taken.add(field)
         rules[:0] = [f"alias={name!r}"] * (name != field)
         rules += ["nullable=True"] * (len(values) < len(rows))
-        text += f"    # {facts}; in {len(values):,} of {len(rows):,} rows\n"
+        text += f"    # {facts}; in {len(values):,} of {counted(len(rows), 'row')}\n"
         text += f"    {field}: Series[{kind}] = pa.Field({', '.join(rules)})\n"
     return text
 
@@ -68,7 +69,7 @@ def _rules(values: Sequence[Any]) -> tuple[str, list[str], str]:
         known, lengths = sorted({*values}), sorted(map(len, values))
         is_short = len(known) <= MOST_VALUES and lengths[-1] <= MAX_LABEL_LETTERS
         if is_short and len(known) * ROWS_A_VALUE <= len(values) and known == [*map(mask, known)]:
-            return "str", [f"isin={known!r}"], f"{len(known)} values"
+            return "str", [f"isin={known!r}"], counted(len(known), "value")
         digit = 10 ** (len(str(2 * lengths[-1])) - 1)
         most = (2 * lengths[-1] // digit + 1) * digit
         rule = f"str_length={{'min_value': {min(1, lengths[0])}, 'max_value': {most}}}"

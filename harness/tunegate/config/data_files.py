@@ -6,12 +6,10 @@ from pathlib import Path
 
 from ..data import SPLITS
 from ..data.dataset import PLAIN_READING, Dataset, Reading
-from ..data.formats.columns import mapped_columns
-from ..data.json_lines import check_encoding, is_table, select_split, split_rows
-from ..data.tables import column_names, is_saved_folder, read_saved, shape_advice
+from ..data.json_lines import is_table, select_split, split_rows
+from ..data.tables import check_data, is_saved_folder, read_saved
 from ..errors import ConfigError
 from ..utils.hashing import sha256_bytes
-from ..utils.text import did_you_mean
 from .schema import Config
 
 _CHAT = re.compile(rb'"messages"\s*:\s*\[')
@@ -86,23 +84,6 @@ def read_split(path: Path, split: str) -> bytes:
     return select_split(read_saved(path, split), split)
 
 
-def check_data(data: bytes, path: Path, columns: Mapping[str, str]) -> None:
-    """Raise ConfigError unless a split is UTF-8, and its table has the columns or a known shape."""
-    check_encoding(data, path)
-    if not is_table(path, bool(columns)):
-        return
-    names = column_names(path, columns)
-    columns_line = f"{path} has the columns {', '.join(names[:20]) or '(none)'}"
-    if not columns and (advice := shape_advice(data, names)):
-        message = "say which of them is the prompt, and which the reply"
-        raise ConfigError(f"{columns_line}\n{message}; {advice}")
-    for field, column in mapped_columns(columns):
-        if column not in names:
-            hint = did_you_mean(column, names)
-            message = f"data.columns.{field} = {column!r}: no such column{hint}"
-            raise ConfigError(f"{message}\n{columns_line}")
-
-
 def read_file(
     path: Path, columns: Mapping[str, str], split: str = "", reading: Reading = PLAIN_READING
 ) -> Dataset:
@@ -111,10 +92,13 @@ def read_file(
 
 
 def read_system_prompt(config: Config, root: Path) -> str | None:
-    """Return the whole text of the file `data.system`, None if unset; raises ConfigError."""
-    if config.data.system is None:
-        return None
-    return read_text(root / config.data.system, "data.system")
+    """Return the text of the file `data.system`, None if unset; raises ConfigError.
+
+    The line break that an editor puts at the end of a file is no part of it.
+    """
+    name = config.data.system
+    text = None if name is None else read_text(root / name, "data.system")
+    return text and text.removesuffix("\n").removesuffix("\r")
 
 
 def read_text(path: Path, key: str) -> str:

@@ -13,7 +13,6 @@ from pathlib import Path
 from shlex import quote
 from typing import TypeVar
 
-from ..errors import ConfigError
 from ..results.finding import Finding
 from ..utils.strict_json import Unreadable, parse_strict
 from ..utils.text import error_names
@@ -363,9 +362,3 @@ def detect_wrong_encoding(data: bytes, name: str = "IN") -> tuple[int, str, str]
     out = path.with_name(f"{path.stem}.utf8{path.suffix}") if path.suffix else Path("OUT")
     command = f"iconv -f {code} -t utf-8 {quote(name)} > {quote(str(out))}"
     return line, f"{location}, nor {others}; the file is likely {likely}", command
-
-
-def check_encoding(data: bytes, path: Path) -> None:
-    """Raise ConfigError if the bytes of a file are in Latin-1 or Windows-1252."""
-    if detected := detect_wrong_encoding(data, str(path)):
-        raise ConfigError(f"{path}: {detected[1]}:\n  {detected[2]}")

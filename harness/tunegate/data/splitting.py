@@ -17,8 +17,8 @@ from ..utils.strict_json import Unreadable, to_json_line
 from ..utils.text import counted, without_edge_punctuation
 from . import SPLITS, comparison
 from .dataset import PLAIN_READING, Dataset, Example, Reading
-from .json_lines import check_encoding, is_table, select_split, split_rows
-from .tables import column_names, read_saved, shape_advice
+from .json_lines import is_table, select_split, split_rows
+from .tables import check_data, read_saved
 
 MIN_ROWS_PER_VALUE = 3  # on average, to spread a value over the three splits
 
@@ -40,9 +40,9 @@ class SplitReport:
     def lines(self) -> list[str]:
         """Return the report as lines of text."""
         total = sum(self.rows.values())
-        sizes = [f"{s}: {n:,} rows ({n / total:.1%})" for s, n in self.rows.items()]
+        sizes = [f"{s}: {counted(n, 'row')} ({n / total:.1%})" for s, n in self.rows.items()]
         largest = f", the largest of {self.largest:,} rows" if self.groups else ""
-        groups_line = f"{self.groups:,} groups of similar rows kept together{largest}"
+        groups_line = f"{counted(self.groups, 'group')} of similar rows kept together{largest}"
         names = sorted({label for counts in self.labels.values() for label in counts})
         width = max(map(len, names), default=0)
         cells = [(n, "  ".join(f"{self.labels[s][n]:>6,}" for s in SPLITS)) for n in names]
@@ -74,7 +74,8 @@ def split_file(
 
     Raises SplitError where the shares leave no training rows, a row cannot be read, no row has the
     field `by` or a group, or with `by_time` a row has no time, a split would be empty, or one of
-    the files exists; ConfigError where the file is not UTF-8; OSError.
+    the files exists; ConfigError where the file is not UTF-8, or a table whose prompt and reply are
+    not known; OSError.
     """
     shares = _checked_shares(validation, test)
     path, out = Path(path), {name: Path(out_dir) / f"{name}.jsonl" for name in SPLITS}
@@ -131,16 +132,7 @@ def _read_complete(
 ) -> tuple[list[bytes], Dataset]:
     """Return the rows of a file as lines of JSON, and read; raise SplitError if one is unread."""
     data = select_split(read_saved(path, ""), "")
-    check_encoding(data, path)
-    if (is_a_table := is_table(path)) and not columns:
-        header = column_names(path)
-        if shape_advice(data, header):
-            prompt, reply = header if len(header) == 2 else ("COLUMN", "COLUMN")
-            raise SplitError(
-                f"{path}: which column is the prompt, and which the reply?\n"
-                f"  its columns: {', '.join(header)}\n"
-                f'  [data] columns = {{ prompt = "{prompt}", reply = "{reply}" }} in tunegate.toml'
-            )
+    check_data(data, path, columns)
     dataset = Dataset.parse(data, path=path, columns=columns, reading=reading)
     if bad := [problem for problem in dataset.problems if not problem.hint]:
         head = f"{path}: {counted(len(bad), 'row')} cannot be read, and nothing was written:"
@@ -149,11 +141,11 @@ def _read_complete(
         advice = "  put them right, or let `tunegate fix FILE -o NEW` set them aside"
         raise SplitError("\n".join([head, *listed, advice]))
     if len(dataset) < len(SPLITS):
-        raise SplitError(f"{path} has {len(dataset)} rows; at least 3 are needed")
+        raise SplitError(f"{path} has {counted(len(dataset), 'row')}; at least 3 are needed")
     if reading.group_by and not any(e.group for e in dataset):
         names = " or ".join(map(repr, reading.group_by))
         raise SplitError(f"no row has a field {names} (data.group_by); {_own_fields(dataset)}")
-    if is_a_table:
+    if is_table(path, bool(columns)):
         try:
             return [to_json_line(example.fields) for example in dataset], dataset
         except Unreadable as error:

@@ -18,6 +18,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ from ..errors import ConfigError
 from ..results.finding import Finding
 from ..utils.optional_deps import install_command, require
 from ..utils.strict_json import Unreadable
-from ..utils.text import error_names
+from ..utils.text import did_you_mean, error_names
+from . import json_lines
 from .formats import columns_advice, find_format, to_messages
 from .formats.columns import Columns, map_columns, mapped_columns, mapped_format, missing_columns
 from .formats.row_format import Fields, RowFormat
@@ -220,14 +222,35 @@ def column_names(path: Path, columns: Columns | None = None) -> list[str]:
     return _names(next(csv.reader([header], delimiter=delimiter), []), columns or {})
 
 
+def check_data(data: bytes, path: Path, columns: Mapping[str, str]) -> None:
+    """Raise ConfigError unless a split is UTF-8, and its table has the columns or a known shape."""
+    if detected := json_lines.detect_wrong_encoding(data, str(path)):
+        raise ConfigError(f"{path}: {detected[1]}:\n  {detected[2]}")
+    if not json_lines.is_table(path, bool(columns)):
+        return
+    names = column_names(path, columns)
+    columns_line = f"{path} has the columns {', '.join(names[:20]) or '(none)'}"
+    if not columns and (advice := shape_advice(data, names)):
+        message = "say which of them is the prompt, and which the reply, in tunegate.toml"
+        raise ConfigError(f"{columns_line}\n{message}; {advice}")
+    for field, column in mapped_columns(columns):
+        if column not in names:
+            hint = did_you_mean(column, names)
+            message = f"data.columns.{field} = {column!r}: no such column{hint}"
+            raise ConfigError(f"{message}\n{columns_line}")
+
+
 def shape_advice(data: bytes, names: list[str]) -> str:
     """Return "" if a table with these columns has a known shape, else the line to configure."""
     row: Any = dict.fromkeys(names, "")
     if find_format(row):
         return ""
     records = _parquet_records if data.startswith(b"PAR1") else _csv_records
-    _, record = next(records(data, {}), (0, row))
-    return columns_advice(record if isinstance(record, dict) else row)
+    first = [record for _, record in islice(records(data, {}), 200) if isinstance(record, dict)]
+    # A label that a column has for its name stands in the first row of a table without a header.
+    if any(0 < sum(n == r[n] for n in names if n) < len(names) for r in first):
+        return columns_advice({"1": ""})
+    return columns_advice((first or [row])[0])
 
 
 def hf_json_lines(rows: Iterable[Mapping[str, Any]]) -> bytes:

@@ -26,6 +26,7 @@ from ..config.suite_files import project_version
 from ..results.session_results import SessionResults
 from ..session.context import SessionContext
 from ..utils.hashing import sha256_file, sha256_json
+from ..utils.text import counted
 from ..utils.timestamps import timestamp
 
 if TYPE_CHECKING:
@@ -179,8 +180,8 @@ class Gate:
             more = f" (and {len(untested) - 1} more like this)" if len(untested) > 1 else ""
             yield f"{untested[0]}{more}"
         if missing := [nodeid for nodeid in collected.tests if nodeid not in results.passed]:
-            n = len(collected.tests)
-            yield f"{n - len(missing)} of {n} tests passed; {abbreviate(missing)} did not run"
+            n, absent = len(collected.tests), abbreviate(missing)
+            yield f"{n - len(missing)} of {counted(n, 'test')} passed; {absent} did not run"
         if exit_status:
             yield f"every test passed, but pytest ended with exit status {int(exit_status)}"
         if self.fingerprint() != self.suite_files:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import InitVar, dataclass, field
 from typing import Any, Self, TypeVar, overload
 
+from ..utils.text import counted
 from .outcome import Outcome
 from .score import Score, proportion
 
@@ -155,9 +156,9 @@ class Findings(Items[Finding]):
     def counts(self) -> str:
         """How many findings of the commonest kinds there are, and in how many examples."""
         kinds = ", ".join(f"{n:,} {kind}" for kind, n in list(self.kinds.items())[:4])
-        more = f", {len(self.kinds) - 4} more kinds" if len(self.kinds) > 4 else ""
+        more = f", {counted(len(self.kinds) - 4, 'more kind')}" if len(self.kinds) > 4 else ""
         rows = f" in {len(self.rows):,} of {self.n:,} examples" if self.rows else ""
-        return f"{kinds}{more}{rows}" if self else f"nothing found in {self.n:,} examples"
+        return f"{kinds}{more}{rows}" if self else f"nothing found in {counted(self.n, 'example')}"
 
     def __repr__(self) -> str:
         """Return one line, counts first: pytest shows no more of a failed `assert not findings`."""

@@ -18,6 +18,7 @@ from tunegate.config.settings import parse_settings
 from tunegate.errors import ConfigError
 from tunegate.interfaces.trainer import Plan
 from tunegate.tokenization.chat_template import load_template, template_options
+from tunegate.utils.text import counted
 
 from ..config import Settings
 from ..data.training_data import conversations_of
@@ -83,12 +84,12 @@ def describe_training(plan: Plan) -> tuple[list[str], list[str]]:
     tokens = sum(len(row.ids) for row in conversations)
     step = settings.world_size * settings.batch * settings.accumulation
     processes = f"{settings.processes} process{'es' * (settings.processes > 1)}"
-    machines = f"{settings.machines} machine{'s' * (settings.machines > 1)}"
+    epochs = counted(settings.epochs, "epoch")
     lines = [
         f"training  {settings.method}, {settings.objective}, on {settings.base}: "
         f"{architecture.trainable_parameters(settings):,} trained parameters",
-        f"          {len(train):,} rows, {tokens:,} tokens an epoch, {settings.epochs} epochs",
-        f"processes {processes} on {machines}, a GPU for each",
+        f"          {len(train):,} rows, {tokens:,} tokens an epoch, {epochs}",
+        f"processes {processes} on {counted(settings.machines, 'machine')}, a GPU for each",
         f"          {step:,} rows a step ({settings.batch} x {settings.accumulation} x "
         f"{settings.world_size}), {-(-len(train) // step):,} steps an epoch",
         f"memory    each GPU: {needed.per_process(settings)}",

@@ -13,6 +13,7 @@ from tunegate.interfaces.trainer import TrainingFailed
 from tunegate.storage.state_dir import read_curves
 from tunegate.utils.atomic import atomic_write
 from tunegate.utils.progress import ProgressBar
+from tunegate.utils.text import counted
 
 from ..config import FEW_ROWS, Settings, preset_lines
 from ..data.batches import computed_tokens
@@ -182,8 +183,8 @@ def print_figures(
     trained_tokens = sum(row.trained_tokens for row in rows.train) * epochs
     values |= {"trained_tokens": trained_tokens, "rows": len(rows.train)}
     values |= {"trainable_parameters": parameters[0], "parameters": parameters[1]}
-    steps_text = f"{state.global_step:,} steps in {format_duration(last['seconds'])}"
-    print_line(f"{epochs} epochs, {steps_text}: {losses_text(last)}", "trained")
+    steps_text = f"{counted(state.global_step, 'step')} in {format_duration(last['seconds'])}"
+    print_line(f"{counted(epochs, 'epoch')}, {steps_text}: {losses_text(last)}", "trained")
     if epochs < settings.epochs:
         why = f"the last {settings.patience} were no better"
         print_line(f"stopped after epoch {epochs} of {settings.epochs}: {why}")

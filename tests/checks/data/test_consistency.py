@@ -218,6 +218,8 @@ def test_the_system_prompt_of_inference_is_that_of_every_row() -> None:
 def test_white_space_at_the_end_of_the_prompt_of_inference_is_a_finding() -> None:
     (finding,) = consistency.inference(dataset("a"), "Be brief.\n")
     assert finding.evidence.endswith("; the white space around the latter is all that differs")
+    (finding,) = consistency.inference(dataset("a", system=["Be brief.\n"]), "Be brief.")
+    assert finding.evidence.endswith("; the white space around the former is all that differs")
 
 
 def ruled(*replies: Any, rule: str = "team") -> Dataset:

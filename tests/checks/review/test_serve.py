@@ -7,6 +7,8 @@ import http.client
 import json
 import re
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -100,8 +102,50 @@ def test_only_who_has_the_address_sees_and_writes(page: Page) -> None:
         assert page.ask(method, path, body, **headers)[0] == 403, (path, headers)
     assert page.ask("POST", good, "row=1&who=ana")[0] == 403
     assert page.ask("POST", "/", **{"Content-Length": str(2 << 20)})[0] == 413
-    assert page.ask("POST", "/", **{"Content-Length": "x"})[0] == 413
+    for length in ("x", "1" * 5_000, "-1", ""):
+        assert page.ask("POST", "/", **{"Content-Length": length})[0] == 413
     assert is_blank()
+
+
+def test_what_is_no_request_is_answered_and_nothing_is_printed(page: Page, capsys: Out) -> None:
+    host, port = page.host.split(":")
+    of_it = f"HTTP/1.1\r\nHost: {page.host}\r\n\r\n"
+    for head, status in [
+        ("GET //[ ", b" 403 "),
+        (f"GET http://[x/?token={page.token}&row={'1' * 5_000} ", b" 400 "),
+        ("BREW / ", b" 501 "),
+    ]:
+        with socket.create_connection((host, int(port)), timeout=60) as asked:
+            asked.sendall((head + of_it).encode())
+            assert status in asked.recv(100)
+    for left in (
+        f"GET /?token={page.token} {of_it}",
+        "POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n",
+    ):
+        asked = socket.create_connection((host, int(port)), timeout=60)
+        asked.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        asked.sendall(left.encode())
+        asked.close()  # the browser has gone
+    assert page.ask("GET", f"/?token={page.token}")[0] == 200
+    assert capsys.readouterr().err == ""
+    assert is_blank()
+
+
+def test_columns_and_separator_of_a_reviewer_stay(page: Page) -> None:
+    text = SHEET.read_text("utf-8-sig").replace(",", ";")
+    head, *rows = text.splitlines()
+    rows = [f"=now();{row};{n}, soon;" for n, row in enumerate(rows)]
+    SHEET.write_text("\n".join([f"Mine;{head};When;;", *rows, ""]), "utf-8")
+    assert page.save(who="ana", row=2, note="odd", verdict="wrong") == 303
+    assert page.save(who="Rui", row=1, note="", verdict="ok") == 303  # in a sheet of his own
+    of_rui, drawn = sheets()
+    for path, note in ((drawn, "odd"), (of_rui, "")):
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            table = list(csv.DictReader(file, delimiter=";"))
+        assert [(r["Mine"], r["When"]) for r in table] == [
+            ("=now()", f"{n}, soon") for n in range(4)
+        ]
+        assert table[1]["note"] == note
 
 
 def test_a_page_loads_nothing_and_escapes_what_it_shows(page: Page) -> None:
@@ -256,6 +300,23 @@ def test_a_reply_that_stands_in_part_is_not_corrected(project: Path) -> None:
         server.save({**said, "correction": server.sheet_of("ana").entries[0].reply})
         with pytest.raises(ValueError, match="correct it in the file"):
             server.save({**said, "correction": "shorter ... (cut: see the line of the file)"})
+        with pytest.raises(ValueError, match="correct it in the file"):
+            server.save({**said, "correction": "long long"})
+
+
+@pytest.mark.parametrize("typed", ["long", "long long ... (cut: see the line of the file)"])
+def test_a_correction_of_a_part_in_a_spreadsheet_is_refused(
+    project: Path, capsys: Out, typed: str
+) -> None:
+    (project / "train.jsonl").write_text("".join(row(i, "long " * 8_000) for i in range(10)))
+    SHEET.unlink()
+    assert main(["review", "sample", "train.jsonl", "-o", "reviews/long.csv"]) == 0
+    sheet = read_sheet(Path("reviews/long.csv"))
+    save_sheet(replace(sheet, entries=[replace(e, correction=typed) for e in sheet.entries]))
+    assert fix() == 2
+    told = "reviews/long.csv, row 2: the sheet had cut the reply: correct it in the file"
+    assert told in capsys.readouterr().err
+    assert not Path("new.jsonl").exists()
 
 
 @pytest.mark.slow

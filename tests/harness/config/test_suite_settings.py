@@ -38,7 +38,7 @@ def test_personal_data_and_prompts_are_held_to_the_configuration(copied: Project
     assert "pii: 1 email in 1 of 1 examples of train" in before.out
     assert before.line("tokens of train, validation: ").startswith("not checked: no [train.qlora]")
 
-    copied.write("prompt.txt", "Be brief.")
+    copied.write("prompt.txt", "Be brief.\n")  # as an editor saves it
     copied.add("tunegate.toml", '[limits]\npii_allow = ["@example.com"]\n')
     after = copied.pytest("suites/data")
     assert after.code == 0, after.out

@@ -24,6 +24,7 @@ from tunegate.data.splitting import (
     strata_of,
     stratified_group_split,
 )
+from tunegate.errors import ConfigError
 from tunegate.similarity import ngrams, search
 from tunegate_checks.data import leakage
 
@@ -263,11 +264,31 @@ def test_a_table_is_split_into_messages(tmp_path: Path, suffix: str) -> None:
     assert {(e.prompt, e.reply, str(e.fields["user"])) for split in files for e in split} == whole
     source = tmp_path / "wide.csv"
     source.write_text("a,b,c\n" + "x y,1,2\n" * 9)
-    with pytest.raises(SplitError, match=r"which column is the prompt(.|\n)*its columns: a, b, c"):
+    with pytest.raises(
+        ConfigError, match=r"has the columns a, b, c\n.*which of them is the prompt"
+    ):
         split_file(source, tmp_path / "no")
     columns = {"prompt": "a", "reply": "b"}
     with pytest.raises(SplitError, match="all 9 rows are alike"):
         split_file(source, tmp_path / "no", columns=columns)
+
+
+def test_a_table_without_a_header_is_split_by_the_numbers_of_its_columns(tmp_path: Path) -> None:
+    source, rng = tmp_path / "all.csv", random.Random(0)
+    rows = [f"{words(rng)},{label}" for label in ("billing", "login") * 10]
+    source.write_text("\n".join(["pay,billing", *rows]), "utf-8")
+    with pytest.raises(
+        ConfigError, match=r'number the columns from 1, .*prompt = "1", reply = "2"'
+    ):
+        split_file(source, tmp_path / "no")
+    numbers = {"prompt": "1", "reply": "2"}
+    with pytest.raises(ConfigError, match="no such column"):
+        split_file(source, tmp_path / "no", columns={**numbers, "reply": "3"})
+    for name in ("all.csv", "all.txt"):
+        source = source.rename(tmp_path / name)
+        done = split_file(source, tmp_path / "out", columns=numbers, force=True)
+        assert sum(done.rows.values()) == 21
+        assert not Dataset.read(tmp_path / "out" / "test.jsonl").problems
 
 
 def test_infinity_in_a_table_is_told_with_its_file(tmp_path: Path) -> None:

@@ -184,6 +184,23 @@ def test_columns_without_a_header_are_numbered(tmp_path: Path) -> None:
         read_file(path, {"prompt": "1", "reply": "4"})
 
 
+@pytest.mark.parametrize(
+    ("rows", "is_numbered"),
+    [
+        ("refund me,billing\nno mail,login\npaid twice,billing\n", True),
+        ("body,team\nrefund me,billing\nbody,team\n", False),  # two files, one behind the other
+        ("body,team,\nrefund me,billing,\n", False),  # a column without a name or a value
+    ],
+)
+def test_a_label_for_a_name_is_no_header(tmp_path: Path, rows: str, is_numbered: bool) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(rows, "utf-8")
+    with pytest.raises(ConfigError) as told:
+        read_file(path, {})
+    assert ('prompt = "1", reply = "2"' in str(told.value)) == is_numbered
+    assert ('prompt = "body", reply = "team"' in str(told.value)) != is_numbered
+
+
 def test_two_columns_of_one_name_are_told_and_neither_is_dropped() -> None:
     rows, (problem,) = read_table_rows(b"text,text,label,,\na,b,c,,\n", {})
     assert not rows

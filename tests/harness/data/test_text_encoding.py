@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from tunegate.cli.main import main
 from tunegate.data.dataset import Dataset
-from tunegate.data.json_lines import check_encoding, detect_wrong_encoding
+from tunegate.data.json_lines import detect_wrong_encoding
+from tunegate.data.tables import check_data
 from tunegate.errors import ConfigError
 
 PORTUGUESE = "pergunta,fila\nonde está meu pedido?,entrega\nnão recebi nada,entrega\n"
@@ -130,13 +131,13 @@ def test_the_command_that_it_names_mends_the_file(tmp_path: Path) -> None:
     path = tmp_path / "my tickets.csv"
     path.write_bytes(PORTUGUESE.encode("latin-1"))
     with pytest.raises(ConfigError) as caught:
-        check_encoding(path.read_bytes(), path)
+        check_data(path.read_bytes(), path, COLUMNS)
     command = str(caught.value).splitlines()[1]
     assert shlex.split(command)[-1] == str(tmp_path / "my tickets.utf8.csv")
     if shutil.which("iconv"):
         subprocess.run(command, shell=True, check=True)
         assert (tmp_path / "my tickets.utf8.csv").read_text("utf-8") == PORTUGUESE
-        check_encoding((tmp_path / "my tickets.utf8.csv").read_bytes(), path)
+        check_data((tmp_path / "my tickets.utf8.csv").read_bytes(), path, COLUMNS)
 
 
 def test_such_a_file_is_not_split(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -120,11 +120,12 @@ def test_a_table_without_its_columns_is_told_before_anything_is_read(root: Path)
         find_data_files(MAPPED, root, {"test": "train.csv"}, root)
 
 
-def test_the_system_prompt_is_the_file_to_the_last_character(root: Path) -> None:
+def test_the_system_prompt_is_the_file_without_the_line_break_at_its_end(root: Path) -> None:
     config = Config.model_validate({"data": {"system": "system.txt"}})
     assert read_system_prompt(CONFIG, root) is None
-    (root / "system.txt").write_bytes(" Which team?\r\né\n".encode())
-    assert read_system_prompt(config, root) == " Which team?\r\né\n"
+    for end, kept in {"": "", " ": " ", "\n": "", "\r\n": "", "\n\n": "\n", " \n": " "}.items():
+        (root / "system.txt").write_bytes(f" Which team?\r\né{end}".encode())
+        assert read_system_prompt(config, root) == f" Which team?\r\né{kept}"
     (root / "system.txt").write_bytes("é".encode("latin-1"))
     with pytest.raises(ConfigError, match=r"data\.system: .*system\.txt cannot be read: .*utf-8"):
         read_system_prompt(config, root)

@@ -156,6 +156,21 @@ def test_names_that_need_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert open_anthropic("claude-haiku-4-5", tmp_path).name == "anthropic:claude-haiku-4-5"
 
 
+@pytest.mark.parametrize(
+    "table",
+    [
+        '[models.vllm]\ncommand = ["env/bin/vllm"]',
+        '[models.vllm]\noptions = ["--seed", "1"]',
+        '[models.rules]\ncommand = ["./rules"]',
+        '[models.few]\nof = "openai:gpt-4.1"',
+    ],
+)
+def test_a_table_of_no_endpoint_asks_for_none(tmp_path: Path, table: str) -> None:
+    assert opened(tmp_path, "tuned", table).name == "openai:tuned"
+    with pytest.raises(ModelUnknown, match=r'no table \[models\."tuned"\]'):
+        opened(tmp_path, "tuned", f"{table}\n[models.local]\nseed = 1")
+
+
 @pytest.mark.parametrize("spec", ["openai:lokal", "openai:lokal?seed=1"])
 @pytest.mark.parametrize(
     "mention",
