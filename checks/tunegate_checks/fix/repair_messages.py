@@ -5,7 +5,7 @@ from itertools import count
 from typing import Any
 
 from tunegate.data.formats.chat import SHAREGPT_ROLES
-from tunegate.data.formats.preferences import rejected_in
+from tunegate.data.formats.pairs import rejected_in
 from tunegate.data.formats.row_format import REJECTED, Fields, Message, openai_call
 
 from ..data.format import CONTENT_ALTERNATIVES, MESSAGE_KEYS, ROLES
