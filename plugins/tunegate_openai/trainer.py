@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tunegate import Dataset, TokenizationSpec
-from tunegate.config.settings import parse_settings
+from tunegate.config.schema import parse_settings
 from tunegate.interfaces.trainer import Plan, Problem, Trained, TrainingFailed
 from tunegate.utils.hashing import sha256_json
 from tunegate.utils.optional_deps import missing_packages

@@ -6,8 +6,7 @@ from typing import Literal
 
 from pydantic import StrictBool, StrictInt, ValidationError
 
-from tunegate.config.schema import Section
-from tunegate.config.settings import explain_error
+from tunegate.config.schema import Section, explain_error
 from tunegate.errors import ConfigError
 from tunegate.utils.hashing import sha256_bytes
 from tunegate.utils.strict_json import parse_strict

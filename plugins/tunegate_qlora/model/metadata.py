@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tunegate.config.settings import parse_settings
+from tunegate.config.schema import parse_settings
 from tunegate.tokenization.chat_template import FIXED_DATE, ChatTemplate, TemplateError
 from tunegate.utils.text import common_length
 

@@ -355,7 +355,8 @@ def _question_format(question: str, names: tuple[str, str]) -> RowFormat:
         "system system_prompt" + " input" * (question == "instruction"),
         partial(from_question, question, names),
         f"{question} and {names[0]} became messages, {names[1]} became rejected",
-        lambda row: isinstance(row[names[0]], str) and (question == "prompt" or "prompt" not in row),
+        lambda row: isinstance(row[names[0]], str)
+        and (question == "prompt" or "prompt" not in row),
     )  # fmt: skip
 
 
