@@ -43,7 +43,7 @@ from typing import Any
 
 from trainers import GPU, Case, Result, bare, ours, plain, sft
 
-from tunegate.config.settings import parse_settings
+from tunegate.config.schema import parse_settings
 from tunegate.interfaces.trainer import Plan
 from tunegate_qlora.config import Settings
 from tunegate_qlora.data import training_data

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from tunegate.config.settings import explain_error
+from tunegate.config.schema import explain_error
 
 PositiveInt = Annotated[int, Field(ge=1)]
 _SECRETS = ("key_", "headers")  # what the names of fields with secrets begin with

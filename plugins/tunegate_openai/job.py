@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunegate import Dataset, Example
-from tunegate.data.formats.preferences import OPENAI_TOOL_KEYS
+from tunegate.data.formats.pairs import OPENAI_TOOL_KEYS
 from tunegate.data.formats.row_format import REJECTED
 from tunegate.interfaces.trainer import Plan, TrainingFailed
 from tunegate.utils.atomic import atomic_write

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from tunegate import Dataset, TokenizationSpec
-from tunegate.config.settings import parse_settings
+from tunegate.config.schema import parse_settings
 from tunegate.data.dataset import preference_sides
 from tunegate.interfaces.trainer import Plan, Problem, Trained, TrainingFailed
 from tunegate.tokenization.spec import OpenAITokenCounter

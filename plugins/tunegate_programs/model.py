@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tunegate.config import schema
-from tunegate.config.settings import parse_settings
+from tunegate.config.schema import parse_settings
 from tunegate.interfaces.builtin_models import answer_of
 from tunegate.interfaces.model import Answer, ModelUnknown, Request
 from tunegate.interfaces.programs import Program, ProgramFailed

@@ -9,8 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tunegate.config.schema import Section, load
-from tunegate.config.settings import parse_settings
+from tunegate.config.schema import Section, load, parse_settings
 from tunegate.errors import ConfigError
 from tunegate.interfaces.model import ModelUnknown
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from tunegate.config.settings import parse_settings
+from tunegate.config.schema import parse_settings
 from tunegate.data.dataset import Dataset
 from tunegate.interfaces.trainer import Plan, Problem
 from tunegate.storage.state_dir import StateDir

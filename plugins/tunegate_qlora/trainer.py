@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from tunegate.config.settings import parse_settings
+from tunegate.config.schema import parse_settings
 from tunegate.interfaces.trainer import Plan, Problem, Trained, TrainingFailed
 from tunegate.tokenization.chat_template import pin_template
 from tunegate.tokenization.spec import TokenizationSpec

@@ -14,7 +14,7 @@ from typing import Any
 
 from tunegate.data.dataset import Dataset, Example
 from tunegate.data.formats.chat import SHAREGPT_ROLES
-from tunegate.data.formats.preferences import rejected_in
+from tunegate.data.formats.pairs import rejected_in
 from tunegate.data.formats.row_format import REJECTED, Fields, Message, openai_call
 from tunegate.results.labels import LabelRule, exact
 

@@ -15,8 +15,7 @@ from typing import Any, Literal, Self
 
 from pydantic import StrictBool, StrictInt, ValidationError
 
-from tunegate.config.schema import Section
-from tunegate.config.settings import explain_error
+from tunegate.config.schema import Section, explain_error
 from tunegate.errors import ConfigError
 from tunegate.models.predict import JudgePanel
 from tunegate.results.score import Score, Unmeasurable, format_value

@@ -7,8 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from tunegate.config.schema import Section
-from tunegate.config.settings import explain_error
+from tunegate.config.schema import Section, explain_error
 from tunegate.errors import ConfigError
 from tunegate.utils.hashing import sha256_json
 

@@ -11,7 +11,7 @@ from copy import deepcopy
 from typing import Any, NamedTuple
 
 from tunegate import Dataset, Example
-from tunegate.data.formats.preferences import rejected_in
+from tunegate.data.formats.pairs import rejected_in
 from tunegate.data.formats.row_format import REJECTED, Fields
 
 _SAFE_NAME = re.compile(r"[^\W\d][\w\-]{0,40}")

@@ -75,9 +75,8 @@ def installed_lines() -> Iterator[tuple[str, str]]:
             except metadata.PackageNotFoundError:
                 absent.append(name)
                 continue
-            fits = requirement.specifier.contains(version, prereleases=True)
             present.append(f"{name} {version}")
-            if not fits:
+            if not requirement.specifier.contains(version, prereleases=True):
                 absent.append(f"{name}{requirement.specifier} (it is {version})")
         command = install_command(extra) if extra else "pip install --upgrade tunegate"
         if absent and not extra:

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import sys
 import textwrap
+import tomllib
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
@@ -20,41 +21,9 @@ from ..utils.optional_deps import MissingDependency, require
 from ..utils.text import did_you_mean, os_error_text
 
 ENTRY_POINT_GROUP = "tunegate.commands"
-
-# The commands of the core, as other distributions name theirs in entry points: "GROUP.VERB". The
-# module of each, here, has the name of its verb.
-BUILTIN_COMMANDS = (
-    *("init", "split", "accept", "failures", "mutate", "doctor"),
-    *("data.findings", "data.schema", "run.resume", "run.purge"),
-    *("registry.history", "registry.rollback", "registry.verify", "registry.merge"),
-)
-
-# In the order of the work, which is the order of the help; pytest's commands stand between them.
-DAILY = (
-    *("init", "split", "fix", "accept"),
-    "pytest suites/data --train-with qlora",
-    "pytest suites/model --model latest --promote production",
-    *("mutate", "report", "failures", "demo", "doctor"),
-)
-GROUPS = {
-    "data": ("generate", "findings", "schema", "plan", "tokens"),
-    "run": (
-        *("preflight", "resume", "join", "job", "export", "import", "merge", "serve-check"),
-        "purge",
-    ),
-    "registry": ("history", "rollback", "verify", "merge"),
-    "review": ("sample", "serve", "status"),
-    "model": (),
-}
-
-# Former names: they stay valid, and stand in no help.
-ALIASES = {
-    **{verb: f"run {verb}" for verb in ("export", "job", "join", "merge", "purge", "resume")},
-    **{"cancel": "run job --cancel", "dry-run": "run preflight", "import-run": "run import"},
-    **{"history": "registry history", "rollback": "registry rollback", "tokens": "data tokens"},
-}
-# Former commands that nothing replaces, and what to know instead.
-REMOVED = {"card": "the model card is written with each scorecard: pytest suites/model --model RUN"}
+_names: dict[str, Any] = tomllib.loads(Path(__file__).with_name("commands.toml").read_text("utf-8"))
+BUILTIN_COMMANDS, DAILY, GROUPS = _names["builtin"], _names["daily"], _names["groups"]
+ALIASES, REMOVED = _names["aliases"], _names["removed"]
 COMPLETED_SHELLS = ("bash", "zsh", "fish")
 
 Commands = dict[str, metadata.EntryPoint]

@@ -2,8 +2,10 @@
 
 import json
 import re
+from collections.abc import Mapping
+from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import (
     AfterValidator,
@@ -27,7 +29,6 @@ from ..results.outcome import Mode
 from ..results.score import Limit
 from ..utils.text import did_you_mean
 from .project import DEFAULT_SUITES, find_root, read_table
-from .settings import explain_error, parse_settings
 
 # "style" is the old name of "text": a style, summaries, translations.
 Task = Literal[
@@ -428,3 +429,47 @@ def load_here() -> tuple[Path | None, Config]:
     """Return the project around the working folder and its configuration; None and the defaults."""
     root = find_root(Path.cwd())
     return root, load(root) if root else Config()
+
+
+T = TypeVar("T", bound=BaseModel)
+
+
+def parse_settings(model: type[T], values: Mapping[str, Any]) -> T:
+    """Return a plugin's settings with defaults; raises ValueError naming each bad key or value."""
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        # A value of a union has an error for each of its types: one message for each key.
+        by_key = groupby(error.errors(), key=lambda e: str(e["loc"][0]))
+        errors_by_key = {key: [*errors] for key, errors in by_key}
+    messages, valid = [], sorted(model.model_fields)
+    for key, errors in errors_by_key.items():
+        if errors[0]["type"] == "missing":
+            messages.append(f"`{key}` is missing")
+        elif errors[0]["type"] == "extra_forbidden":
+            hint = did_you_mean(key, valid)
+            messages.append(f"unknown setting `{key}`{hint}; valid: {', '.join(valid)}")
+        else:
+            needs = dict.fromkeys(str(e["msg"]).removeprefix("Input ") for e in errors)
+            messages.append(f"{key} = {errors[0]['input']!r}: the value {' or '.join(needs)}")
+    raise ValueError("; ".join(messages))
+
+
+def explain_error(error: Any, model: type[BaseModel], *, show_value: bool = True) -> str:
+    """Return a line for an item of pydantic's `errors()`: key, value (`show_value`), valid ones."""
+    message = error["msg"].removeprefix("Value error, ")
+    if not error["loc"]:
+        return str(message)
+    *tables, key = [str(part) for part in error["loc"]]
+    path = ".".join([*tables, key])
+    if error["type"] == "missing":
+        return f"{path} is missing"
+    if error["type"] != "extra_forbidden":
+        return f"{path} = {error['input']!r}: {message}" if show_value else f"{path}: {message}"
+    for table in tables:
+        if table in model.model_fields:  # else a place in a list, or a key in a dict, of tables
+            annotation = model.model_fields[table].annotation
+            types = [t for t in (annotation, *get_args(annotation)) if isinstance(t, type)]
+            model = next((t for t in types if issubclass(t, BaseModel)), model)
+    valid = [field.alias or name for name, field in model.model_fields.items()]
+    return f"unknown key {path!r}{did_you_mean(key, valid)}; valid here: {', '.join(valid)}"

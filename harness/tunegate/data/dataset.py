@@ -16,7 +16,7 @@ from ..results.finding import Finding, Items, Located
 from ..results.labels import LabelRule, exact
 from ..utils.hashing import sha256_bytes
 from . import canonical
-from .formats.preferences import rejected_in
+from .formats.pairs import rejected_in
 from .json_lines import is_table_data, read_json_rows, select_split, unread_rows
 from .row_schema import flat_names, flat_row
 from .tables import hf_json_lines, read_saved, read_table_rows

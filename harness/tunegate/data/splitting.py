@@ -35,7 +35,6 @@ class SplitReport:
     labels: dict[str, Counter[str]]  # by split; empty if rows have no labels
     groups: int  # of two similar rows or more
     largest: int  # rows in the largest of these groups
-    paths: dict[str, Path]
 
     def lines(self) -> list[str]:
         """Return the report as lines of text."""
@@ -104,7 +103,7 @@ def split_file(
     }
     row_counts = {name: len(rows) for name, rows in rows_of_split.items()}
     shared = [size for size in sizes if size > 1]
-    return SplitReport(row_counts, counts, len(shared), max(shared, default=1), out)
+    return SplitReport(row_counts, counts, len(shared), max(shared, default=1))
 
 
 def _checked_shares(validation: float, test: float) -> dict[str, float]:

@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..config.data_files import find_data_files, read_text
-from ..config.schema import Config, StrategyTable
-from ..config.settings import parse_settings
+from ..config.schema import Config, StrategyTable, parse_settings
 from ..data.canonical import content_text
 from ..data.comparison import (
     folded_text,

@@ -181,10 +181,10 @@ class Rendering:
         variable = self.template.thinking_variable
         if opens or closes:
             setting = f"set template_args = {{ {variable} = {str(closes).lower()} }}, "
-            what = "opens <think>, and the reply is trained without" if opens else (
-                "closes <think>, and the reply reasons"
-            )  # fmt: skip
-            other = "give the reply its `reasoning_content`" if opens else "take the reasoning away"
+            what, other = "closes <think>, and the reply reasons", "take the reasoning away"
+            if opens:
+                what = "opens <think>, and the reply is trained without"
+                other = "give the reply its `reasoning_content`"
             named = "name a template of your own, chat_template = FILE"
             return f"The prompt {what}: {setting if variable else ''}{other}, or {named}"
         return "Name a template that asks as it trains, chat_template = FILE"

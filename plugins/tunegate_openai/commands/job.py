@@ -9,7 +9,7 @@ $ tunegate run job 3fa9c1 --cancel
 import argparse
 
 from tunegate.config.project import current_project
-from tunegate.config.settings import parse_settings
+from tunegate.config.schema import parse_settings
 from tunegate.errors import ConfigError
 from tunegate.interfaces.trainer import TrainingFailed
 from tunegate.storage.state_dir import StateDir, find_started

@@ -12,8 +12,7 @@ from typing import Any
 
 from tunegate.config.data_files import read_file
 from tunegate.config.project import find_root
-from tunegate.config.schema import Config, load
-from tunegate.config.settings import parse_settings
+from tunegate.config.schema import Config, load, parse_settings
 from tunegate.data.dataset import Example
 from tunegate.errors import ConfigError
 from tunegate.tokenization.chat_template import ChatTemplate, load_template, template_options

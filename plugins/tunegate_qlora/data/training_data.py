@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-from tunegate.config.settings import parse_settings
+from tunegate.config.schema import parse_settings
 from tunegate.data.dataset import Dataset, Example, rejected_reply
 from tunegate.interfaces.trainer import Plan
 from tunegate.tokenization.chat_template import ChatTemplate, load_template, template_options

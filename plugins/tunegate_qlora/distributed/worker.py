@@ -38,7 +38,7 @@ def train_order(order_file: Path) -> None:
         import torch
         from accelerate import PartialState
 
-        from tunegate.config.settings import parse_settings
+        from tunegate.config.schema import parse_settings
         from tunegate.interfaces.trainer import Plan
         from tunegate.utils.atomic import atomic_write
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from tunegate.config.settings import parse_settings
+from tunegate.config.schema import parse_settings
 from tunegate.interfaces.model import Answer, Model, ModelUnknown, Request
 from tunegate.tokenization.chat_template import TemplateOptions, pin_template, template_options
 from tunegate.utils.hashing import sha256_spaced_json

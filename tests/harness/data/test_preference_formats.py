@@ -15,7 +15,7 @@ from tunegate.data.dataset import (
     rejected_messages,
     rejected_reply,
 )
-from tunegate.data.formats.preferences import rejected_in
+from tunegate.data.formats.pairs import rejected_in
 from tunegate.data.splitting import split_file
 
 HI = {"role": "user", "content": "Hi"}

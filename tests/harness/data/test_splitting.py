@@ -347,7 +347,7 @@ def test_rows_of_no_known_shape_are_split_by_their_columns(
 def test_the_report_in_lines() -> None:
     counts = {"train": Counter(a=1200, bug=1), "validation": Counter(a=200), "test": Counter(a=99)}
     sizes = {split: of_split.total() for split, of_split in counts.items()}
-    report = SplitReport(sizes, counts, 1000, 7, {})
+    report = SplitReport(sizes, counts, 1000, 7)
     assert report.lines() == [
         "train: 1,201 rows (80.1%)",
         "validation: 200 rows (13.3%)",
@@ -356,7 +356,7 @@ def test_the_report_in_lines() -> None:
         "a     1,200     200      99",
         "bug       1       0       0",
     ]
-    none = SplitReport(sizes, {split: Counter() for split in SPLITS}, 0, 1, {})
+    none = SplitReport(sizes, {split: Counter() for split in SPLITS}, 0, 1)
     assert none.lines()[3:] == ["0 groups of similar rows kept together"]
 
 

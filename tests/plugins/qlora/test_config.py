@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tunegate.config.settings import parse_settings
+from tunegate.config.schema import parse_settings
 from tunegate.tokenization.encode import EncodedRow
 from tunegate_qlora.config import (
     ADAPTER_SETTINGS,

@@ -12,7 +12,7 @@ import torch
 import transformers
 from tiny_llama import CHATML, make_base, ticket, write
 
-from tunegate.config.settings import parse_settings
+from tunegate.config.schema import parse_settings
 from tunegate.data.dataset import Dataset
 from tunegate.interfaces.trainer import Plan
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow, encode_example

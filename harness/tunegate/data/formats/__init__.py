@@ -11,18 +11,17 @@ from functools import lru_cache
 from typing import Any
 
 from ...utils.strict_json import Unreadable
-from . import preferences
+from . import pairs
 from .chat import CHAT, CHAT_FORMATS, SHAREGPT_FORMATS
 from .columns import Columns, is_mapped, map_columns, mapped_format
 from .exports import EXPORT_FORMATS
-from .pairs import ALPACA, KTO, NUMBERED_LABEL, PAIR_FORMATS, PROMPT_COMPLETION, flag_of
 from .row_format import REJECTED, Fields, RowFormat, json_type, validate_messages
 
 # Rows with the fields of several formats have the first of these; the first is chat messages.
 ROW_FORMATS = (
-    CHAT, *CHAT_FORMATS, preferences.SHAREGPT_PREFERENCES, *SHAREGPT_FORMATS,
-    ALPACA, KTO, NUMBERED_LABEL, PROMPT_COMPLETION,
-    *preferences.PREFERENCE_FORMATS, *EXPORT_FORMATS, *PAIR_FORMATS,
+    CHAT, *CHAT_FORMATS, pairs.SHAREGPT_PREFERENCES, *SHAREGPT_FORMATS,
+    pairs.ALPACA, pairs.KTO, pairs.NUMBERED_LABEL, pairs.PROMPT_COMPLETION,
+    *pairs.PREFERENCE_FORMATS, *EXPORT_FORMATS, *pairs.PAIR_FORMATS,
 )  # fmt: skip
 
 _IS_ID = re.compile(r"(?:.*[_ -])?(?:id|idx|index|uuid|fname|split|source)", re.IGNORECASE)
@@ -58,8 +57,8 @@ def to_messages(value: Any, columns: Columns | None = None) -> tuple[RowFormat, 
         and repr(converted["messages"]) == repr(value["messages"])
     ):
         # A `rejected` that does not hold messages is a field of the user's own: it stays as it is.
-        if REJECTED in value and preferences.are_messages(value[REJECTED]):
-            preferences.single_reply(value[REJECTED], REJECTED)
+        if REJECTED in value and pairs.are_messages(value[REJECTED]):
+            pairs.single_reply(value[REJECTED], REJECTED)
         return CHAT, value
     if row_format in CHAT_FORMATS:
         return row_format, converted
@@ -74,8 +73,8 @@ def find_format(row: Mapping[str, Any]) -> RowFormat | None:
     """Return the first format that a row has; None if it has none that is known."""
     formats = _formats_with(tuple(row))
     # Some TRL data sets repeat the preferred conversation in `messages`.
-    if preferences.TRL_PREFERENCES in formats and row.get("messages", ()) == row["chosen"]:
-        return preferences.TRL_PREFERENCES
+    if pairs.TRL_PREFERENCES in formats and row.get("messages", ()) == row["chosen"]:
+        return pairs.TRL_PREFERENCES
     return next((f for f in formats if f.accepts is None or f.accepts(row)), None)
 
 
@@ -106,14 +105,14 @@ def columns_advice(row: Mapping[str, Any]) -> str:
 
     Names that are numbers, or sentences, are the first row of a table that has no header.
     """
-    if turns := [name for name, value in row.items() if preferences.are_messages(value)]:
+    if turns := [name for name, value in row.items() if pairs.are_messages(value)]:
         return f'write under [data]: columns = {{ messages = "{_shown(turns[0])}" }}'
     if any(_IS_NUMBER.fullmatch(name) or name.count(" ") > 5 for name in row):
         advice = "the first line is a row and no header: number the columns from 1, and write"
         return f'{advice} under [data]: columns = {{ prompt = "1", reply = "2" }}'
     own = {n: v for n, v in row.items() if n and not _IS_ID.fullmatch(n)} or row
     numbers = [n for n, v in own.items() if _IS_NUMBER.fullmatch(str(v)) or isinstance(v, bool)]
-    flags = [f'"{_shown(n)}"' for n in numbers if flag_of(own[n]) is not None]
+    flags = [f'"{_shown(n)}"' for n in numbers if pairs.flag_of(own[n]) is not None]
     texts = [_shown(n) for n, v in own.items() if isinstance(v, str) and n not in numbers]
     texts += [_shown(n) for n in numbers if texts and isinstance(own[n], str)]
     if texts and len(flags) > 1:

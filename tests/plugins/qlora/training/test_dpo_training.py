@@ -15,7 +15,7 @@ import pytest
 from tiny_llama import make_project, prefer, preference, write
 from trainings import adapter, curves, kill, losses
 
-from tunegate.config.settings import parse_settings
+from tunegate.config.schema import parse_settings
 from tunegate.errors import ConfigError
 from tunegate.interfaces.trainer import Plan, TrainingFailed
 from tunegate_axolotl.commands import export, import_run
