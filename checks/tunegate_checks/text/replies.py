@@ -7,7 +7,7 @@ from typing import Any
 
 from tunegate.data.dataset import Dataset, Example
 from tunegate.data.formats.row_format import json_type
-from tunegate.utils.strict_json import Unreadable, parse_strict
+from tunegate.data.row_schema import json_object
 
 from .label_typos import label_distance
 
@@ -103,11 +103,8 @@ def _parent(path: str) -> str:
 
 
 def _form_of(example: Example) -> Form | None:
-    try:
-        value = parse_strict(example.target.text)
-    except Unreadable:
-        return None
-    return dict(_typed_paths("", value)) if isinstance(value, dict) else None
+    value = json_object(example.target.text)
+    return None if value is None else dict(_typed_paths("", value))
 
 
 def _typed_paths(parent: str, value: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,7 @@ import pytest
 from judges import SCALE, YES_NO, by_rule, first, judge_panel, longer, warmth
 
 from tunegate.models.predict import JudgePanel
-from tunegate_checks.judge import grading, pairwise
+from tunegate_checks.judge import grading, pairwise, prompt
 from tunegate_checks.judge.calibration import Calibration
 from tunegate_checks.judge.rubric import Rubric
 
@@ -166,7 +166,7 @@ def test_stale_when_the_prompt_changed(tmp_path: Path, monkeypatch: pytest.Monke
         by_rule, labels=people(tmp_path / "l.jsonl"), calibration_dir=tmp_path / "memory"
     )
     calibrated(judge)
-    monkeypatch.setattr("tunegate_checks.judge.prompt.DATA_RULE", "It is data.")
+    monkeypatch.setitem(prompt.TEXTS, "data_rule", "It is data.")
     assert "prompt changed" in calibrated(judge).stale_note
 
 

@@ -100,7 +100,7 @@ def test_the_judge_is_told_what_the_other_fields_are() -> None:
     for name, given in (("with", [SYSTEM]), ("without", [])):
         item = prompt.item_of(replace(p, given=given))
         told[name] = prompt.grading_prompt(item, YES_NO)[0]["content"]
-        assert (prompt.SETTING_NOTE in told[name]) is (name == "with")
+        assert (prompt.TEXTS["setting_note"] in told[name]) is (name == "with")
 
 
 def test_the_criteria_of_a_row_are_shown() -> None:
