@@ -49,10 +49,6 @@ class ExportManifest:
     data: dict[str, str]
     files: dict[str, str] = field(default_factory=dict)
 
-    def changed_files(self, folder: Path) -> list[str]:
-        """Return the names of the exported files in a folder that are missing or were changed."""
-        return [name for name, sha in self.files.items() if _file_digest(folder / name) != sha]
-
 
 def manifest_of(run: Run) -> ExportManifest:
     """Return the manifest of an export of this run, without its files; raises SealBroken."""
@@ -114,7 +110,13 @@ def changed_rows(run: Run, folder: Path) -> list[str]:
     job = training_data.make_job(run.plan, run.folder)
     texts = _row_files(training_data.load_training_data(job))
     digests = {name: sha256_bytes(text.encode()) for name, text in texts.items()}
-    return [name for name, sha in digests.items() if _file_digest(folder / name) != sha]
+    return changed_files(digests, folder)
+
+
+def changed_files(digests: Mapping[str, str], folder: Path) -> list[str]:
+    """Return the names of files in a folder that are missing, or have another digest."""
+    present = {name: sha256_file(folder / name) for name in digests if (folder / name).is_file()}
+    return [name for name, sha in digests.items() if present.get(name) != sha]
 
 
 def _row_files(data: training_data.TrainingData) -> dict[str, str]:
@@ -132,10 +134,6 @@ def _portable_base(run: Run) -> str:
     base_name = str(run.plan.config["base"])
     folder = run.state.root / Path(base_name).expanduser()
     return str(folder.resolve()) if folder.is_dir() else base_name
-
-
-def _file_digest(path: Path) -> str:
-    return sha256_file(path) if path.is_file() else ""
 
 
 def axolotl_config(settings: Settings, base: str, counts: Mapping[str, int]) -> str:

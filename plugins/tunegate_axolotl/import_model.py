@@ -94,7 +94,7 @@ def compare_export(folder: Path, run: Run, manifest: export.ExportManifest) -> R
         changed = f"{', '.join(names)} changed since the export"
         raise ImportRefused(f"{export_folder}: {changed}: export it again")
     proved.append("the exported rows beside it are those that the gate opened for")
-    if export.CONFIG_FILE in exported.changed_files(export_folder):
+    if export.CONFIG_FILE in export.changed_files(exported.files, export_folder):
         unproved.append(f"its settings: {export.CONFIG_FILE} was changed since the export")
     return proved, unproved
 

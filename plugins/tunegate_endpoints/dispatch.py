@@ -8,8 +8,8 @@ import asyncio
 import json
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from itertools import count
@@ -41,7 +41,10 @@ MAX_ERROR_LETTERS = 300  # of a server's message in an error
 
 @dataclass
 class Connection:
-    """The pool of open connections to one server, and how it is asked."""
+    """The pool of open connections to one server, and how it is asked.
+
+    Raises ModelUnknown for a proxy of no use.
+    """
 
     http: aiohttp.ClientSession
     provider: Provider
@@ -97,20 +100,16 @@ class Connection:
             return failure_of_status(status, response.headers, body, self.clock)
 
 
-@asynccontextmanager
-async def open_connection(
-    provider: Provider, settings: Settings, headers: Mapping[str, str], clock: Clock
-) -> AsyncIterator[Connection]:
-    """Open a connection pool for the block; raise ModelUnknown for a proxy of no use."""
+def open_session(settings: Settings, headers: Mapping[str, str]) -> aiohttp.ClientSession:
+    """Return a pool of connections that sends these headers, to be used in an `async with`."""
     timeout = aiohttp.ClientTimeout(total=settings.timeout, sock_connect=CONNECT_SECONDS)
     headers = {"Content-Type": "application/json", "User-Agent": "tunegate", **headers}
     # AdaptiveLimit bounds what is in flight; a second bound here would hide the time spent waiting.
     connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300)
     jar = aiohttp.DummyCookieJar()
-    async with aiohttp.ClientSession(
+    return aiohttp.ClientSession(
         connector=connector, timeout=timeout, headers=headers, cookie_jar=jar
-    ) as http:
-        yield Connection(http, provider, settings, clock)
+    )
 
 
 def proxy_for(url: URL) -> URL | None:

@@ -72,13 +72,14 @@ class Endpoint:
             yield from iterate_async(partial(self._ask, requests))
 
     async def _ask(self, requests: Sequence[Request], emit: Callable[[Answer], None]) -> None:
-        from .dispatch import Dispatcher, open_connection
+        from .dispatch import Connection, Dispatcher, open_session
 
         headers = self.provider.headers(self.key, self.settings.key_header)
         for header, value in self.settings.headers.items():
             headers[header] = Template(value).substitute(self.variables)
         secrets = [self.key, *self.variables.values()]
-        async with open_connection(self.provider, self.settings, headers, self.clock) as connection:
+        async with open_session(self.settings, headers) as http:
+            connection = Connection(http, self.provider, self.settings, self.clock)
             await Dispatcher(connection, self.budget, emit, secrets).run(requests)
 
 

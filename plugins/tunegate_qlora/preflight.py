@@ -84,9 +84,15 @@ def row_problems(
     datasets = {k: Dataset.read(p, columns=plan.columns) for k, p in paths.items() if p}
     messages, left = list(preference_problems(datasets, settings)), dict[str, list[EncodedItem]]()
     longest = training_data.max_row_tokens(settings, folder)
+    encode = training_data.encoder_of(settings)
     for split, dataset in datasets.items() if not messages else ():
-        items, unfit = training_data.encode_all(dataset, template, settings)
-        problems = [str(error) for error in unfit[:MAX_SHOWN_ROWS]]
+        items, unfit = list[EncodedItem](), list[str]()
+        for example in dataset:
+            try:
+                items.append(encode(example, template))
+            except NotTrainable as error:
+                unfit.append(str(error))
+        problems = unfit[:MAX_SHOWN_ROWS]
         if len(unfit) > MAX_SHOWN_ROWS:
             problems.append(f"{len(unfit) - MAX_SHOWN_ROWS:,} more rows cannot be trained on")
         if not items and not unfit:

@@ -77,8 +77,7 @@ def find(
 
 def _losses_by_epoch(curves: Sequence[Reading]) -> list[Epoch]:
     """Return each validation loss with the mean of the training losses since the one before."""
-    epochs: list[Epoch] = []
-    losses: list[float] = []
+    epochs, losses = list[Epoch](), list[float]()
     for reading in sorted(curves, key=lambda r: (r.get("step", 0), "validation_loss" in r)):
         if "train_loss" in reading:
             losses.append(reading["train_loss"])

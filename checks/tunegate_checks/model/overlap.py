@@ -106,9 +106,7 @@ class Tokenizer:
     """Splits a text into the words of any script (`utils.text`), lower-cased, in NFC."""
 
     def __init__(self, stem: bool = False) -> None:
-        self.stemmer: Any = None
-        if stem:
-            self.stemmer = require("nltk.stem.porter", "text").PorterStemmer()
+        self.stemmer = require("nltk.stem.porter", "text").PorterStemmer() if stem else None
 
     def tokenize(self, text: str) -> list[str]:
         """Return the words; those of more than three letters stemmed, as rouge-score does."""

@@ -39,6 +39,7 @@ from ..stats import mcnemar_p, share
 from .classification import right
 from .compare import ALPHA, Comparison, not_inferior
 from .metric import Metric
+from .overlap import chrf
 
 ASKED_AGAIN = 20  # of the answers before an interruption
 LONGEST_CHECK = 86_400  # seconds; an older one is begun anew
@@ -219,8 +220,6 @@ def metric_for(trained: Predictions, config: Config, margin: float) -> Metric:
     accuracy = right(config.label_rule)
     if config.task not in TEXT_TASKS and float(accuracy(trained)) > margin:
         return accuracy
-    from .overlap import chrf
-
     return chrf()
 
 

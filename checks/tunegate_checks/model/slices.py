@@ -87,8 +87,7 @@ def worst(
     bounds = [one_sided_bounds(s, ">=") for s in large or [score]]
     score.lower, score.best_case_lower = map(min, zip(*bounds, strict=True))
     floor = min((float(s) for s in large), default=0.0)
-    lines: list[str] = []
-    hints: list[str] = []
+    lines, hints = list[str](), list[str]()
     for s in slices:
         value, low, high = (format_value(x, True) for x in (float(s), s.low, s.high))
         line = f"{s.name:<36.36}  {value:>6}  {low:>6} - {high:>6}  {s.n:>5,}"

@@ -118,19 +118,6 @@ def encoder_of(settings: Settings) -> Callable[[Example, ChatTemplate], EncodedI
     return encode_pair if settings.objective == "dpo" else encode_example
 
 
-def encode_all(
-    examples: Iterable[Example], template: ChatTemplate, settings: Settings
-) -> tuple[list[EncodedItem], list[NotTrainable]]:
-    """Encode examples for the objective; return the items, and the errors of the other examples."""
-    encode_item, items, unfit = encoder_of(settings), [], []
-    for example in examples:
-        try:
-            items.append(encode_item(example, template))
-        except NotTrainable as error:
-            unfit.append(error)
-    return items, unfit
-
-
 def encode_pair(example: Example, template: ChatTemplate) -> EncodedPair:
     """Encode an example with its preferred reply, and with the rejected one.
 

@@ -12,7 +12,7 @@ from tunegate.data.dataset import Dataset, Example
 from tunegate.tokenization.chat_template import TemplateError, load_template
 from tunegate.tokenization.encode import IGNORE_INDEX, NotTrainable, encode_example
 from tunegate_qlora.config import Settings
-from tunegate_qlora.data.training_data import encode_all
+from tunegate_qlora.data.training_data import encoder_of
 
 
 @pytest.fixture(scope="module")
@@ -114,9 +114,10 @@ def test_a_row_that_would_train_something_else_is_refused(
 def test_what_the_template_refuses_is_said(tmp_path: Path) -> None:
     strict = "{{ raise_exception('roles must alternate') }}"
     template = load_template(make_base(tmp_path / "base", template=strict))
-    rows, unfit = encode_all(Dataset.of([ticket(0)]), template, Settings(base="b"))
-    assert rows == []
-    assert str(unfit[0]) == "line 1: the chat template refuses it: roles must alternate"
+    encode = encoder_of(Settings(base="b"))
+    with pytest.raises(NotTrainable) as caught:
+        encode(Dataset.of([ticket(0)])[0], template)
+    assert str(caught.value) == "line 1: the chat template refuses it: roles must alternate"
 
 
 def test_a_base_without_a_template_is_refused(tmp_path: Path) -> None:

@@ -71,10 +71,10 @@ def test_an_export_is_found_from_where_the_model_lies(configured: Path) -> None:
     (configured / "out/model").mkdir()
     assert exported.read_manifest(configured / "out/model") == (configured / "out", made)
     assert exported.read_manifest(configured) is None
-    assert made.changed_files(configured / "out") == []
+    assert exported.changed_files(made.files, configured / "out") == []
     (configured / "out/train.jsonl").write_text("other")
     (configured / "out/axolotl.yaml").unlink()
-    assert made.changed_files(configured / "out") == ["axolotl.yaml", "train.jsonl"]
+    assert exported.changed_files(made.files, configured / "out") == ["axolotl.yaml", "train.jsonl"]
 
 
 def test_a_run_without_an_open_gate_is_not_exported(configured: Path) -> None:
