@@ -1,7 +1,7 @@
 """Copy the suites and a commented configuration into a project.
 
-On a terminal it asks for task and data. With --update, bring copied suites to the installed
-version: files that nobody edited are replaced, new ones added, of edited ones the difference shown.
+On a terminal it asks for task and data. --update replaces suite files that nobody edited, adds new
+ones, and shows the difference of edited ones.
 
 $ tunegate init --task extraction --data data/
 $ tunegate init --example pt chamados
@@ -252,7 +252,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--data", type=Path, metavar="PATH", help="a file of rows, or a folder of train, val, test")
     whole = "a whole project with data: triage, code or pt"
     add("--example", choices=EXAMPLE_NAMES, metavar="NAME", help=whole)
-    add("--ci", choices=CI_FILES, help="write the jobs of both gates for a hosting service")
+    jobs = "write the jobs of both gates: github or gitlab"
+    add("--ci", choices=CI_FILES, metavar="SERVICE", help=jobs)
     add("--update", action="store_true", help="bring copied suites up to the installed version")
     clone = "let git join the registries of two branches"
     add("--git-merge-driver", action="store_true", help=clone)
