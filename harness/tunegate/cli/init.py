@@ -5,7 +5,6 @@ ones, and shows the difference of edited ones.
 
 $ tunegate init --task extraction --data data/
 $ tunegate init --example pt chamados
-$ tunegate init --ci github
 """
 
 import argparse
