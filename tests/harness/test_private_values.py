@@ -11,6 +11,7 @@ import base64
 import json
 import os
 import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -304,7 +305,17 @@ def test_no_private_value_is_shown(
         ["--html", "findings.html", "--accepted"],
     ):
         run("data", "findings", *form)
+    for command in ("init --quiet", "add --all", "commit --quiet --allow-empty -m first"):
+        who = ("-c", "user.name=a", "-c", "user.email=a@b.example")
+        subprocess.run(["git", *who, *command.split()], cwd=planted.root, check=True)
+    for path in planted.root.glob("t*.jsonl"):
+        path.write_text("".join(path.read_text("utf-8").splitlines(keepends=True)[::2]), "utf-8")
+    run("data", "diff", "HEAD")
+    run("data", "diff", "HEAD", "--comment")
+    subprocess.run(["git", "checkout", "--quiet", "--", "."], cwd=planted.root, check=True)
+    shutil.rmtree(planted.root / ".git")
     run("failures", "-o", "wrong.jsonl")
+    run("report", "latest", "--comment")
     run("report", "latest", "-o", "page.html")
     for form in ((), ("--json",)):
         served = run("run", "serve-check", "latest", "--model", "toy:base", *form, code=1)

@@ -2,10 +2,11 @@
 
 Its answers stand on a second page. `--against` adds another run on the same test set, or the
 baseline: scores side by side, paired differences, and the rows that one of them alone got right.
+--comment prints the same in short as Markdown, for a pull request, and writes no page.
 
 $ tunegate report latest
 $ tunegate report 3fa9c1 -o report.html
-$ tunegate report latest --against baseline
+$ tunegate report latest --against baseline --comment
 """
 
 import argparse
@@ -39,6 +40,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("-o", "--out", type=Path, metavar="FILE", help="default: report.html in its folder")
     add("--scorecard", default="", metavar="DIGEST", help="default: the newest")
     add("--against", metavar="RUN2", help="another run or model, or baseline")
+    add("--comment", action="store_true", help="print Markdown, and write no page")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -55,6 +57,9 @@ def run(args: argparse.Namespace) -> None:
             raise ConfigError(f"{path} {said}")
     if args.against:
         page.against = compared_with(files, args.against)
+    if args.comment:
+        print(render_html("comment.md", page=page).decode())
+        return
     print(f"{files.run}: {page.verdict.headline}")
     if files.predictions is not None:
         page.answers = quote(of_answers.name)

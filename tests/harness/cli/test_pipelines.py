@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,10 @@ def clone(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project
 
 def pipeline(clone: Project, service: str) -> Any:
     assert main(["init", str(clone.root), "--ci", service]) == 0
+    who = ["-c", "user.name=a", "-c", "user.email=a@b.example"]
+    subprocess.run(["git", "-C", str(clone.root), "add", "--all"], check=True)
+    merge = ["git", "-C", str(clone.root), *who, "commit", "--quiet", "--message", "merged"]
+    subprocess.run(merge, check=True)
     return yaml.safe_load((clone.root / CI_FILES[service]).read_text())
 
 
@@ -56,34 +60,49 @@ def bash(clone: Project, script: str, env: Mapping[str, str]) -> subprocess.Comp
     )  # fmt: skip
 
 
-def github_steps(job: Mapping[str, Any], event: Path, ref: str) -> Iterator[tuple[str, Any]]:
-    """Yield the commands of a job's steps, with their variables filled in from the event."""
-    inputs = json.loads(event.read_text()).get("inputs", {})
-    for step in job["steps"]:
-        on_branch = step.get("if", f"github.ref == '{ref}'")
-        if "run" in step and on_branch == f"github.ref == '{ref}'":
-            assert "${{" not in step["run"], "what an event brings is no part of a script"
-            env = {
-                name: re.sub(r"\$\{\{ inputs\.(\w+) \}\}", lambda m: inputs[m[1]], value)
-                for name, value in step.get("env", {}).items()
-            }
-            yield step["run"], env
+def is_run(step: Mapping[str, Any], ref: str, done: Mapping[str, int]) -> bool:
+    """Whether a step runs after others with these exit codes; it knows the conditions in use."""
+    conditions = step.get("if", "").split(" && ")
+    known = {"": True, "always()": True, "steps.model.outcome != 'skipped'": "model" in done}
+    known[f"github.ref == '{ref}'"] = True
+    failed = any(done.values()) and "always()" not in conditions
+    return not failed and all(known.get(condition, False) for condition in conditions)
 
 
 def run_github(clone: Project, jobs: Any, name: str, event: dict[str, Any], ref: str) -> list[Any]:
-    """Run the job that an event starts; the results of its steps, up to the first that failed."""
-    path = clone.write(".git/event.json", json.dumps(event))
+    """Run the job that an event starts; the results of its steps, up to the first that failed.
+
+    The steps that always run write the summary.
+    """
+    path, summary = (clone.write(f".git/{name}", "") for name in ("event.json", "summary.md"))
+    path.write_text(json.dumps(event))
     env = {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_PATH": str(path), "GITHUB_REF": ref}
-    done = []
-    for script, own in github_steps(jobs[name], path, ref):
-        done.append(bash(clone, script, env | {"GITHUB_ACTOR": "maria"} | own))
-        if done[-1].returncode:
-            break
-    return done
+    env |= {"GITHUB_STEP_SUMMARY": str(summary), "GITHUB_ACTOR": "maria"}
+    results, codes = [], dict[str, int]()
+    for number, step in enumerate(jobs[name]["steps"]):
+        if "run" not in step or not is_run(step, ref, codes):
+            continue
+        assert "${{" not in step["run"], "what an event brings is no part of a script"
+        own = {
+            key: re.sub(r"\$\{\{ inputs\.(\w+) \}\}", lambda m: event["inputs"][m[1]], value)
+            for key, value in step.get("env", {}).items()
+        }
+        result = bash(clone, step["run"], env | own)
+        codes[step.get("id", str(number))] = result.returncode
+        if "always()" in step.get("if", ""):
+            assert result.returncode == 0, result.stderr
+        else:
+            results.append(result)
+    return results
+
+
+def summary_of(clone: Project) -> str:
+    return (clone.root / ".git" / "summary.md").read_text()
 
 
 def remote_registry(clone: Project) -> list[Any]:
     """The lines of the registry that were pushed."""
+    subprocess.run(["git", "-C", str(clone.root), "fetch", "--quiet", "origin"], check=True)
     show = ["git", "-C", str(clone.root), "show", "origin/main:registry.jsonl"]
     text = subprocess.run(show, check=True, capture_output=True, text=True).stdout
     return [json.loads(line) for line in text.splitlines()]
@@ -95,6 +114,7 @@ def test_github(clone: Project) -> None:
     pull = {"pull_request": {"number": 7}}
     steps = run_github(clone, jobs, "data", pull, "refs/pull/7/merge")
     assert steps[-1].returncode == 0, steps[-1].stdout
+    assert "| train | 0 | 0 | 0 | 20 |" in summary_of(clone)
 
     asked = {"inputs": {"trainer": "toy", "why": 'first "model"; $(touch gone)'}}
     steps = run_github(clone, jobs, "train", asked, "refs/heads/idea")
@@ -103,6 +123,7 @@ def test_github(clone: Project) -> None:
 
     steps = run_github(clone, jobs, "train", asked, main_ref)
     assert steps[-1].returncode == 0, steps[-1].stdout + steps[-1].stderr
+    assert summary_of(clone).startswith("### ✅ Run <code>")
     (promoted,) = remote_registry(clone)
     assert (promoted["who"], promoted["alias"]) == ("maria", "production")
     assert not (clone.root / "gone").exists()
@@ -113,6 +134,7 @@ def test_github(clone: Project) -> None:
     clone.add("train.jsonl", (clone.root / "train.jsonl").read_text().replace("question", "bad"))
     steps = run_github(clone, jobs, "data", pull, "refs/pull/7/merge")
     assert steps[-1].returncode == 1
+    assert "20 findings in the session" in summary_of(clone)
     steps = run_github(clone, jobs, "train", asked, main_ref)
     assert [step.returncode for step in steps] == [0, 1]  # a closed gate trains nothing
 

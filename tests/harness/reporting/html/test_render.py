@@ -8,7 +8,7 @@ from base64 import b64encode
 from dataclasses import astuple
 from datetime import UTC, datetime
 from hashlib import sha256
-from html import unescape
+from html import escape, unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -332,6 +332,23 @@ def test_beside_another_run_the_rows_that_changed_are_listed(promoted: Project) 
     assert f"{len(gained)} gained" in text
     assert f"{len(lost)} lost" in text
     assert gained
+
+
+def test_a_comment_has_the_verdict_first_and_no_markup_of_an_answer(
+    promoted: Project, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    monkeypatch.chdir(promoted.root)
+    assert main(["report", "--against", "baseline", "--comment"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"### ✅ Run <code>{promoted.run.name}</code>: Promoted")
+    assert "<td><code>accuracy</code></td><td>100.0%</td>" in text
+    assert re.search(r"<summary>\d+ gained against baseline</summary>", text)
+    assert not list(promoted.run.glob("report*.html"))
+    _, page = make_report(promoted.root, "latest", "", datetime.now(UTC))
+    page.misses = SimpleNamespace(rows=((1, HOSTILE, HOSTILE),), total="1 wrong", more="")
+    made = render_html("comment.md", page=page).decode()
+    assert HOSTILE not in made
+    assert escape("<b>") in made or "&lt;" in made
 
 
 def test_beside_what_was_never_asked_there_is_one_line(

@@ -1,0 +1,124 @@
+"""`tunegate data diff`: what became of the rows since a revision in git."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunegate import Dataset
+from tunegate.cli.diff import MAX_ROWS, compare
+from tunegate.cli.main import main
+
+if TYPE_CHECKING:
+    from conftest import Project
+
+Out = pytest.CaptureFixture[str]
+
+
+def git(root: Path, *command: str) -> None:
+    who = ("-c", "user.name=a", "-c", "user.email=a@b.example")
+    subprocess.run(["git", "-C", str(root), *who, *command], check=True, capture_output=True)
+
+
+@pytest.fixture
+def committed(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+    git(project.root, "init", "--quiet", "--initial-branch", "main")
+    git(project.root, "add", "--all")
+    git(project.root, "commit", "--quiet", "--message", "first")
+    monkeypatch.chdir(project.root)
+    return project
+
+
+def diff(capsys: Out, *options: str, code: int = 0) -> str:
+    assert main(["data", "diff", *options]) == code
+    out, err = capsys.readouterr()
+    return out if code == 0 else err
+
+
+def test_rows_are_added_removed_and_changed(
+    committed: Project, example_row: Any, capsys: Out
+) -> None:
+    path = committed.root / "train.jsonl"
+    rows = path.read_text().splitlines(keepends=True)
+    rows[2:4] = []
+    rows[5] = rows[5].replace('"content": "b"', '"content": "c"')
+    path.write_text("".join(reversed(rows)) + example_row("call 415-555-2671", "a"))
+    assert diff(capsys, "main").splitlines() == [
+        "train      1 added, 2 removed, 1 changed, 17 as in main",
+        "  added    line 19    call ***-***-**71 a",
+        "  removed  line 3     question 2 a",
+        "  removed  line 4     question 3 b",
+        "  changed  line 13    b -> c",
+        "validation 0 added, 0 removed, 0 changed, 6 as in main",
+        "test       0 added, 0 removed, 0 changed, 6 as in main",
+    ]
+
+
+def test_a_comment_has_numbers_and_findings_and_no_markup_of_a_row(
+    committed: Project, example_row: Any, capsys: Out
+) -> None:
+    assert "0 findings: the data suite was not run" in diff(capsys, "HEAD", "--comment")
+    committed.add("train.jsonl", example_row("bad | @someone <img src=x> `ls`", "a"))
+    assert committed.pytest("suites/data").code == 1
+    text = diff(capsys, "HEAD", "--comment")
+    assert "| train | 1 | 0 | 0 | 20 |" in text
+    assert "1 finding in the session of " in text
+    assert "<code>bad | @someone &lt;img src=x&gt; `ls` a</code>" in text
+    assert "<img" not in text
+
+
+def test_many_rows_are_counted(committed: Project, example_row: Any, capsys: Out) -> None:
+    committed.write("test.jsonl", "".join(example_row(f"new {n}", "a") for n in range(99)))
+    out = diff(capsys, "HEAD").splitlines()
+    assert out[2] == "test       99 added, 6 removed, 0 changed, 0 as in HEAD"
+    assert "  added               and 79 more rows" in out
+    assert sum(line.startswith("  added    line") for line in out) == MAX_ROWS
+
+
+def test_a_new_file_is_all_new(committed: Project, capsys: Out) -> None:
+    git(committed.root, "rm", "--quiet", "--cached", "test.jsonl")
+    git(committed.root, "commit", "--quiet", "--message", "without")
+    assert "test       6 added, 0 removed, 0 changed, 0 as in HEAD" in diff(capsys, "HEAD")
+
+
+def test_one_line_where_it_cannot_compare(committed: Project, capsys: Out) -> None:
+    assert "git knows no revision 'nope'" in diff(capsys, "nope", code=2)
+    assert "git knows no revision '--all'" in diff(capsys, "--", "--all", code=2)
+    kept = (committed.root / "test.jsonl").read_text()
+    committed.write("test.jsonl", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    git(committed.root, "commit", "--quiet", "--all", "--message", "pointer")
+    committed.write("test.jsonl", kept)
+    assert "test.jsonl is kept by git-lfs" in diff(capsys, "HEAD", code=2)
+
+
+ROWS = st.lists(st.tuples(st.sampled_from("pqr"), st.sampled_from("ab")), max_size=8)
+
+
+@given(ROWS, ROWS)
+def test_each_row_is_told_once(before: list[tuple[str, str]], now: list[tuple[str, str]]) -> None:
+    old, new = (
+        list(
+            Dataset.of(
+                [
+                    {"messages": [
+                        {"role": "user", "content": p}, {"role": "assistant", "content": r}
+                    ]}
+                    for p, r in rows
+                ]
+            )
+        )
+        for rows in (before, now)
+    )  # fmt: skip
+    d = compare("train", old, new)
+    assert d.same + len(d.added) + len(d.changed) == len(now)
+    assert d.same + len(d.removed) + len(d.changed) == len(before)
+    assert all(was.prompt == e.prompt and was.reply != e.reply for was, e in d.changed)
+    asked = {e.prompt for e in d.added} & {e.prompt for e in d.removed}
+    assert not asked  # one that asks the same is a change
+    if sorted(before) == sorted(now):
+        assert d.same == len(now)
