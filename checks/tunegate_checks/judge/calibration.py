@@ -24,6 +24,7 @@ from tunegate.utils.atomic import atomic_write
 from tunegate.utils.hashing import sha256_bytes, sha256_json
 from tunegate.utils.strict_json import parse_strict
 
+from .ballots import JUDGE_ERROR
 from .prompt import Item, item_with_setting, prompt_version
 from .rubric import Marks, Rubric
 
@@ -156,8 +157,15 @@ class JudgedScore(Score):
     calibration: Calibration
 
     @classmethod
-    def of(cls, score: Score, calibration: Calibration) -> Self:
-        """Return a score with its calibration, which its name and signature name too."""
+    def of(cls, score: Score, calibration: Calibration, errors: Sequence[str] = ()) -> Self:
+        """Return a score with its calibration, which its name and signature name too.
+
+        It is NaN where every row has one of the `errors`, and some are the judge's.
+        """
+        first = next((error for error in errors if error.startswith(JUDGE_ERROR)), "")
+        if first and all(errors):
+            hint = f"no verdict on any of {len(errors):,} replies, the first: {first}"
+            score = Score(math.nan, name=score.name, n=score.n, hints=(hint,))
         judged_score = cls(score)
         judged_score.__dict__.update(score.__dict__, calibration=calibration)
         measured_text = calibration.measured

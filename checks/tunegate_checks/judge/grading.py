@@ -10,7 +10,7 @@ from tunegate.results.score import Score, format_value
 from tunegate.utils.text import one_line
 
 from ..stats import Units, estimate_mean, kappa, share
-from .ballots import JUDGE_ERROR, agreement, collect_votes, majority_marks, parse_marks
+from .ballots import agreement, collect_votes, majority_marks, parse_marks
 from .calibration import Calibration, HumanLabels, JudgedScore, calibrate
 from .prompt import Item, grading_prompt, item_of, prompt_version
 from .rubric import Marks, Rubric, load_rubric
@@ -43,7 +43,7 @@ def score(predictions: Predictions, judge: JudgePanel, rubric: Rubric | None = N
         misses=_not_passed(predictions, grades, rubric), detail=_detail_text(grades, rubric),
         signature=judge_signature(rubric, judge, [g.passed_votes for g in grades]),
     )  # fmt: skip
-    return JudgedScore.of(unless_unanswered(base_score, [g.error for g in grades]), calibration)
+    return JudgedScore.of(base_score, calibration, [g.error for g in grades])
 
 
 def mean(predictions: Predictions, judge: JudgePanel, rubric: Rubric | None = None) -> JudgedScore:
@@ -64,16 +64,7 @@ def mean(predictions: Predictions, judge: JudgePanel, rubric: Rubric | None = No
         name=f"judge mean ({rubric.name})", errors=sum(g.marks is None for g in grades),
         detail=_detail_text(grades, rubric),
     )  # fmt: skip
-    return JudgedScore.of(unless_unanswered(base_score, [g.error for g in grades]), calibration)
-
-
-def unless_unanswered(score: Score, errors: Sequence[str]) -> Score:
-    """Return the score; NaN where every row has an error, and some are the judge's."""
-    first = next((error for error in errors if error.startswith(JUDGE_ERROR)), "")
-    if not first or not all(errors):
-        return score
-    hint = f"no verdict on any of {len(errors):,} replies, the first: {first}"
-    return Score(math.nan, name=score.name, n=score.n, hints=(hint,))
+    return JudgedScore.of(base_score, calibration, [g.error for g in grades])
 
 
 def grade(items: Sequence[Item], rubric: Rubric, judge: JudgePanel) -> list[Grade]:

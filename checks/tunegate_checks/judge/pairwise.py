@@ -12,7 +12,7 @@ from tunegate.utils.text import one_line
 from ..stats import Units, estimate_mean, kappa
 from .ballots import BETTER_VALUES, Vote, collect_votes, parse_better, plurality_side
 from .calibration import Calibration, HumanLabels, JudgedScore, calibrate, with_swap_consistency
-from .grading import judge_signature, unless_unanswered
+from .grading import judge_signature
 from .prompt import Item, comparison_prompt, item_of
 from .rubric import Rubric, load_rubric
 
@@ -70,8 +70,8 @@ def win_rate(
         name=f"win rate ({rubric.name})", errors=counts[None],
         misses=Findings("losses", lost, split="test", n=n), detail=wins_text,
     )  # fmt: skip
-    score = unless_unanswered(score, [c.error for c in comparisons])
-    return JudgedScore.of(score, with_swap_consistency(calibration, swap_consistency, judge))
+    calibration = with_swap_consistency(calibration, swap_consistency, judge)
+    return JudgedScore.of(score, calibration, [c.error for c in comparisons])
 
 
 def swap_consistency_score(comparisons: Sequence[Comparison]) -> Score:
