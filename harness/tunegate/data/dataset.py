@@ -375,7 +375,12 @@ def _unread_fields(
         evidence = f"{lacking:,} of {len(dataset):,} rows have no {named} (data.{key})"
         yield Finding.dataset_hint("meaning", evidence)
         return
-    own_fields = sorted({name for e in dataset for name in e.fields if name != "messages"})
     what = "time in" if key == "time_by" else "field"
-    valid = ", ".join(own_fields) or "none"
-    yield Finding.of_dataset("meaning", f"data.{key}: no row has a {what} {named}; valid: {valid}")
+    lacks = f"data.{key}: no row has a {what} {named}"
+    yield Finding.of_dataset("meaning", f"{lacks}; {valid_fields(dataset)}")
+
+
+def valid_fields(dataset: Dataset, *others: str) -> str:
+    """Return the names of fields that a setting may name: the rows' own, behind `others`."""
+    names = [*others, *sorted({key for e in dataset for key in e.fields if key != "messages"})]
+    return f"valid: {', '.join(names) or 'none'}"

@@ -16,7 +16,7 @@ from ..utils.atomic import atomic_write
 from ..utils.strict_json import Unreadable, to_json_line
 from ..utils.text import counted, without_edge_punctuation
 from . import SPLITS, comparison
-from .dataset import PLAIN_READING, Dataset, Example, Reading
+from .dataset import PLAIN_READING, Dataset, Example, Reading, valid_fields
 from .json_lines import is_table, select_split, split_rows
 from .tables import check_data, read_saved
 
@@ -143,7 +143,7 @@ def _read_complete(
         raise SplitError(f"{path} has {counted(len(dataset), 'row')}; at least 3 are needed")
     if reading.group_by and not any(e.group for e in dataset):
         names = " or ".join(map(repr, reading.group_by))
-        raise SplitError(f"no row has a field {names} (data.group_by); {_own_fields(dataset)}")
+        raise SplitError(f"no row has a field {names} (data.group_by); {valid_fields(dataset)}")
     if is_table(path, bool(columns)):
         try:
             return [to_json_line(example.fields) for example in dataset], dataset
@@ -154,17 +154,12 @@ def _read_complete(
     return [b" ".join(piece.strip().splitlines()) for piece in pieces], dataset
 
 
-def _own_fields(dataset: Dataset, *others: str) -> str:
-    names = [*others, *sorted({key for e in dataset for key in e.fields if key != "messages"})]
-    return f"valid: {', '.join(names) or 'none'}"
-
-
 def _times_of(dataset: Dataset) -> list[float]:
     """Return the time of each row; raise SplitError where one has none."""
     name = dataset.reading.time_by
     if not name:
         needed = "say which field has the time of a row: --by-time FIELD, or time_by under [data]"
-        raise SplitError(f"{needed}; {_own_fields(dataset)}")
+        raise SplitError(f"{needed}; {valid_fields(dataset)}")
     if untimed := [example.line for example in dataset if example.time is None]:
         needed = "a number or a date such as 2026-01-31T09:30 is needed"
         raise SplitError(f"line {untimed[0]} has no time in {name!r}; {needed}")
@@ -178,7 +173,7 @@ def strata_of(dataset: Dataset, by: str | None) -> list[str]:
     if by == "label":
         return [e.label for e in dataset]
     if not any(by in e.fields for e in dataset):
-        valid = _own_fields(dataset, "label")
+        valid = valid_fields(dataset, "label")
         raise SplitError(f"no row has a field {by!r} to split by; {valid}")
     values = [str(e.fields.get(by, "")) for e in dataset]
     if len(different := {*values}) * MIN_ROWS_PER_VALUE > len(values):

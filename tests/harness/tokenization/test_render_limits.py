@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tiny_llama import make_base
 
-from tunegate.tokenization import render_limits
+from tunegate.tokenization import chat_template, render_limits
 from tunegate.tokenization.chat_template import TemplateError, load_template
 from tunegate.tokenization.render_limits import uses_powers
 
@@ -35,7 +35,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait as long as a test can."""
     monkeypatch.setattr(render_limits, "MAX_SECONDS", 0.3)
     monkeypatch.setattr(render_limits, "POLL_SECONDS", 0.05)
-    monkeypatch.setattr(render_limits, "_watchdog", render_limits.Watchdog())
+    monkeypatch.setattr(chat_template, "watchdog", render_limits.Watchdog())
 
 
 def refused(template: Any, text: str, monkeypatch: pytest.MonkeyPatch) -> str:
