@@ -11,11 +11,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tunegate import exit_codes
+from tunegate import ConfigError, exit_codes
 from tunegate.config.project import current_project
 from tunegate.config.schema import load
 from tunegate.config.settings import parse_settings
-from tunegate.errors import ConfigError
 from tunegate.interfaces.trainer import Plan
 from tunegate.tokenization.chat_template import load_template, template_options
 
