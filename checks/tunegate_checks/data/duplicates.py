@@ -9,12 +9,12 @@ rejected reply must be equal too: one reply preferred to two others is two prefe
 from collections.abc import Callable, Hashable, Iterator
 from functools import lru_cache
 
+from tunegate import Dataset, Example, Finding, check
 from tunegate.checking.decorator import check, rows_fingerprint
 from tunegate.data import comparison
 from tunegate.data.canonical import content_text, identical, target_of
 from tunegate.data.comparison import folded_text, group_indices, is_label, system_is_asked
-from tunegate.data.dataset import Dataset, Example, rejected_reply
-from tunegate.results.finding import Finding
+from tunegate.data.dataset import rejected_reply
 from tunegate.similarity import deduplicate, ratio
 from tunegate.similarity.long_texts import screening_note
 from tunegate.utils.text import count_words

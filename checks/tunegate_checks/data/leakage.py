@@ -3,10 +3,9 @@
 import math
 from collections.abc import Iterator, Sequence
 
+from tunegate import Dataset, Finding, check
 from tunegate.checking.decorator import check, row_fingerprint
 from tunegate.data import comparison
-from tunegate.data.dataset import Dataset
-from tunegate.results.finding import Finding
 from tunegate.similarity import nearest, ngrams
 from tunegate.similarity.long_texts import ratio, screening_note
 from tunegate.utils.text import without_edge_punctuation

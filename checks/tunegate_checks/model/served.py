@@ -18,12 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tunegate import exit_codes
+from tunegate import ConfigError, Dataset, Prediction, Predictions, Score, exit_codes
 from tunegate.config.data_files import find_data_files
 from tunegate.config.project import current_project
 from tunegate.config.schema import Config, load
-from tunegate.data.dataset import Dataset
-from tunegate.errors import ConfigError
 from tunegate.interfaces.model import Model, ModelUnknown, budget_from_options, hold_to_budget
 from tunegate.models.predict import cached_predictions, predict
 from tunegate.models.spec import open_model, resolve_candidate

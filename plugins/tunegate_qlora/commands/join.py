@@ -12,8 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from tunegate import exit_codes
-from tunegate.errors import ConfigError
+from tunegate import ConfigError, exit_codes
 from tunegate.interfaces.trainer import Plan, TrainingFailed
 
 from ..data.training_data import make_job

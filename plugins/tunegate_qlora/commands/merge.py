@@ -10,8 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from tunegate import exit_codes
-from tunegate.errors import ConfigError
+from tunegate import ConfigError, exit_codes
 from tunegate.interfaces.trainer import TrainingFailed
 from tunegate.storage.state_dir import Run
 from tunegate.utils.atomic import atomic_folder, atomic_write

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tunegate import exit_codes
+from tunegate import ConfigError, exit_codes
 from tunegate.config.project import current_project
 from tunegate.config.schema import load, parse_settings
 from tunegate.errors import ConfigError

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tunegate import ConfigError, Example
 from tunegate.config.data_files import read_file
 from tunegate.config.project import find_root
 from tunegate.config.schema import Config, load, parse_settings

@@ -103,16 +103,16 @@ def test_errors_allowed_agree_with_clopper_and_pearson(n: int, limit: float) -> 
 
 
 def test_how_often_a_worse_model_slips_through() -> None:
-    assert size.wrong_pass_rate(100, 0.95, 0.92) == pytest.approx(0.18, abs=0.001)
-    assert size.wrong_pass_rate(100, 0.95, 0.92) == pytest.approx(
+    assert size.pass_rate(100, 0.95, 0.92) == pytest.approx(0.18, abs=0.001)
+    assert size.pass_rate(100, 0.95, 0.92) == pytest.approx(
         binomtest(95, 100, 0.92, alternative="greater").pvalue
     )
 
 
 def test_examples_for_a_stricter_claim() -> None:
     n = size.examples_needed(0.95, 0.92)
-    assert size.wrong_pass_rate(n, 0.95, 0.92) <= 0.05
-    assert size.wrong_pass_rate(n // 2, 0.95, 0.92) > 0.05
+    assert size.pass_rate(n, 0.95, 0.92) <= 0.05
+    assert size.pass_rate(n // 2, 0.95, 0.92) > 0.05
 
 
 @pytest.mark.parametrize(("accuracy", "examples"), [(0.01, 1), (0.2, 2), (0.3, 3), (0.45, 4)])
