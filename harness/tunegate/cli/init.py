@@ -189,12 +189,6 @@ def update_suites(root: Path) -> list[str]:
     return [*lines, *diffs]
 
 
-def has_merge_driver(folder: Path) -> bool:
-    """Return whether `.gitattributes` of a project names the merge driver."""
-    path = folder / ".gitattributes"
-    return path.is_file() and GIT_ATTRIBUTE in path.read_text("utf-8").splitlines()
-
-
 def set_merge_driver(folder: Path) -> list[str]:
     """Name the merge driver in `.gitattributes`, and set it in this clone; raises ConfigError."""
     path, lines = folder / ".gitattributes", []
@@ -212,7 +206,8 @@ def set_merge_driver(folder: Path) -> list[str]:
 def merge_driver_offer(folder: Path) -> list[str]:
     """Return the commands that set the merge driver; none outside of git, or where it is named."""
     in_git = any((above / ".git").exists() for above in (folder, *folder.parents))
-    if not in_git or has_merge_driver(folder):
+    path = folder / ".gitattributes"
+    if not in_git or (path.is_file() and GIT_ATTRIBUTE in path.read_text("utf-8").splitlines()):
         return []
     return [
         "",
