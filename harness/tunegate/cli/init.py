@@ -136,8 +136,8 @@ def next_step(folder: Path) -> str:
     if named and not lacking:
         return "next   pytest suites/data"
     said = f" ({', '.join(lacking)}: not there)" if lacking else ""
-    paths = f"write the paths of your data into tunegate.toml{said}"
-    return f"next   tunegate split FILE -o data, or {paths}; then: pytest suites/data"
+    paths = f"or write the paths of your data into tunegate.toml{said}"
+    return f"next   tunegate split FILE -o data; then: pytest suites/data\n       {paths}"
 
 
 def _file_line(folder: Path, path: Path, existed: bool) -> str:

@@ -22,7 +22,8 @@ def parse_settings(model: type[T], values: Mapping[str, Any]) -> T:
     messages, valid = [], sorted(model.model_fields)
     for key, errors in errors_by_key.items():
         if errors[0]["type"] == "missing":
-            messages.append(f"`{key}` is missing")
+            said = " ".join((model.model_fields[key].description or "").split()).rstrip(".")
+            messages.append(f"`{key}` is missing" + f": {said[:1].lower()}{said[1:]}" * bool(said))
         elif errors[0]["type"] == "extra_forbidden":
             hint = did_you_mean(key, valid)
             messages.append(f"unknown setting `{key}`{hint}; valid: {', '.join(valid)}")
