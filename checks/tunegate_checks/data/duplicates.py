@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Iterator
 from functools import lru_cache
 
 from tunegate import Dataset, Example, Finding, check
-from tunegate.checking.decorator import check, rows_fingerprint
+from tunegate.checking.decorator import rows_fingerprint
 from tunegate.data import comparison
 from tunegate.data.canonical import content_text, identical, target_of
 from tunegate.data.comparison import folded_text, group_indices, is_label, system_is_asked

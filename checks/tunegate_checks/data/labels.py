@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from tunegate import Dataset, Example, Finding, check
-from tunegate.checking.decorator import check, rows_fingerprint
+from tunegate.checking.decorator import rows_fingerprint
 from tunegate.data import comparison
 from tunegate.similarity import connected_groups, pairs
 from tunegate.utils.text import word_pattern

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from tunegate import Dataset, Finding, check
-from tunegate.checking.decorator import check, row_fingerprint
+from tunegate.checking.decorator import row_fingerprint
 from tunegate.data import comparison
 from tunegate.similarity import nearest, ngrams
 from tunegate.similarity.long_texts import ratio, screening_note

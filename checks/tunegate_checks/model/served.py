@@ -25,8 +25,7 @@ from tunegate.config.schema import Config, load
 from tunegate.interfaces.model import Model, ModelUnknown, budget_from_options, hold_to_budget
 from tunegate.models.predict import cached_predictions, predict
 from tunegate.models.spec import open_model, resolve_candidate
-from tunegate.results.prediction import Prediction, Predictions
-from tunegate.results.score import Score, format_value
+from tunegate.results.score import format_value
 from tunegate.storage.state_dir import StateDir, find_finished
 from tunegate.utils import progress
 from tunegate.utils.masking import blank, hide_values, mask

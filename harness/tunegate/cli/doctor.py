@@ -135,8 +135,9 @@ def settings(
     """Yield each setting of a table, beside its default where it is another."""
     for key, value in table.items():
         default = defaults.get(key)
-        if isinstance(value, Mapping):
-            yield from settings(value, default or {}, f"{prefix}{key}.")
+        if isinstance(value, Mapping):  # the default of `label` is a text
+            of_table = default if isinstance(default, Mapping) else {}
+            yield from settings(value, of_table, f"{prefix}{key}.")
         else:
             other = "" if default is None or default == value else f", not {default}"
             # The name of a section, such as [tokens], says nothing.

@@ -139,8 +139,8 @@ def next_step(folder: Path) -> str:
     if named and not lacking:
         return "next   pytest suites/data"
     said = f" ({', '.join(lacking)}: not there)" if lacking else ""
-    paths = f"write the paths of your data into tunegate.toml{said}"
-    return f"next   tunegate split FILE -o data, or {paths}; then: pytest suites/data"
+    paths = f"or write the paths of your data into tunegate.toml{said}"
+    return f"next   tunegate split FILE -o data; then: pytest suites/data\n       {paths}"
 
 
 def _file_line(folder: Path, path: Path, existed: bool) -> str:
@@ -192,17 +192,6 @@ def update_suites(root: Path) -> list[str]:
     return [*lines, *diffs]
 
 
-def write_pipeline(folder: Path, service: str) -> list[str]:
-    """Write the pipeline of a hosting service, if absent; return the lines to print."""
-    path, template = folder / CI_FILES[service], CI_TEMPLATES / f"{service}.yml"
-    if existed := path.exists():
-        hint = f"next   take over the jobs that you want from {template}"
-    else:
-        atomic_write(path, template.read_bytes())
-        hint = "next   write tunegate and its extras into requirements.txt, pinned; read the file"
-    return [_file_line(folder, path, existed), "", hint]
-
-
 def set_merge_driver(folder: Path) -> list[str]:
     """Name the merge driver in `.gitattributes`, and set it in this clone; raises ConfigError."""
     path, lines = folder / ".gitattributes", []
@@ -221,8 +210,7 @@ def merge_driver_offer(folder: Path) -> list[str]:
     """Return the commands that set the merge driver; none outside of git, or where it is named."""
     in_git = any((above / ".git").exists() for above in (folder, *folder.parents))
     path = folder / ".gitattributes"
-    is_named = path.is_file() and GIT_ATTRIBUTE in path.read_text("utf-8").splitlines()
-    if not in_git or is_named:
+    if not in_git or (path.is_file() and GIT_ATTRIBUTE in path.read_text("utf-8").splitlines()):
         return []
     return [
         "",

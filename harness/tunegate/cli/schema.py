@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
     if not rows:
         raise ConfigError("no rows to describe: set data.train")
     atomic_write(root / file, schema_text(rows, model).encode())
-    print(f'wrote  {file}, of {counted(len(rows), "row")}; under [data]: schema = "{spec}"')
+    print(f'wrote  {file}, of {counted(len(rows), "row")}\nnext   under [data]: schema = "{spec}"')
 
 
 def schema_text(rows: Sequence[Mapping[str, Any]], model: str) -> str:

@@ -117,7 +117,9 @@ _NAMED = re.compile(r"“[^”]*”|'[^']*'|\d[\d,.]*")
 
 def _wrap(text: str, width: int, max_lines: int | None = None) -> list[str]:
     line, width = " ".join(text.split()), max(width, MIN_EVIDENCE_WIDTH)
-    return textwrap.wrap(line, width, max_lines=max_lines, placeholder=" ...") or [""]
+    line = re.sub(r"(?<=\d) (?=%)", "\xa0", line)  # a number and its unit stay on one line
+    lines = textwrap.wrap(line, width, max_lines=max_lines, placeholder=" ...") or [""]
+    return [line.replace("\xa0", " ") for line in lines]
 
 
 def _bullet(text: str) -> list[str]:
@@ -252,9 +254,9 @@ def explain_failure(score: Score, sign: str, limit: float) -> list[str] | None:
     if score.low <= limit <= score.high and score.mode == "point":
         lines.append(f"the limit lies inside the interval: n = {score.n:,} cannot tell them apart")
     if score.signature:
-        lines += _wrap(f"signature {score.signature}", WIDTH - 4, max_lines=2)
+        lines += _wrap(f"signature {score.signature}", WIDTH - 14, max_lines=2)
     if score.hints:  # such as that the base model needs no fine-tuning
-        lines += _wrap(f"hint: {score.hints[0]}", WIDTH - 4, max_lines=2)
+        lines += _wrap(f"hint: {score.hints[0]}", WIDTH - 14, max_lines=2)
     return lines
 
 
@@ -308,7 +310,8 @@ def scores_table(outcomes: Iterable[Mapping[str, Any]]) -> list[str]:
         limit, bound = outcome["limit"], outcome.get("lower")
         if limit is None or bound is None or outcome.get("mode") == "lower":
             continue
-        if not _COMPARISONS[outcome["sign"]](bound, limit):
+        holds = _COMPARISONS[outcome["sign"]]
+        if holds(outcome["value"], limit) and not holds(bound, limit):
             shown = f"{outcome['sign']} {format_value(bound, outcome['hits'] is not None)}"
             note = f"{name}: n = {n} does not show {limit_text}, but {shown} (95 % sure)"
             notes |= dict.fromkeys(_wrap(note, WIDTH - 2))

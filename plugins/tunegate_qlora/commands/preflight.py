@@ -14,7 +14,6 @@ from pathlib import Path
 from tunegate import ConfigError, exit_codes
 from tunegate.config.project import current_project
 from tunegate.config.schema import load, parse_settings
-from tunegate.errors import ConfigError
 from tunegate.interfaces.trainer import Plan
 from tunegate.tokenization.chat_template import load_template, template_options
 from tunegate.utils.text import counted

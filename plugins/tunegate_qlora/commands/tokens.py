@@ -14,8 +14,6 @@ from tunegate import ConfigError, Example
 from tunegate.config.data_files import read_file
 from tunegate.config.project import find_root
 from tunegate.config.schema import Config, load, parse_settings
-from tunegate.data.dataset import Example
-from tunegate.errors import ConfigError
 from tunegate.tokenization.chat_template import ChatTemplate, load_template, template_options
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow, NotTrainable
 from tunegate.utils.masking import blank

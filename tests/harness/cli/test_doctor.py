@@ -52,6 +52,13 @@ def test_a_sound_project(project: Path, capsys: Out, monkeypatch: pytest.MonkeyP
     assert str(project) not in printed
 
 
+def test_a_table_whose_default_is_a_text_is_shown(project: Path, capsys: Out) -> None:
+    with (project / "tunegate.toml").open("a") as file:
+        file.write('[label]\nkind = "json"\nfields = ["team"]\n')
+    main(["doctor"])
+    assert 'label.kind = "json" (tunegate.toml)' in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("config", "problem"),
     [

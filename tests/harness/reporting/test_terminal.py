@@ -173,8 +173,8 @@ def test_titles(split: str, path: str, said: str, monkeypatch: pytest.MonkeyPatc
         (GAIN, ">", 0, """
             improvement -0.0200 > 0
             n = 480, 95 % interval -0.0500 to -0.0100
-            hint: the base model alone is right 96.0% of the time, and the limit is
-            95.0%: no fine-tuning
+            hint: the base model alone is right 96.0% of the time, and the
+            limit is 95.0%: no fine-tuning
         """),
         (proportion("accuracy", 97, 100).by("lower"), ">=", 0.95, """
             accuracy lower bound 92.4% >= 95%
@@ -288,16 +288,27 @@ def test_the_same_hint_on_several_splits_is_said_once() -> None:
 
 def test_what_n_cannot_show_stands_below_the_scores() -> None:
     with collect_outcomes() as ledger:
+        assert not proportion("recall", 30, 60) >= 0.95  # that it failed says enough
         assert proportion("accuracy", 58, 60) >= 0.95
         assert proportion("accuracy", 500, 500) >= 0.95
         assert proportion("accuracy", 60, 60).by("lower") >= 0.95
         assert Score(0.01, name="improvement", n=60, lower=-0.02) > 0
         assert proportion("near rate", 1, 60) <= 0.05
     parts = dict(session_summary({"test": [judgement.to_dict() for judgement in ledger]}))
-    assert parts["scores"][6:] == [
+    assert parts["scores"][7:] == [
         "accuracy: n = 60 does not show >= 95%, but >= 89.9% (95 % sure)",
         "improvement: n = 60 does not show > 0, but > -0.0200 (95 % sure)",
     ]
+
+
+def test_a_number_and_its_per_cent_stay_on_one_line() -> None:
+    hints = [f"{'x' * n} (95 %, one-sided), 5 %" for n in range(60, 75)]
+    lines = dict(session_summary({"a": [{"name": "c", "split": "", "hints": hints}]}, True))[
+        "hints"
+    ]
+    assert not any(line.strip().startswith("%") for line in lines)
+    assert max(map(len, lines)) <= 80
+    assert all(hint in " ".join(" ".join(lines).split()) for hint in hints)
 
 
 def test_nothing_to_say_prints_nothing() -> None:
