@@ -4,15 +4,12 @@ import math
 from collections import defaultdict
 from itertools import combinations
 from pathlib import Path
-from statistics import fmean
 from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from tunegate import ConfigError, Findings, Predictions
+from tunegate import ConfigError, Findings, Prediction, Predictions, Score
 from tunegate.data.canonical import content_text
-from tunegate.results.prediction import Prediction
-from tunegate.results.score import Score
 from tunegate.utils.atomic import atomic_write
 from tunegate.utils.hashing import sha256_json
 
@@ -38,11 +35,10 @@ class RatedPair(NamedTuple):
     def of(cls, mine: Prediction, other: Prediction) -> "RatedPair":
         """Return the answers with the line of a label that nobody has given yet."""
         turns = [{"role": m["role"], "content": content_text(m)} for m in mine.given]
-        item = item_of(mine)
-        context = dict(item.setting).get("context", "")
-        asked = {"prompt": turns[-1]["content"], "messages": turns[:-1], "context": context}
+        item, prompt = item_of(mine), turns.pop()["content"] if turns else ""
+        about = {"context": dict(item.setting).get("context", ""), "reference": item.reference}
         answers = {"answer": item.answer, "other": item_of(other).answer}
-        line = LabelLine.model_validate({**asked, **answers, "reference": item.reference})
+        line = LabelLine.model_validate({"prompt": prompt, "messages": turns, **about, **answers})
         return cls(mine, mine.error or other.error, line, line.key)
 
     def sides(self, who: str) -> dict[str, str]:
@@ -79,9 +75,9 @@ class Ratings:
         said = [line for own in self.said.values() for line in own.values()]
         for line in (counted := [line for line in said if line.key in self.asked]):
             values[line.key].append(VALUES[line.better or "tie"])
-        self.values = {key: fmean(of) for key, of in values.items()}
-        note = f"{n - len(counted):,} ratings of other models, rows or answers do not count"
-        self.notes = [note] if n > len(counted) else []
+        self.values = {key: sum(of) / len(of) for key, of in values.items()}
+        n -= len(counted)
+        self.notes = [f"{n:,} ratings of other models, rows or answers do not count"] * bool(n)
 
     def save(self, who: str, pair: RatedPair, better: str) -> None:
         """Save what a rater says of a pair, mode 0600; raises ValueError."""
@@ -93,10 +89,7 @@ class Ratings:
         atomic_write(path, text.encode(), mode=0o600)
 
     def facts(self) -> list[str]:
-        """Return how many pairs it takes until it is certain, and how far each two raters agree.
-
-        It is certain whenever one stops: see `sequential.evidence`, here on both sides.
-        """
+        """Return how many pairs it takes, by `sequential.evidence`, and how far raters agree."""
         n, values = len(self.values), self.values.values()
         less, more = sorted((sum(x > 0.5 for x in values), sum(x < 0.5 for x in values)))
         certainty = "how many more it takes until it is certain cannot be said"
@@ -107,8 +100,8 @@ class Ratings:
         facts = [f"{n:,} of {len(self.asked):,} pairs rated; {certainty}"]
         for (a, said), (b, says) in combinations(sorted(self.said.items()), 2):
             keys = [key for key in said if key in says and key in self.asked]
-            sides = ([own[key].better for key in keys] for own in (said, says))
-            alike = kappa(next(sides), next(sides), [*VALUES])
+            both = [[own[key].better for key in keys] for own in (said, says)]
+            alike = kappa(both[0], both[1], [*VALUES])
             if not math.isnan(alike):
                 interval = f"{alike.low:.2f} to {alike.high:.2f}"
                 facts.append(f"{a} and {b}: kappa {alike:.2f} ({interval}), {alike.n:,} pairs")
@@ -120,17 +113,16 @@ def win_rate(
 ) -> Score:
     """Return how often people prefer the answer to that of another model, plus half of the ties.
 
-    The rows are those that the raters came by, in a random order that they did not choose. Answers
-    that are alike are ties, skipped rows are left out, rows without an answer are errors; several
-    raters of a row count as their mean. NaN without ratings. Interval: see `stats.estimate_mean`.
+    The rows are those that the raters came by, in an order that is random. Answers alike are ties,
+    skipped rows are left out, rows without an answer are errors; of several raters of a row the
+    mean counts. NaN without ratings. Interval: see `stats.estimate_mean`.
     """
     ratings, name = Ratings(Path(folder), predictions, over), "human win rate"
     values = ratings.values
     reached = max((i for i, p in enumerate(ratings.pairs, 1) if p.key in values), default=0)
     rows = [p for p in ratings.pairs[:reached] if p.key in values or p.key not in ratings.asked]
     if not rows:
-        hints = ["no ratings of these answers: tunegate review rate", *ratings.notes]
-        return Score(math.nan, name=name, hints=hints)
+        return Score(math.nan, name=name, hints=["not rated: tunegate review rate", *ratings.notes])
     worst, best = ([end if p.error else values.get(p.key, 0.5) for p in rows] for end in (0, 1))
     won, lost = (sum(sign * x > sign / 2 for x in worst) for sign in (1, -1))
     counts = f"{won:,} won, {len(rows) - won - lost:,} tied, {lost:,} lost"

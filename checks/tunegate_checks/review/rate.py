@@ -36,13 +36,11 @@ def run(args: argparse.Namespace) -> None:
     ratings = Ratings(folder, answers, over)
     if not ratings.asked:
         raise ValueError(f"no answers of {run} and {name} differ: there is nothing to rate")
-    counts = f"{len(ratings.asked):,} of {len(ratings.pairs):,} answers differ"
-    print(f"rate  {run} against {name}: {counts}", *ratings.notes, sep="\nnote  ")
+    print(f"rate  {run} against {name}: {len(ratings.asked):,} pairs", *ratings.notes, sep="\n")
     with RatingServer(ratings) as server:
         server.serve_until_interrupted()
     score = win_rate(answers, over, folder=folder)
     print(f"\n{score!r} ({score.low:.4f} to {score.high:.4f}): {score.detail}")
-    print(f"next  {RATINGS_FOLDER}/ratings-{ratings.about}-*.jsonl are labels for a judge too")
 
 
 class RatingServer(PageServer):

@@ -75,8 +75,7 @@ class ReviewServer(PageServer):
     """Shows the rows of a sheet to each reviewer, and saves what they say."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.saved_by: dict[tuple[Path, int], str] = {}  # the page that saved a row last
+        self.path, self.saved_by = path, dict[tuple[Path, int], str]()  # the last page of a row
         read_sheet(path)  # raises where it is none
         super().__init__("sheet.html")
 
