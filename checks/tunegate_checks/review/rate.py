@@ -1,4 +1,4 @@
-"""Rate the answers of two models to the test rows in the browser; each key is saved.
+"""Rate the answers of two models in the browser, blind; each key is saved.
 
 Which of them wrote an answer is hidden. Several people may rate. Ctrl-C ends it.
 

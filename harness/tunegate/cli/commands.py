@@ -29,7 +29,7 @@ GROUPS = {
         "purge",
     ),
     "registry": ("history", "rollback", "verify", "merge"),
-    "review": ("sample", "serve", "status"),
+    "review": ("sample", "serve", "status", "rate"),
     "model": (),
 }
 
