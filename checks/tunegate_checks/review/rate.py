@@ -1,6 +1,6 @@
-"""Rate the answers of two models in the browser, blind; each key is saved.
+"""Rate the answers of two models in the browser, blind.
 
-Which of them wrote an answer is hidden. Several people may rate. Ctrl-C ends it.
+Which of them wrote an answer is hidden; each key is saved. Several may rate. Ctrl-C ends it.
 
 $ tunegate review rate latest --against baseline
 """
