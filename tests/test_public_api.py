@@ -112,6 +112,7 @@ MODEL = {
 JUDGE = {
     "grading.mean": "predictions judge rubric",
     "grading.score": "predictions judge rubric",
+    "human.win_rate": "predictions over * folder",
     "pairwise.win_rate": "predictions over judge rubric",
 }
 

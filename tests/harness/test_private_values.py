@@ -334,6 +334,7 @@ def test_no_private_value_is_shown(
     run("review", "sample", "test.jsonl", "-o", "sheets/s.csv")
     run("review", "serve", "sheets/none.csv", code=2)
     run("review", "status", code=None)
+    run("review", "rate", "latest", "--against", "latest", code=2)
     (planted.root / "echo.py").write_text(ECHO)
     options = ("--like", "train.jsonl", "-n", "3", "--model", "python:echo:write")
     made = run("data", "generate", *options, "-o", "parts/made.jsonl", code=1)

@@ -35,7 +35,7 @@ SIDE_NAMES = {"answer": "a", "other": "b", "tie": "tie"}
 class Turn(Section):
     """A message that stood before the prompt."""
 
-    role: Literal["system", "user", "assistant", "tool"]
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str
 
 
@@ -52,6 +52,11 @@ class LabelLine(Section):
     other: str | None = None
     better: Literal["answer", "other", "tie"] | None = None
     who: str = ""
+
+    @property
+    def key(self) -> str:
+        """What is judged: two labels of a file differ in it."""
+        return self.model_dump_json(include={"prompt", "answer", "other", "context", "messages"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +94,15 @@ def load_human_labels(path: Path, rubric: Rubric) -> HumanLabels:
         raise ConfigError(f"the human labels {path} cannot be read: {reason}") from None
     except UnicodeDecodeError:
         raise ConfigError(f"the human labels {path} are not UTF-8") from None
-    first_line: dict[tuple[object, ...], int] = {}
+    first_line: dict[str, int] = {}
     labels: list[HumanLabel] = []
     for number, raw in enumerate(text.split("\n"), start=1):
         if not raw.strip():
             continue
         try:
             line = LabelLine.model_validate(parse_strict(raw, number))
-            key = (line.prompt, line.answer, line.other, line.context, line.messages)
-            if key in first_line:
-                raise ValueError(f"the same answer as in line {first_line[key]}; keep one")
-            first_line[key] = number
+            if first_line.setdefault(line.key, number) != number:
+                raise ValueError(f"the same answer as in line {first_line[line.key]}; keep one")
             labels.append(_to_label(line, number, rubric))
         except ValidationError as invalid:
             first = invalid.errors()[0]

@@ -17,8 +17,7 @@ from urllib.parse import quote
 
 from tunegate.config.project import current_project
 from tunegate.errors import ConfigError
-from tunegate.models.evaluation import find_judged, judged_answers
-from tunegate.models.predict import cached_predictions
+from tunegate.models.evaluation import compared_answers
 from tunegate.reporting.html.gather import RunFiles
 from tunegate.reporting.html.render import make_report, render_html
 from tunegate.reporting.html.sections import answer_rows
@@ -78,14 +77,7 @@ def compared_with(files: RunFiles, name: str) -> SimpleNamespace:
     """
     if files.test is None or files.predictions is None:
         raise ConfigError(f"--against: the answers of {files.run} are not kept, or its test set")
-    if name == "baseline":
-        digest = (files.record.get("baseline") or {}).get("digest", "")
-        answers = cached_predictions(name, digest, files.test, files.run.state)
-    else:
-        run = find_judged(files.run.state, name)
-        name, answers = str(run), judged_answers(run, files.test)
-    if answers is None:
-        raise ConfigError(f"--against baseline: no answers of the base of {files.run} are kept")
+    name, answers = compared_answers(files.run, name, files.test)
     rule, task = files.config.label_rule, files.config.task
     metrics = [chrf(), rouge("L")] if task in TEXT_TASKS else [right(rule)]
     if task in ("classification", "multilabel"):

@@ -11,9 +11,9 @@ import re
 import secrets
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.resources import files
 from pathlib import Path
 from threading import Lock
 from urllib.parse import parse_qsl, urlencode
@@ -42,30 +42,42 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Serve the page until Ctrl-C; raises ValueError, OSError for what is no sheet."""
     with ReviewServer(args.sheet) as server:
-        # The token would be masked as the key that it is.
-        print(f"open  {server.address}", file=unmasked(sys.stdout), flush=True)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            print("\nnext  tunegate review status; corrections: tunegate fix --only review")
+        server.serve_until_interrupted()
+    print("\nnext  tunegate review status; corrections: tunegate fix --only review")
 
 
-class ReviewServer(ThreadingHTTPServer):
-    """Shows the rows of a sheet to each reviewer, on loopback alone, and saves what they say."""
+class PageServer(ThreadingHTTPServer):
+    """Shows pages of a template on loopback alone; its subclasses say what is shown and saved."""
 
     daemon_threads = True
+    page: Callable[[Mapping[str, str], str], str]  # of a query, with its nonce; ValueError
+    save: Callable[[Mapping[str, str]], None]  # a form; ValueError
 
-    def __init__(self, path: Path) -> None:
-        from jinja2 import Template
+    def __init__(self, template: str) -> None:
+        from jinja2 import Environment, PackageLoader
 
-        self.path, self.token, self.lock = path, secrets.token_urlsafe(18), Lock()
-        self.saved_by: dict[tuple[Path, int], str] = {}  # the page that saved a row last
-        read_sheet(path)  # raises where it is none
+        self.token, self.lock = secrets.token_urlsafe(18), Lock()
         super().__init__(("127.0.0.1", 0), Handler)
         self.hosts = [f"{name}:{self.server_port}" for name in ("127.0.0.1", "localhost")]
         self.address = f"http://{self.hosts[0]}/?token={self.token}"
-        page = files(__package__).joinpath("page.html").read_text("utf-8")
-        self.template = Template(page, autoescape=True)
+        environment = Environment(loader=PackageLoader(__package__, "."), autoescape=True)
+        self.template = environment.get_template(template)
+
+    def serve_until_interrupted(self) -> None:
+        """Print the address, and serve until Ctrl-C."""
+        # The token would be masked as the key that it is.
+        print(f"open  {self.address}", file=unmasked(sys.stdout), flush=True)
+        with suppress(KeyboardInterrupt):
+            self.serve_forever()
+
+
+class ReviewServer(PageServer):
+    """Shows the rows of a sheet to each reviewer, and saves what they say."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.saved_by = path, dict[tuple[Path, int], str]()  # the last page of a row
+        read_sheet(path)  # raises where it is none
+        super().__init__("sheet.html")
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing of a browser that has gone before it was answered."""
@@ -136,7 +148,7 @@ class Handler(BaseHTTPRequestHandler):
     it cannot choose, and the token, which it does not know, keep it out.
     """
 
-    server: ReviewServer
+    server: PageServer
     timeout = 30  # seconds; a connection that says nothing is closed
 
     def do_GET(self) -> None:

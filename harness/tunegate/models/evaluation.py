@@ -112,6 +112,17 @@ def judged_answers(run: Run, test: Dataset) -> Predictions:
     return predictions
 
 
+def compared_answers(run: Run, name: str, test: Dataset) -> tuple[str, Predictions]:
+    """Return name and kept answers of another model, or the "baseline" of a run; ConfigError."""
+    if name != "baseline":
+        other = find_judged(run.state, name)
+        return str(other), judged_answers(other, test)
+    record = read_unverified(run.folder / "run.json").get("baseline") or {}
+    if (answers := cached_predictions(name, record.get("digest", ""), test, run.state)) is None:
+        raise ConfigError(f"--against baseline: no answers of the base of {run} are kept")
+    return name, answers
+
+
 def find_judged(state: StateDir, name: str) -> Run:
     """Return what this name stands for: a run, or the newest evaluation of a model without one.
 

@@ -40,7 +40,7 @@ def predict(
     for repetition in range(times):
         requests = [request_of(example, repetition) for example in test]
         answers = cached_answers(model, requests, state, progress)
-        rounds.append(_predictions_of(model.name, test, requests, answers))
+        rounds.append(_predictions_of(model.name, model.digest, test, requests, answers))
     return Predictions.repeated(rounds)
 
 
@@ -67,7 +67,7 @@ def predict_until(
     for look, (before, end) in enumerate(zip((0, *ends), ends, strict=False)):
         rows += predict(model, test.drawn(end, seed, before), state, progress)
         rows.sort(key=lambda prediction: prediction.row)
-        predictions = Predictions(rows, model=model.name, test=test.digest)
+        predictions = Predictions(rows, model=model.name, test=test.digest, digest=model.digest)
         decisions = [rule(predictions, looks, look) for rule in rules if end < n]
         fails = [why for passed, why in filter(None, decisions) if not passed]
         passes = [why for passed, why in filter(None, decisions) if passed and may_pass]
@@ -160,12 +160,12 @@ def cached_predictions(
             requests = [request_of(example, repetition) for example in test]
             if not (answers := cache.get(digest, requests, state.answers_since)):
                 break
-            rounds.append(_predictions_of(name, test, requests, answers))
+            rounds.append(_predictions_of(name, digest, test, requests, answers))
     return Predictions.repeated(rounds) if rounds else None
 
 
 def _predictions_of(
-    name: str, test: Dataset, requests: Sequence[Request], answers: dict[int, Answer]
+    name: str, digest: str, test: Dataset, requests: Sequence[Request], answers: dict[int, Answer]
 ) -> Predictions:
     """Join each example with its answer; one without an answer is an error."""
     predictions = []
@@ -184,7 +184,7 @@ def _predictions_of(
             request=request_digest(request.messages, request.tools),
         )  # fmt: skip
         predictions.append(prediction)
-    return Predictions(predictions, model=name, test=test.digest)
+    return Predictions(predictions, model=name, test=test.digest, digest=digest)
 
 
 class Ask(Protocol):

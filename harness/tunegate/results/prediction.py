@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -53,19 +54,20 @@ class Predictions(Items[Prediction]):
     """
 
     def __init__(
-        self, rows: Sequence[Prediction], *, model: str = "", test: str = "",
+        self, rows: Sequence[Prediction], *, model: str = "", test: str = "", digest: str = "",
         repetitions: Sequence[Predictions] = (),
     ) -> None:  # fmt: skip
         self.items = tuple(rows)
-        self.model, self.test = model, test  # the model's name, the test set's digest
+        # The name of the model, the digest of the test set, and that of the model.
+        self.model, self.test, self.digest = model, test, digest
         self.repetitions = tuple(repetitions)
 
     @classmethod
     def repeated(cls, times: Sequence[Predictions]) -> Predictions:
         """Return the predictions of the first time, with those of all times beside them."""
-        first = times[0]
-        repetitions = times if len(times) > 1 else ()
-        return cls(first, model=first.model, test=first.test, repetitions=repetitions)
+        first = copy(times[0])
+        first.repetitions = tuple(times) if len(times) > 1 else ()
+        return first
 
     @property
     def errors(self) -> list[Prediction]:
@@ -74,10 +76,10 @@ class Predictions(Items[Prediction]):
 
     def without(self, rows: Collection[int]) -> Predictions:
         """Return the predictions of all rows but these (such as `leakage.find(...).rows`)."""
-        excluded = frozenset(rows)
-        remaining = [p for p in self if p.row not in excluded]
-        repetitions = [times.without(excluded) for times in self.repetitions]
-        return Predictions(remaining, model=self.model, test=self.test, repetitions=repetitions)
+        excluded, remaining = frozenset(rows), copy(self)
+        remaining.items = tuple(p for p in self if p.row not in excluded)
+        remaining.repetitions = tuple(times.without(excluded) for times in self.repetitions)
+        return remaining
 
     @property
     def frame(self) -> pd.DataFrame:

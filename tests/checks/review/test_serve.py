@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import http.client
 import json
 import re
 import signal
@@ -15,9 +14,10 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlencode
 
 import pytest
+from pages import Page
 
 from tunegate import Dataset
 from tunegate.cli.main import main
@@ -43,31 +43,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     assert main(["review", "sample", "train.jsonl", "-o", str(SHEET)]) == 0
     return tmp_path
-
-
-class Page:
-    """Asks the server as a browser does."""
-
-    def __init__(self, address: str) -> None:
-        parts = urlsplit(address)
-        self.host, self.token = parts.netloc, parse_qs(parts.query)["token"][0]
-
-    def ask(
-        self, method: str, path: str, body: str = "", **headers: str
-    ) -> tuple[int, str, http.client.HTTPMessage]:
-        connection = http.client.HTTPConnection(self.host, timeout=60)
-        connection.request(method, path, body or None, headers)
-        reply = connection.getresponse()
-        text = reply.read().decode()
-        connection.close()
-        return reply.status, text, reply.headers
-
-    def show(self, **query: object) -> str:
-        return self.ask("GET", f"/?{urlencode({'token': self.token, **query})}")[1]
-
-    def save(self, **form: object) -> int:
-        usual = {"token": self.token, "row": 1, "note": "", "correction": "", "verdict": ""}
-        return self.ask("POST", "/", urlencode({**usual, **form}))[0]
 
 
 @pytest.fixture

@@ -225,7 +225,7 @@ def test_a_broken_command_breaks_no_other(project: Path, capsys: Out) -> None:
     for line in (
         "  init       Copy the suites and a commented configuration into a project.",
         "  fix        Redact",
-        "  review     sample, serve, status",
+        "  review     sample, serve, status, rate",
         "  run        preflight, resume, join, job, export, import, merge, serve-check,\n"
         "             purge, leave",
         "  broken     Break.",  # read from its source
