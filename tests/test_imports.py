@@ -51,23 +51,12 @@ ALLOWED: dict[str, dict[str, str]] = {
     "tunegate_checks": {
         "generate": "data fix review",
         "fix": "data detect review text",
-<<<<<<< HEAD
         "data": "detect review stats text",
         "model": "detect stats text",
-        "judge": "stats",
-        "readiness": "data model stats",
-        "detect": "",
-        "review": "",
-=======
-        "data": "detect power review text",
-        "model": "detect power sequential stats text",
-        "judge": "power sequential stats",
-        "power": "stats",
+        "judge": "model stats",
         "readiness": "data model stats",
         "detect": "",
         "review": "judge",
-        "sequential": "",
->>>>>>> f
         "stats": "",
         "text": "",
     },

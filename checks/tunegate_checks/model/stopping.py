@@ -237,7 +237,7 @@ def sign_test(flips: Sequence[int], looks: Sequence[int], n: int) -> list[int]:
     return boundary
 
 
-def evidence(gained: int, lost: int, n: int, margin: float) -> float:
+def evidence(gained: float, lost: float, n: int, margin: float) -> float:
     """Return the evidence of n rows that a model is not worse than another by `margin`.
 
     Where it is as much worse, 1 / alpha is ever reached with probability alpha at most.

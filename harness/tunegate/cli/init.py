@@ -192,6 +192,17 @@ def update_suites(root: Path) -> list[str]:
     return [*lines, *diffs]
 
 
+def write_pipeline(folder: Path, service: str) -> list[str]:
+    """Write the pipeline of a hosting service, if absent; return the lines to print."""
+    path, template = folder / CI_FILES[service], CI_TEMPLATES / f"{service}.yml"
+    if existed := path.exists():
+        hint = f"next   take over the jobs that you want from {template}"
+    else:
+        atomic_write(path, template.read_bytes())
+        hint = "next   write tunegate and its extras into requirements.txt, pinned; read the file"
+    return [_file_line(folder, path, existed), "", hint]
+
+
 def set_merge_driver(folder: Path) -> list[str]:
     """Name the merge driver in `.gitattributes`, and set it in this clone; raises ConfigError."""
     path, lines = folder / ".gitattributes", []
