@@ -13,8 +13,7 @@ from tunegate.data.canonical import content_text
 from tunegate.utils.atomic import atomic_write
 from tunegate.utils.hashing import sha256_json
 
-from ..model.stopping import evidence
-from ..sequential import ALPHA
+from ..model.stopping import ALPHA, evidence
 from ..stats import Units, estimate_mean, fewest_rows, kappa
 from .calibration import LabelLine
 from .prompt import item_of
@@ -89,7 +88,7 @@ class Ratings:
         atomic_write(path, text.encode(), mode=0o600)
 
     def facts(self) -> list[str]:
-        """Return how many pairs it takes, by `sequential.evidence`, and how far raters agree."""
+        """Return how many pairs it takes, by `stopping.evidence`, and how far raters agree."""
         n, values = len(self.values), self.values.values()
         less, more = sorted((sum(x > 0.5 for x in values), sum(x < 0.5 for x in values)))
         certainty = "how many more it takes until it is certain cannot be said"

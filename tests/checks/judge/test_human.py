@@ -135,9 +135,7 @@ def test_it_is_seldom_certain_where_neither_is_better() -> None:
     """The bound holds at every look: of 400 series of ratings, 5 % at most end in a claim."""
     import random
 
-    from tunegate_checks.sequential import ALPHA
-
-    from tunegate_checks.model.stopping import evidence
+    from tunegate_checks.model.stopping import ALPHA, evidence
 
     def claims(seed: int) -> bool:
         draw, won = random.Random(seed), 0
