@@ -48,7 +48,10 @@ def count_words(text: str) -> int:
 
 def without_edge_punctuation(text: str) -> str:
     """Return words without punctuation around them: 1.5 stays, `so?` does not, `?!` alone does."""
-    words = (word.lstrip(_OPENING_MARKS).rstrip(_CLOSING_MARKS) for word in text.split())
+    words = [
+        word if word.isalnum() else word.lstrip(_OPENING_MARKS).rstrip(_CLOSING_MARKS)
+        for word in text.split()
+    ]
     return " ".join(filter(None, words)) or text
 
 
