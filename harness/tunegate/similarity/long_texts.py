@@ -71,7 +71,7 @@ def _samples(texts: Sequence[str]) -> tuple[Array, Array]:
     known = {text: _kept[text] for text in texts if text in _kept}
     missing, k = [text for text in texts if text not in known], 0
     while k < len(missing):
-        block = missing[k : k + max(BLOCK_LETTERS // len(missing[k]), 1)]
+        block = missing[k : k + max(BLOCK_LETTERS // (len(missing[k]) + 1), 1)]
         known |= zip(block, _samples_of(block), strict=True)
         k += len(block)
     if len(_kept) + len(missing) > KEPT_SAMPLES:
@@ -145,14 +145,13 @@ class LongTextSearch:
             is_asked[asked >> np.uint64(44)] = True
             may_be_asked = is_asked[hashes >> np.uint64(44)]
             hashes, owners = hashes[may_be_asked], owners[may_be_asked]
-        order = sorted_places = np.argsort(hashes, kind="stable")
+        order = np.argsort(hashes, kind="stable")
         known = hashes[order]
         # Of each hash of each query, where its owners stand that are of a length to be near. The
         # place of a hash and an owner make one number; in sorted order they are found fastest.
         self.places = np.append(np.searchsorted(known, known) * last + owners[order], -1)
         places = self.places[:-1]
-        if not search.is_within_one_list:
-            sorted_places = np.argsort(asked, kind="stable")
+        sorted_places = order if search.is_within_one_list else np.argsort(asked, kind="stable")
         asked_places = np.searchsorted(known, asked[sorted_places])
         is_known = asked_places < np.searchsorted(known, asked[sorted_places], "right")
         asked_places = np.where(is_known, asked_places * last, -last)
@@ -213,41 +212,33 @@ class LongTextSearch:
         first, width = int(lo.min()), max(int(hi.max()) - int(lo.min()), 1)
         full = int(np.searchsorted(self.starts, self.starts[i] + TABLE_SIZE // width, "right"))
         end = max(i + 1, min(end, full - 1))
-        rows, sizes, lo, hi = (
-            np.arange(end - i),
-            self.asked_sizes[i:end],
-            lo[: end - i],
-            hi[: end - i],
-        )
+        rows, sizes = np.arange(end - i), self.asked_sizes[i:end]
+        lo, hi = lo[: end - i], hi[: end - i]
         hashes = slice(self.starts[i], self.starts[end])
         asked, begins, ends = self.asked[hashes], self.begins[hashes], self.ends[hashes]
-        # The fewest common runs that any of them needs. Some of those that most targets have are
-        # first left out: a target with enough of all has enough of the others.
+        # The fewest common runs that each needs. Some of those that most targets have are first
+        # left out: a target with enough of all has enough of the others.
         fewest = self.min_share * np.minimum(sizes, self.smallest[hi - 1])
-        skips = np.maximum(fewest - RARE_SHARE * sizes, 0).astype(np.int64)
+        skipped = int(max((fewest - RARE_SHARE * sizes).min(), 0))
         row_of, counts = np.repeat(rows, sizes), ends - begins
         rarest_first = np.lexsort((counts, row_of))
-        is_rare = np.arange(len(asked)) < np.repeat(np.cumsum(sizes) - skips, sizes)
-        rare, usual = rarest_first[is_rare & (counts[rarest_first] > 0)], rarest_first[~is_rare]
+        last_places = np.cumsum(sizes)[:, None] - np.arange(1, skipped + 1)
+        usual, rare = rarest_first[last_places], np.delete(rarest_first, last_places)
+        rare = rare[counts[rare] > 0]
         # A table of the common runs: of a query a row, of a target a column.
         spans = zip(begins[rare].tolist(), ends[rare].tolist(), strict=True)
         cells = np.concatenate([self.places[:0], *[self.places[a:b] for a, b in spans]])
         cells += np.repeat(row_of[rare] * width - first - asked[rare], counts[rare])
         table = np.bincount(cells, minlength=len(rows) * width)
-        cells = np.flatnonzero(table >= math.ceil((fewest - skips).min()))
-        row, column = np.divmod(cells, width)
-        target, common = first + column, table[cells]
-        needed = self.min_share * np.minimum(sizes[row], self.sizes[target])
-        left = (common + skips[row] >= needed) & (lo[row] <= target) & (target < hi[row])
-        row, target, common, needed = row[left], target[left], common[left], needed[left]
-        skipped = skips[row]
+        cells = np.flatnonzero(table >= math.ceil(fewest.min() - skipped))
+        row, target = cells // width, first + cells % width
+        needed = self.min_share * np.minimum(sizes[row], self.sizes[target]) - table[cells]
+        left = (needed <= skipped) & (lo[row] <= target) & (target < hi[row])
+        row, target, needed = row[left], target[left], needed[left]
         # Of the few that are left, which of the others they have.
-        pair = np.repeat(np.arange(len(row)), skipped)
-        other = np.arange(len(pair)) + np.repeat((np.cumsum(skips) - skips)[row], skipped)
-        other -= np.repeat(np.cumsum(skipped) - skipped, skipped)
-        wanted = asked[usual[other]] + target[pair]
+        wanted = asked[usual[row]] + target[:, None]
         is_common = self.places[np.searchsorted(self.places[:-1], wanted)] == wanted
-        enough = common + np.bincount(pair[is_common], minlength=len(row)) >= needed
+        enough = is_common.sum(axis=1) >= needed
         return np.split(target[enough], np.searchsorted(row[enough], rows[1:]))
 
 
