@@ -8,7 +8,6 @@ from tunegate.checking.decorator import row_fingerprint
 from tunegate.data import comparison
 from tunegate.similarity import nearest, ngrams
 from tunegate.similarity.long_texts import ratio, screening_note
-from tunegate.utils.text import without_edge_punctuation
 
 from ..text.display import diff, quote_line
 
@@ -94,9 +93,9 @@ def _closest_rows(
             if similar == 1 or row not in closest or closest[row][1] < similar:
                 closest[row] = found
         # Of short texts the punctuation around words can be more than the similarity allows.
-        folded = comparison.group_indices(right, without_edge_punctuation)
+        folded = comparison.group_indices(right, comparison.bare_text)
         for i, text in zip(test_rows, left, strict=True):
-            if i not in closest and (alike := folded.get(without_edge_punctuation(text))):
+            if i not in closest and (alike := folded.get(comparison.bare_text(text))):
                 similar = ratio(text, right[alike[0]])
                 closest[i] = (train_rows[alike[0]], similar, len(alike) - 1)
     return [(i, *found) for i, found in closest.items()]

@@ -37,6 +37,7 @@ _SPACED = frozenset(
 _BY_KEYWORD = tuple(
     (word, key, key.kind in _SPACED) for key in KEY_FORMATS for word in key.keywords.split()
 )
+_OF_ANY_WORD = tuple(entry for entry in _BY_KEYWORD if entry[2])
 # Bits a character: prose and identifiers have less, 20 random base64 characters have about 4.
 MIN_ENTROPY = 3.5
 MIN_PREFIX = 4  # characters: words end in shorter ones
@@ -85,7 +86,8 @@ def key_spans(text: str, allow: Collection[str] = ()) -> list[Span]:
     """
     matches: list[Span] = []
     long_words = " ".join([word for word in text.split() if len(word) >= _MIN_WORD])
-    possible = [k for word, k, spaced in _BY_KEYWORD if word in (text if spaced else long_words)]
+    keywords = _BY_KEYWORD if long_words else _OF_ANY_WORD
+    possible = [k for word, k, spaced in keywords if word in (text if spaced else long_words)]
     for key in dict.fromkeys(possible):
         pattern = _compiled(rf"(?:{key.pattern})(?!\w)")
         group = "v" if "v" in pattern.groupindex else 0
@@ -95,7 +97,7 @@ def key_spans(text: str, allow: Collection[str] = ()) -> list[Span]:
             is_key = entropy(value.lower()) >= key.least_entropy and not is_placeholder(secret)
             if is_key and value not in allow and (group or _is_whole(match, key.keywords.split())):
                 matches.append(Span(key.kind, *match.span(group)))
-    matches += _encoded_keys(text, allow)
+    matches += _encoded_keys(text, allow) if long_words else ()
     chosen: list[Span] = []
     for span in sorted(matches, key=lambda s: (s.start, -s.end)):
         if not chosen or chosen[-1].end <= span.start:
@@ -138,7 +140,7 @@ def looks_random(word: str) -> bool:
 
 def possible_key_spans(text: str, allow: Collection[str] = ()) -> list[Span]:
     """Return values of letters, digits and MIN_ENTROPY that are assigned to a key or a secret."""
-    if not _KEY_WORDS.search(text):
+    if not ((":" in text or "=" in text) and _KEY_WORDS.search(text)):
         return []
     spans = []
     for match in _ASSIGNED.finditer(text):

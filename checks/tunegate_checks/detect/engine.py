@@ -8,6 +8,7 @@ from html import unescape
 from importlib import import_module
 
 from tunegate.utils.optional_deps import require
+from tunegate.utils.text import is_latin
 
 from .context import REACH_BEFORE, Context, parts_of
 from .prefilter import Clues, Prefilter
@@ -33,8 +34,7 @@ _ODD = re.compile(rf"(?=[\xa0\u0130-\U0010ffff])(?:[{_DASHES}{_SPACES}{_CASE_TWI
 
 def plain(text: str) -> str:
     """Return a text of the same length with ASCII dashes and spaces; other digits as letters."""
-    is_latin = text.isascii() or len(text.encode("latin-1", "ignore")) == len(text)
-    is_plain = is_latin and "\xa0" not in text
+    is_plain = is_latin(text) and "\xa0" not in text
     return text if is_plain else _ODD.sub(lambda odd: _PLAIN.get(odd[0], "ª"), text)
 
 

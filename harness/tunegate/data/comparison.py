@@ -76,10 +76,12 @@ def equal_text(text: str) -> str:
     return " ".join(text.split())
 
 
-@lru_cache(maxsize=CACHED_TEXTS)
 def folded_text(text: str) -> str:
     """Return the equal text without case and the punctuation around its words."""
-    return without_edge_punctuation(_without_case(text))
+    return bare_text(_without_case(text))
+
+
+bare_text = lru_cache(maxsize=CACHED_TEXTS)(without_edge_punctuation)
 
 
 @lru_cache(maxsize=CACHED_TEXTS)

@@ -15,7 +15,7 @@ from collections.abc import Container, Hashable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import TypeVar
 
-from ..utils.text import FIRST_UNSPACED, UNSPACED, words_of
+from ..utils.text import FIRST_UNSPACED, UNSPACED, is_latin, words_of
 from .windows import Array
 
 NGRAM_WORDS = 13
@@ -49,7 +49,7 @@ def long_ngrams(text: str, min_words: int = MIN_WORDS) -> list[str]:
 def _words_and_size(text: str, min_words: int = MIN_WORDS) -> tuple[list[str], int]:
     """Return the words of a text, none if they are too few, and how many make an n-gram."""
     words = words_of(text.lower())
-    unspaced = 0 if text.isascii() else sum(len(w) == 1 and w >= FIRST_UNSPACED for w in words)
+    unspaced = 0 if is_latin(text) else sum(len(w) == 1 and w >= FIRST_UNSPACED for w in words)
     scale = UNSPACED_SCALE if 2 * unspaced > len(words) else 1
     return words if len(words) >= scale * min_words else [], scale * NGRAM_WORDS
 
@@ -78,21 +78,26 @@ def shared_ngrams(left: Sequence[str], right: Sequence[str]) -> Iterator[tuple[i
     import numpy as np
 
     sides = [[*map(_hash_array, side)] for side in (left, right)]
-    # Sorted, behind them one that no text has; np.unique and np.isin take far longer.
-    end = np.array([2**64 - 1], np.uint64)
-    known = [np.sort(np.concatenate([*side, end])) for side in sides]
-    ours, theirs = (
-        [h[others[np.searchsorted(others, h)] == h] for h in side]
-        for side, others in zip(sides, reversed(known), strict=True)
+    end = np.array([2**64 - 1], np.uint64)  # behind all others; no text has it
+    ours, theirs = (np.concatenate([*side, end]) for side in sides)
+    our_texts, their_texts = (
+        np.repeat(np.arange(len(side) + 1), [*map(len, side), 1]) for side in sides
     )
-    ngrams, positions, _, counts = _first_places(ours)
-    _, _, matches, other_counts = _first_places(theirs)
+    # np.unique and np.isin take far longer.
+    known = np.sort(ours)
+    is_common = known[np.searchsorted(known, theirs)] == theirs
+    theirs, their_texts = theirs[is_common][:-1], their_texts[is_common][:-1]
+    known = np.sort(np.append(theirs, end))
+    is_common = known[np.searchsorted(known, ours)] == ours
+    ours, our_texts = ours[is_common][:-1], our_texts[is_common][:-1]
+    ngrams, positions, _, counts = _first_places(ours, our_texts)
+    _, _, matches, other_counts = _first_places(theirs, their_texts)
     # Both hold the same n-grams in the same order. Of a text the best is the one whose match comes
     # first, then the first in order.
     rare = counts + other_counts <= BOILERPLATE_ROWS
     ranked = np.lexsort((positions, matches, ~rare))
     ranks = np.argsort(ranked)
-    for i, hashes in enumerate(ours):
+    for i, hashes in enumerate(np.split(ours, np.searchsorted(our_texts, range(1, len(left))))):
         best = ranked[ranks[np.searchsorted(ngrams, hashes)].min()] if len(hashes) else None
         if best is not None and rare[best]:
             words, size = _words_and_size(left[i])
@@ -100,17 +105,16 @@ def shared_ngrams(left: Sequence[str], right: Sequence[str]) -> Iterator[tuple[i
             yield i, int(matches[best]), " ".join(words[start : start + size])
 
 
-def _first_places(hashes: Sequence[Array]) -> tuple[Array, Array, Array, Array]:
+def _first_places(hashes: Array, owners: Array) -> tuple[Array, Array, Array, Array]:
     """Return the distinct hashes of texts, sorted, and of each where it first stands.
 
     Where: its position among all hashes, the text, and how many texts hold it.
     """
     import numpy as np
 
-    joined = np.concatenate([np.zeros(0, np.uint64), *hashes])
-    owners = np.repeat(np.arange(len(hashes)), [*map(len, hashes)])
-    distinct, positions, places = np.unique(joined, return_index=True, return_inverse=True)
-    texts_of_each = np.unique(places * len(hashes) + owners) // max(len(hashes), 1)
+    distinct, positions, places = np.unique(hashes, return_index=True, return_inverse=True)
+    count = int(owners.max(initial=0)) + 1
+    texts_of_each = np.unique(places * count + owners) // count
     counts = np.bincount(texts_of_each, minlength=len(distinct))
     return distinct, positions, owners[positions], counts
 
@@ -127,11 +131,14 @@ def _hash_array(text: str) -> Array:
 
     words, size = _words_and_size(text) if len(text) >= MIN_WORDS else ([], 0)
     count = len(words) - size + 1 if words else 0
-    hashes: Array = np.zeros(count, np.uint64)
+    hashes: Array = np.zeros(0, np.uint64)
     if count:
-        numbers = np.fromiter(map(hash, words), np.int64, len(words)).astype(np.uint64)
-        for k in range(size):
-            hashes = hashes * np.uint64(0x9E3779B97F4A7C15) + numbers[k : k + count]
+        hashes = np.fromiter(map(hash, words), np.int64, len(words)).astype(np.uint64)
+        half = 1  # of runs of one word, those of two, four, eight; two of eight make one of 13
+        while 2 * half <= size:
+            power = np.uint64(pow(0x9E3779B97F4A7C15, half, 2**64))
+            hashes, half = hashes[:-half] * power + hashes[half:], 2 * half
+        hashes = hashes[:count] * np.uint64(0xD1342543DE82EF95) + hashes[size - half :]
     return hashes
 
 
@@ -143,6 +150,12 @@ def shared_beginnings(texts: Sequence[str], fewest: int, part: float = 0.0) -> l
     in common is their own.
     """
     ordered = sorted({*texts})
+    if part:  # most texts share too little with the next one, or the one before
+        heads = [text[: max(MIN_LETTERS, int(part * len(text)) - 1)] for text in ordered]
+        beside = zip(["", *ordered], heads, [*ordered[1:], ""], strict=False)
+        count = sum(other.startswith(head) or last.startswith(head) for last, head, other in beside)
+        if 2 * (count - MIN_TEXTS) < len(ordered):
+            return [0] * len(texts)
     sizes = dict.fromkeys(ordered, 0)
     nodes = [(0, len(ordered), 0)]
     while nodes:

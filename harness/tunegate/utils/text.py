@@ -17,6 +17,7 @@ UNSPACED = (
 )
 FIRST_UNSPACED = "\u0e00"
 _ASCII_WORD = re.compile(r"\w+", re.ASCII)
+_LATIN_WORD = re.compile(r"\w+")
 _UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
 UNSPACED_WORD_LETTERS = 3  # letters of such a script that are counted as one more word
 # What opens a word in prose: `!done`, `.5` and `:=` begin with signs of their own.
@@ -37,7 +38,14 @@ def word_pattern() -> re.Pattern[str]:
 
 def words_of(text: str) -> list[str]:
     """Return the words of a text, in scripts without spaces its letters, without punctuation."""
-    return (_ASCII_WORD if text.isascii() else word_pattern()).findall(text)
+    if text.isascii():
+        return _ASCII_WORD.findall(text)
+    return (_LATIN_WORD if is_latin(text) else word_pattern()).findall(text)
+
+
+def is_latin(text: str) -> bool:
+    """Tell whether a text has the letters of Western Europe alone (Latin-1): most have."""
+    return len(text.encode("latin-1", "ignore")) == len(text)
 
 
 def count_words(text: str) -> int:
@@ -48,7 +56,10 @@ def count_words(text: str) -> int:
 
 def without_edge_punctuation(text: str) -> str:
     """Return words without punctuation around them: 1.5 stays, `so?` does not, `?!` alone does."""
-    words = (word.lstrip(_OPENING_MARKS).rstrip(_CLOSING_MARKS) for word in text.split())
+    words = [
+        word if word.isalnum() else word.lstrip(_OPENING_MARKS).rstrip(_CLOSING_MARKS)
+        for word in text.split()
+    ]
     return " ".join(filter(None, words)) or text
 
 
