@@ -175,6 +175,26 @@ def test_a_file_that_is_there_is_kept(
     assert (project.root / CI_FILES[service]).read_text() == "mine: 1\n"
 
 
+@pytest.mark.slow
+def test_the_action(clone: Project) -> None:
+    action = yaml.safe_load((Path(__file__).parents[3] / "action.yml").read_text())
+    given = {name: value["default"] for name, value in action["inputs"].items()}
+    given |= {"arguments": "--deselect 'suites/data/test_it.py::test_none at all' -q -q"}
+    given |= {"compare-with": "HEAD"}
+    summary, outputs = clone.write(".git/summary.md", ""), []
+    for step in action["runs"]["steps"]:
+        if "run" in step:
+            env = {
+                key: re.sub(r"\$\{\{ inputs\.([\w-]+) \}\}", lambda m: given[m[1]], value)
+                for key, value in step["env"].items()
+            }
+            done = bash(clone, step["run"], env | {"GITHUB_STEP_SUMMARY": str(summary)})
+            assert done.returncode == 0, done.stdout + done.stderr
+            outputs.append(done.stdout)
+    assert "passed" not in outputs[1]  # -q -q reached pytest
+    assert "| test | 0 | 0 | 0 | 6 |" in summary_of(clone)
+
+
 def test_the_hooks_run_parts_of_the_suite_when_data_are_staged() -> None:
     root = Path(__file__).parents[3]
     for hook in yaml.safe_load((root / ".pre-commit-hooks.yaml").read_text()):
