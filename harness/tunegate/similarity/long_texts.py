@@ -14,11 +14,9 @@ common; SCREEN_SHARE leaves room for the error of the sample. So a long text in 
 word in seven is misspelt by a letter is not found, though most of its letters are right.
 """
 
-import math
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import chain
 from zlib import crc32
 
 from ..utils.text import UNSPACED
@@ -29,19 +27,12 @@ MAX_LETTERS = 2_000
 RUN_WORDS = 3
 SAMPLE_SIZE = 256
 SCREENED = 256  # queries at once, at most
-TABLE_SIZE = 1 << 22  # pairs of a hash and a target at once
-RARE_SHARE = 0.2  # of a sample: so many common runs are looked for among the rarest
-BLOCK_LETTERS = 1 << 17  # of the texts that are sampled at once
-KEPT_SAMPLES = 1 << 17  # several checks search in the same texts; at most 2 kB each
+TABLE_SIZE = 500_000  # pairs of a query and a target, or common runs, at once
 SCREEN_SHARE = 0.7  # of the expected number of common runs in the sample
 
 # Scripts without spaces count letter by letter; so do signs, and words of over 32 letters (keys).
 _WORD = re.compile(rf"[^\W{UNSPACED}]{{1,32}}+(?![^\W{UNSPACED}])|\S")
 _ASCII_WORD = re.compile(r"\w{1,32}+(?!\w)|[^\s\x1c-\x1f]", re.ASCII)  # the same, twice as fast
-
-
-_kept: dict[str, Array] = {}  # the samples of texts
-_LAST = 2**64 - 1
 
 
 @lru_cache(maxsize=1 << 17)
@@ -64,54 +55,37 @@ def ratio(left: str, right: str) -> float:
     return Indel.normalized_similarity(left, right)
 
 
-def _samples(texts: Sequence[str]) -> tuple[Array, Array]:
-    """Return the hashes of the samples of texts, the longest first, and how many each has."""
-    import numpy as np
-
-    known = {text: _kept[text] for text in texts if text in _kept}
-    missing, k = [text for text in texts if text not in known], 0
-    while k < len(missing):
-        block = missing[k : k + max(BLOCK_LETTERS // (len(missing[k]) + 1), 1)]
-        known |= zip(block, _samples_of(block), strict=True)
-        k += len(block)
-    if len(_kept) + len(missing) > KEPT_SAMPLES:
-        _kept.clear()
-    _kept.update(known if len(known) <= KEPT_SAMPLES else {})
-    samples = [known[text] for text in texts]
-    sizes = np.fromiter(map(len, samples), np.int64, len(samples))
-    return np.concatenate([np.zeros(0, np.uint64), *samples]), sizes
-
-
-def _samples_of(texts: Sequence[str]) -> list[Array]:
-    """Return of each text the SAMPLE_SIZE smallest hashes of its runs of words, sorted.
+@lru_cache(maxsize=1 << 17)  # several checks search in the same texts; at most 2 kB each
+def _sample(text: str) -> Array:
+    """Return the SAMPLE_SIZE smallest hashes of the runs of words of a text.
 
     A run is hashed with its occurrence, the number of the same run before it.
     """
     import numpy as np
 
-    numbers = [*map(_word_numbers, texts)]
-    sizes = np.fromiter(map(len, numbers), np.int64, len(numbers))
-    counts = np.maximum(sizes - RUN_WORDS + 1, np.minimum(sizes, 1))  # of runs; two words are one
-    # A row for each text. Runs behind its last one sort behind all others.
-    places = np.arange(int(sizes.max()))
-    words = np.zeros((len(texts), len(places) + RUN_WORDS), np.uint64)
-    words[:, : len(places)][places < sizes[:, None]] = [*chain.from_iterable(numbers)]
-    runs, behind = np.zeros((len(texts), len(places)), np.uint64), places >= counts[:, None]
+    numbers = _word_numbers(text)
+    count = max(len(numbers) - RUN_WORDS + 1, min(len(numbers), 1))  # one or two words are one run
+    words = np.array([*numbers, *[0] * RUN_WORDS], np.uint64)
+    runs = np.zeros(count, np.uint64)
     for k in range(RUN_WORDS):
-        runs = runs * np.uint64(0x9E3779B97F4A7C15) + words[:, k : k + len(places)]
-    runs[behind] = _LAST
+        runs = runs * np.uint64(0x9E3779B97F4A7C15) + words[k : k + count]
     runs.sort()
-    is_new = np.diff(runs, axis=1, prepend=_LAST - runs[:, :1]) != 0
-    firsts = np.maximum.accumulate(np.where(is_new, places, 0), axis=1)
+    occurrences = (np.arange(count) - np.searchsorted(runs, runs)).astype(np.uint64)
     # The finaliser of splitmix64, so that the smallest hashes are a random sample.
-    mixed = runs + (places - firsts).astype(np.uint64) * np.uint64(0xD1342543DE82EF95)
+    mixed = runs + occurrences * np.uint64(0xD1342543DE82EF95)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    mixed ^= mixed >> np.uint64(31)
-    mixed[behind] = _LAST
-    mixed.sort()
-    kept = np.minimum(counts, SAMPLE_SIZE).tolist()
-    return [hashes[:size].copy() for hashes, size in zip(mixed, kept, strict=True)]
+    hashes: Array = np.sort(mixed ^ (mixed >> np.uint64(31)))
+    return hashes[:SAMPLE_SIZE]
+
+
+def _samples(texts: Sequence[str]) -> tuple[Array, Array]:
+    """Return the hashes of the samples of texts, and how many each has."""
+    import numpy as np
+
+    samples = [*map(_sample, texts)]
+    sizes = np.fromiter(map(len, samples), np.int64, len(samples))
+    return np.concatenate([np.zeros(0, np.uint64), *samples]), sizes
 
 
 def screening_note(*sides: Sequence[str]) -> str:
@@ -136,37 +110,32 @@ class LongTextSearch:
         # Targets of a long query, and long targets of any query.
         last = int(search.hi[: self.long_queries].max(initial=self.long_targets))
         hashes, self.sizes = asked, self.asked_sizes = _samples(search.targets.texts[:last])
-        owners = np.repeat(np.arange(last), self.sizes)
+        order = sorted_places = np.argsort(hashes, kind="stable")
+        self.owners = np.repeat(np.arange(last), self.sizes)[order]
+        known = hashes[order]
         if not search.is_within_one_list:
             asking = int(np.searchsorted(search.lo, last))  # the others can be near to none of them
             asked, self.asked_sizes = _samples(search.queries.texts[:asking])
-            # Most hashes of many targets have no beginning that one of the few asked has.
-            is_asked = np.zeros(1 << 20, bool)
-            is_asked[asked >> np.uint64(44)] = True
-            may_be_asked = is_asked[hashes >> np.uint64(44)]
-            hashes, owners = hashes[may_be_asked], owners[may_be_asked]
-        order = np.argsort(hashes, kind="stable")
-        known = hashes[order]
+            sorted_places = np.argsort(asked, kind="stable")
         # Of each hash of each query, where its owners stand that are of a length to be near. The
         # place of a hash and an owner make one number; in sorted order they are found fastest.
-        self.places = np.append(np.searchsorted(known, known) * last + owners[order], -1)
-        places = self.places[:-1]
-        sorted_places = order if search.is_within_one_list else np.argsort(asked, kind="stable")
+        places = np.searchsorted(known, known) * last + self.owners
         asked_places = np.searchsorted(known, asked[sorted_places])
         is_known = asked_places < np.searchsorted(known, asked[sorted_places], "right")
-        asked_places = np.where(is_known, asked_places * last, -last)
         queries = np.repeat(np.arange(len(self.asked_sizes)), self.asked_sizes)[sorted_places]
         self.hi = np.minimum(search.hi, last)
         self.hi[self.long_queries :] = np.minimum(self.hi[self.long_queries :], self.long_targets)
         lo = np.minimum(search.lo, last)
-        self.asked, self.begins, self.ends = np.zeros((3, len(asked)), np.int64)
-        self.asked[sorted_places] = asked_places
+        self.begins, self.ends = np.zeros((2, len(asked)), np.int64)
         for ends, bounds in ((self.begins, lo), (self.ends, np.maximum(lo, self.hi))):
-            ends[sorted_places] = np.searchsorted(places, asked_places + bounds[queries])
+            found = np.searchsorted(places, asked_places * last + bounds[queries])
+            ends[sorted_places] = np.where(is_known, found, 0)
         self.starts = np.concatenate([[0], np.cumsum(self.asked_sizes)])
         common = max(1 - RUN_WORDS * (1 - search.cutoff), 0.0)  # of the runs of either text
         self.min_share = SCREEN_SHARE * common / (2 - common)
         self.smallest = np.minimum.accumulate(self.sizes)  # of the samples of a target and longer
+        owned = np.concatenate([[0], np.cumsum(self.ends - self.begins)])
+        self.before = owned[self.starts]  # how many owners the hashes of earlier queries have
         self.first, self.screened = 0, list[Array]()  # what `_screen` returned, from a query on
 
     def find_near(self, i: int, labels: Array, skip: int) -> tuple[Array, Array]:
@@ -189,8 +158,6 @@ class LongTextSearch:
         if not self.first <= i < self.first + len(self.screened):
             self.first, self.screened = i, self._screen(i)
         chosen = self.screened[i - self.first]
-        if not len(chosen):
-            return matches, similarities
         chosen = chosen[(labels[chosen] != skip) & (labels[chosen] >= 0)]
         text, search = self.search.queries.texts[i], self.search
         near = [
@@ -210,35 +177,21 @@ class LongTextSearch:
         end = min(i + SCREENED, len(self.asked_sizes))
         lo, hi = self.search.lo[i:end], self.hi[i:end]
         first, width = int(lo.min()), max(int(hi.max()) - int(lo.min()), 1)
-        full = int(np.searchsorted(self.starts, self.starts[i] + TABLE_SIZE // width, "right"))
-        end = max(i + 1, min(end, full - 1))
-        rows, sizes = np.arange(end - i), self.asked_sizes[i:end]
-        lo, hi = lo[: end - i], hi[: end - i]
-        hashes = slice(self.starts[i], self.starts[end])
-        asked, begins, ends = self.asked[hashes], self.begins[hashes], self.ends[hashes]
-        # The fewest common runs that each needs. Some of those that most targets have are first
-        # left out: a target with enough of all has enough of the others.
-        fewest = self.min_share * np.minimum(sizes, self.smallest[hi - 1])
-        skipped = int(max((fewest - RARE_SHARE * sizes).min(), 0))
-        row_of, counts = np.repeat(rows, sizes), ends - begins
-        rarest_first = np.lexsort((counts, row_of))
-        last_places = np.cumsum(sizes)[:, None] - np.arange(1, skipped + 1)
-        usual, rare = rarest_first[last_places], np.delete(rarest_first, last_places)
-        rare = rare[counts[rare] > 0]
+        full = int(np.searchsorted(self.before, self.before[i] + TABLE_SIZE, "right")) - 1
+        end = max(i + 1, min(end, full, i + TABLE_SIZE // width))
         # A table of the common runs: of a query a row, of a target a column.
-        spans = zip(begins[rare].tolist(), ends[rare].tolist(), strict=True)
-        cells = np.concatenate([self.places[:0], *[self.places[a:b] for a, b in spans]])
-        cells += np.repeat(row_of[rare] * width - first - asked[rare], counts[rare])
-        table = np.bincount(cells, minlength=len(rows) * width)
-        cells = np.flatnonzero(table >= math.ceil(fewest.min() - skipped))
-        row, target = cells // width, first + cells % width
-        needed = self.min_share * np.minimum(sizes[row], self.sizes[target]) - table[cells]
-        left = (needed <= skipped) & (lo[row] <= target) & (target < hi[row])
-        row, target, needed = row[left], target[left], needed[left]
-        # Of the few that are left, which of the others they have.
-        wanted = asked[usual[row]] + target[:, None]
-        is_common = self.places[np.searchsorted(self.places[:-1], wanted)] == wanted
-        enough = is_common.sum(axis=1) >= needed
+        rows, sizes = np.arange(end - i), self.asked_sizes[i:end]
+        hashes = slice(self.starts[i], self.starts[end])
+        begins, counts = self.begins[hashes], self.ends[hashes] - self.begins[hashes]
+        places = np.repeat(begins - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
+        cells = np.repeat(np.repeat(rows * width - first, sizes), counts) + self.owners[places]
+        table = np.bincount(cells, minlength=len(rows) * width).reshape(len(rows), width)
+        # First by the fewest that any of them needs, which leaves a few to look at.
+        fewest = self.min_share * np.minimum(sizes, self.smallest[hi[rows] - 1])
+        row, column = np.nonzero(table >= fewest[:, None])
+        target = first + column
+        enough = table[row, column] >= self.min_share * np.minimum(sizes[row], self.sizes[target])
+        enough &= (lo[row] <= target) & (target < hi[row])
         return np.split(target[enough], np.searchsorted(row[enough], rows[1:]))
 
 
