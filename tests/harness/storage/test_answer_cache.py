@@ -58,6 +58,16 @@ def test_anything_else_is_another_question(
     assert cache.get(model, [request_]) == {}
 
 
+def test_an_answer_is_of_one_group_only_where_it_depends_on_the_group(cache: AnswerCache) -> None:
+    def of(group: str) -> Request:
+        return Request(0, ask(0, "hello").messages, group=group)
+
+    cache.put("strategy", of("a"), Answer(0, "hi"), by_group=True)
+    cache.put("model", of("a"), Answer(0, "hi"))
+    assert [len(cache.get("strategy", [of(group)])) for group in ("a", "b", "")] == [1, 0, 0]
+    assert [len(cache.get("model", [of(group)])) for group in ("a", "b", "")] == [1, 1, 1]
+
+
 def test_each_repetition_has_its_own_answer(cache: AnswerCache) -> None:
     again = [Request(0, ask(0, "hello").messages, repetition=i) for i in range(3)]
     for i, request in enumerate(again[:2]):
@@ -254,11 +264,19 @@ def test_an_edited_answer_is_asked_for_again(cache: AnswerCache, edit: str) -> N
     assert cache.get("model", [request]) == {3: Answer(3, "b")}
 
 
-def test_answers_of_version_2_are_sealed_once(tmp_path: Path) -> None:
+def test_answers_of_version_2_are_kept_whole_and_sealed_once(tmp_path: Path) -> None:
     path = tmp_path / "answers.sqlite"
     shutil.copy(Path(__file__).parents[2] / "golden" / "answers.sqlite", path)
-    with closing(AnswerCache(path)) as cache:
-        seals = {seal for (seal,) in cache.db.execute("select seal from answers")}
-        assert {len(seal) for seal in seals} == {64}
-    with closing(AnswerCache(path)) as cache:
-        assert {seal for (seal,) in cache.db.execute("select seal from answers")} == seals
+    with closing(sqlite3.connect(path)) as old:
+        old.execute(
+            "update answers set repetition = repetition + 10, prompt_tokens = 40, finish = 'length'"
+        )
+        old.commit()
+        columns = [column[1] for column in old.execute("pragma table_info(answers)")]
+        kept = old.execute(f"select {', '.join(columns)} from answers").fetchall()
+    for _ in range(2):
+        with closing(AnswerCache(path)) as cache:
+            assert cache.db.execute(f"select {', '.join(columns)} from answers").fetchall() == kept
+            seals = [*cache.db.execute("select seal from answers")]
+            rows = cache.db.execute(f"select {', '.join(columns)} from answers")
+            assert seals == [(seal_of(row, cache.key),) for row in rows]
