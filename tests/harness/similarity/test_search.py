@@ -171,6 +171,15 @@ def test_small_searches_leave_numba_alone(monkeypatch: pytest.MonkeyPatch) -> No
     )  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(("letters", "nanoseconds"), [(60, 25), (190, 550)])
+def test_the_time_is_estimated_by_the_pairs_and_their_letters(
+    letters: int, nanoseconds: float
+) -> None:
+    texts = windows.TextsByLength([f"{n:0{letters}}" for n in range(11)])
+    seconds = windows.Search(texts, texts, 0.85).estimated_seconds
+    assert seconds == pytest.approx(55e-9 * nanoseconds, rel=0.05)
+
+
 @pytest.mark.parametrize(
     ("seconds", "loaded", "installed", "kernel"),
     [

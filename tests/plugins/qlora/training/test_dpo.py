@@ -125,6 +125,30 @@ def test_the_passes_of_a_step_add_up_to_its_loss(base: Path, template: Any) -> N
     assert loss(step, None) > loss(preferences.collate(bare), None) + 0.1  # it counts
 
 
+@pytest.mark.parametrize("processes", [1, 2, 3])
+def test_the_reference_of_a_pair_is_its_margin_now_in_each_process(
+    base: Path, template: Any, monkeypatch: pytest.MonkeyPatch, processes: int
+) -> None:
+    """Each process adds what it computed: together that is every pair, once."""
+    settings = Settings(base="base", objective="dpo", batch=2)
+    rows = batches.make_collator(template.pad_id, narrow=True)
+    model, found = load_base(base, settings), pairs_of(template, 5)[::-1]
+    collate, shares = dpo.make_pair_collator(rows), []
+    monkeypatch.setattr(dpo.process_group, "world_size", lambda: processes)
+    for rank in range(processes):
+        monkeypatch.setattr(dpo.process_group, "rank", lambda rank=rank: rank)
+        preferences = dpo.DPOObjective(model, found, [], settings, rows)
+        shares.append([pair.reference for pair in preferences.train])
+    assert processes == 1 or any(0.0 in share for share in shares)
+    for pair, told in zip(found, map(sum, zip(*shares, strict=True)), strict=True):
+        batch = collate([pair])
+        with torch.no_grad():
+            inputs = {k: v for k, v in batch.items() if k not in dpo.LOSS_KEYS}
+            (margin,) = dpo.log_margins(model(**inputs).logits, batch["targets"]).tolist()
+        assert told == pytest.approx(margin, rel=0.02, abs=0.05)
+        assert abs(margin) > 0.1
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_the_rewards_are_those_of_the_gains_on_the_held_out_pairs(
     base: Path, template: Any, training: bool
