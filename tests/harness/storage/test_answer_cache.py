@@ -8,14 +8,17 @@ import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from threading import Barrier
+from typing import Any
 
 import pytest
 
 from tunegate.data.canonical import request_digest
 from tunegate.errors import ConfigError
 from tunegate.interfaces.model import Answer, Request
+from tunegate.storage import answer_cache
 from tunegate.storage.answer_cache import AnswerCache
 from tunegate.storage.seal import seal_of
 
@@ -223,6 +226,34 @@ def test_several_may_open_an_old_cache_at_once(tmp_path: Path) -> None:
             with closing(sqlite3.connect(path)) as old:
                 old.execute(VERSION_1)
             assert all(threads.map(opened, [path] * 8))
+
+
+@pytest.mark.parametrize(
+    ("said", "timeout", "tries"),
+    [("database is locked", 60, 3), ("database is locked", -1, 1), ("disk I/O error", 60, 1)],
+)
+def test_whoever_switches_to_the_log_is_waited_for_and_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, timeout: float, tries: int
+) -> None:
+    """SQLite's own timeout does not count there."""
+    tried = []
+
+    class Locked(sqlite3.Connection):
+        def execute(self, sql: str, *arguments: Any) -> sqlite3.Cursor:
+            tried.extend([sql] if "journal_mode" in sql else [])
+            if "journal_mode" in sql and len(tried) < 3:
+                raise sqlite3.OperationalError(said)
+            return super().execute(sql, *arguments)
+
+    monkeypatch.setattr(answer_cache, "TIMEOUT", timeout)
+    monkeypatch.setattr(answer_cache.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(answer_cache.sqlite3, "connect", partial(sqlite3.connect, factory=Locked))
+    if tries == 3:
+        AnswerCache(tmp_path / "answers.sqlite").close()
+    else:
+        with pytest.raises(ConfigError, match=rf"answers\.sqlite: {said}; this is the cache"):
+            AnswerCache(tmp_path / "answers.sqlite")
+    assert len(tried) == tries
 
 
 @pytest.mark.parametrize("version", ["newer", "none"])
