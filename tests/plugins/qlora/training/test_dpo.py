@@ -19,6 +19,7 @@ from tunegate_qlora.config import BETA, Settings
 from tunegate_qlora.data import batches
 from tunegate_qlora.data.training_data import EncodedPair, encode_pair
 from tunegate_qlora.model.weights import load_base
+from tunegate_qlora.runtime import process_group
 from tunegate_qlora.training import dpo
 
 LETTERS = 7
@@ -134,9 +135,9 @@ def test_the_reference_of_a_pair_is_its_margin_now_in_each_process(
     rows = batches.make_collator(template.pad_id, narrow=True)
     model, found = load_base(base, settings), pairs_of(template, 5)[::-1]
     collate, shares = dpo.make_pair_collator(rows), []
-    monkeypatch.setattr(dpo.process_group, "world_size", lambda: processes)
+    monkeypatch.setattr(process_group, "world_size", lambda: processes)
     for rank in range(processes):
-        monkeypatch.setattr(dpo.process_group, "rank", lambda rank=rank: rank)
+        monkeypatch.setattr(process_group, "rank", lambda rank=rank: rank)
         preferences = dpo.DPOObjective(model, found, [], settings, rows)
         shares.append([pair.reference for pair in preferences.train])
     assert processes == 1 or any(0.0 in share for share in shares)
