@@ -105,6 +105,8 @@ def test_it_is_on_the_disk_at_once_and_private(tmp_path: Path, cache: AnswerCach
     other.close()
     for path in tmp_path.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path.name
+    # Other versions of tunegate know by this number what stands there.
+    assert cache.db.execute("pragma user_version").fetchone() == (4,)
 
 
 def test_what_was_kept_is_whole_when_the_cache_is_opened_again(tmp_path: Path) -> None:
