@@ -236,7 +236,7 @@ def _unmeasurable_message(score: Score, sign: str, limit: float) -> str:
 
 
 def format_value(value: float, is_share: bool) -> str:
-    """Return a value as text: a share as per cent, never rounded to 0 or 100; else 4 to 6 digits."""
+    """Return a value as text: a share as per cent, never rounded to 0 or 100; else a number."""
     value = float(value)  # the comparisons of a Score are recorded
     if not is_share:
         return f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}"

@@ -119,6 +119,21 @@ def test_swapped_labels_are_hinted_at_with_little_else() -> None:
     assert "reads like" in found.hints[0].evidence
 
 
+@pytest.mark.parametrize(
+    ("between", "letters"),
+    [(" ", ("abcdefgh", "stuvwxyz")), ("", ("天地人和日月山川", "水火木金土石田禾"))],
+)
+def test_words_of_one_letter_are_learnt_from(between: str, letters: tuple[str, str]) -> None:
+    rng = random.Random(0)
+    pairs = [
+        (between.join(rng.choices(of_label, k=14)), label)
+        for of_label, label in zip(letters, ("one", "other"), strict=True)
+        for _ in range(30)
+    ]
+    pairs[7] = pairs[7][0], "other"
+    assert [hint.line for hint in labels.errors(made(*pairs)).hints] == [8]
+
+
 def test_the_odds_are_those_of_a_plain_cross_validation() -> None:
     import numpy as np
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -129,7 +144,12 @@ def test_the_odds_are_those_of_a_plain_cross_validation() -> None:
     pairs = []
     for n in range(90):  # mixed words, one that occurs once, and one label in fifteen at random
         label = rng.choice([*WORDS])
-        prompt = [*rng.choices(WORDS[label].split(), k=8), *rng.choices(every, k=2), f"once{n}"]
+        prompt = [
+            *rng.choices(WORDS[label].split(), k=8),
+            *rng.choices(every, k=2),
+            label[1],
+            f"once{n}",
+        ]
         pairs.append((" ".join(prompt), label if n % 15 else rng.choice([*WORDS])))
     texts, known = [p for p, _ in pairs], [sorted(WORDS).index(label) for _, label in pairs]
     words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"\w+", sublinear_tf=True)

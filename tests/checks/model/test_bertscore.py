@@ -143,6 +143,14 @@ def test_mistakes_are_told_in_one_line(
         bertscore(str(encoder), layers=2, rescale="en")
     with pytest.raises(ValueError, match="cannot be opened: "):
         bertscore(str(tmp_path), layers=2)(predicted(PAIRS))
+    with monkeypatch.context() as broken:
+        broken.setattr("bert_score.BERTScorer", _fail)
+        with pytest.raises(ValueError, match=r"^BERTScore model 'x' cannot be opened: no weights$"):
+            bertscore("x", layers=7)(predicted(PAIRS))
     monkeypatch.setitem(sys.modules, "bert_score.utils", None)
     with pytest.raises(ImportError, match=r"pip install 'tunegate\[bertscore\]'$"):
         bertscore("roberta-large")
+
+
+def _fail(**_: object) -> None:
+    raise OSError(" no weights\nand a page of advice")

@@ -40,12 +40,17 @@ def test_what_held_alone_fails_among_others_and_says_so() -> None:
     assert [(j.name, j.passed, j.subject) for j in ledger] == [("Holm", False, close.flips)]
 
 
-def test_the_flips_of_a_judgement_are_those_of_the_claim_that_failed() -> None:
-    close, sure = compare.superior(*models(7, 1, 92)), compare.superior(*models(20, 1, 79))
+@pytest.mark.parametrize("failed", [(5,), (5, 6)])
+def test_the_flips_of_a_judgement_are_those_of_the_first_claim_that_failed(
+    failed: tuple[int, ...],
+) -> None:
+    sure = compare.superior(*models(20, 1, 79))
+    close = [compare.superior(*models(gained, 1, 92)) for gained in failed]
     with collect_outcomes() as ledger:
-        assert not compare.HolmFamily(sure, close, close)
-    assert [j.subject for j in ledger] == [close.flips]
-    assert close.flips != sure.flips
+        assert not compare.HolmFamily(sure, *close)
+        assert compare.HolmFamily(sure)
+    assert [j.subject for j in ledger] == [close[0].flips, None]
+    assert close[0].flips not in (sure.flips, *(claim.flips for claim in close[1:]))
 
 
 @pytest.mark.parametrize("place", range(3))

@@ -3,8 +3,8 @@
 import pytest
 from predicted import predicted
 
-from tunegate import Finding, Findings, Unmeasurable
-from tunegate_checks.model.metric import mean
+from tunegate import Finding, Findings, Prediction, Predictions, Unmeasurable
+from tunegate_checks.model.metric import mean, with_errors_right
 
 short = mean("short", lambda p: 0.0 if p.error else 1 / (1 + len(p.got)), signature="1/(1+letters)")
 
@@ -26,12 +26,24 @@ def test_errors_decide_nothing() -> None:
         assert score >= 0.48
 
 
-def test_the_bound_with_every_error_right_is_that_of_the_right_answers() -> None:
+def test_the_bounds_with_every_error_right_are_those_of_the_right_answers() -> None:
     rows = [("a", "a"), ("a", "aaa")] * 20
     whole, parted = short(predicted(rows)), short(predicted(rows, errors=(0, 2)))
-    assert parted.best_case_lower == pytest.approx(whole.lower)
-    assert parted.best_case == pytest.approx(whole.estimate)
+    best = parted.best_case_lower, parted.best_case, parted.best_case_upper
+    assert best == pytest.approx((whole.lower, whole.estimate, whole.upper))
     assert (parted.lower or 0) < (whole.lower or 0) == whole.best_case_lower
+    for score in (whole, parted):
+        bounds = (score.low, score.lower or 0, score.estimate, score.upper or 0, score.high)
+        assert [*bounds] == sorted({*bounds})
+
+
+def test_an_error_counted_as_right_has_the_text_and_the_calls_that_were_expected() -> None:
+    calls = '[{"name": "f", "arguments": {}}]'
+    lost = Prediction(0, 1, "q", "a", "", error="timeout", expected_calls=calls)
+    answered = Prediction(1, 2, "q", "a", "b", expected_calls=calls)
+    best = with_errors_right(Predictions([lost, answered], model="m", test="t"))
+    assert [(p.got, p.calls, p.error) for p in best] == [("a", calls, ""), ("b", "", "")]
+    assert (best.model, best.test, [p.right for p in best]) == ("m", "t", [True, False])
 
 
 one = mean("one", lambda p: float(p.right))

@@ -122,6 +122,14 @@ def test_paired_differences_are_too() -> None:
     assert compare.superior(grouped(values[0], 4), values[1], closeness).p > one.p
 
 
+def test_a_model_gains_in_groups_what_the_other_loses() -> None:
+    old, new = predicted([WRONG] * 8 + [RIGHT] * 72), predicted([RIGHT] * 77 + [WRONG] * 3)
+    gain = compare.superior(grouped(new, 4), old).difference
+    loss = compare.superior(grouped(old, 4), new).difference
+    assert (gain.low, gain, gain.high) == pytest.approx((-loss.high, -loss, -loss.low))
+    assert -1 <= gain.low < gain < gain.high <= 1
+
+
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=12))
 def test_units_are_what_hangs_together(drawn: list[tuple[int, int]]) -> None:
     """0 is no group, and no request."""

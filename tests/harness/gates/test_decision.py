@@ -53,6 +53,12 @@ def test_each_test_of_the_suite_must_have_passed(collected: CollectedSuite, said
     assert first_reason(SessionResults({"a": [], "b": []}), collected, {}) == said
 
 
+def test_a_passed_test_must_have_happened_as_it_was_reported() -> None:
+    results = SessionResults({"a": []}, raised={"a": "ValueError"})
+    said = "a raised ValueError; a plugin ran it again, or reported it as passed"
+    assert first_reason(results, CollectedSuite(["a", "b"]), {}) == said
+
+
 @pytest.mark.parametrize(
     ("used", "said"),
     [

@@ -44,6 +44,14 @@ def test_lowered(name: str, before: Any, now: Any, lowered: bool) -> None:
     assert lowered_limits({name: before}, {name: now}) == ({name: [before, now]} if lowered else {})
 
 
+@pytest.mark.parametrize("value", [None, 0.5, ["a"], "lower", "point", True])
+def test_what_stays_as_it_was_is_not_lowered(value: Any) -> None:
+    for name in sorted((AT_LEAST | AT_MOST | EITHER_WAY) - {"fields"}):
+        limits = {name: value, "compare": {"a": {name: value}}}
+        limits |= {table: {name: value} for table in ("own", "fields") if value is not None}
+        assert lowered_limits(limits, limits) == {}, name
+
+
 def test_limits_of_ones_own() -> None:
     before, now = {"own": {"a": 1.0, "b": 2.0, "c": 3.0}}, {"own": {"a": 1.0, "b": 1.0, "d": 1.0}}
     lowered = lowered_limits(before, now)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunegate.errors import ConfigError
-from tunegate.interfaces.model import Budget, Model, budget_from_options, hold_to_budget
+from tunegate.interfaces.model import Answer, Budget, Model, budget_from_options, hold_to_budget
 
 COSTS = st.lists(st.tuples(st.floats(0, 2), st.floats(0, 1)), max_size=40)
 
@@ -89,3 +89,11 @@ def test_a_model_that_costs_nothing_is_left_alone() -> None:
 
     model: Model = Free()  # type: ignore[assignment]
     assert hold_to_budget(Budget(requests=1), model) is model
+
+
+def test_an_answer_of_text_alone_took_and_cost_nothing() -> None:
+    """When it was asked is no part of what it says."""
+    answer = Answer(0, "hi")
+    assert not any((answer.latency, answer.tokens, answer.cost, answer.prompt_tokens))
+    assert (answer.error, answer.finish, answer.reasoning, answer.served_by) == ("",) * 4
+    assert answer == Answer(0, "hi", asked_at=12.5) != Answer(0, "hi", latency=12.5)

@@ -138,6 +138,14 @@ def test_wrong_labels_are_named_by_what_was_expected() -> None:
     ]
 
 
+@pytest.mark.parametrize("letters", [30, 60, 61])
+def test_what_is_told_of_a_wrong_answer_is_short(letters: int) -> None:
+    text = "x" * letters
+    (wrong,) = wrong_labels(Predictions([Prediction(0, 1, text, "a", text)]), exact)
+    answer = text if letters == 30 else f"{'x' * 27}..."
+    assert wrong.evidence == f"got {answer!r} for: {text if letters < 61 else 'x' * 57 + '...'}"
+
+
 def test_an_expected_reply_without_a_label_is_refused_with_its_line() -> None:
     rows = Predictions([ROWS[0], Prediction(4, 5, "five", "x" * 50, "a")])
     with pytest.raises(ValueError) as raised:

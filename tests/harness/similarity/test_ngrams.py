@@ -26,6 +26,27 @@ def test_texts_of_fewer_than_fifty_words_have_no_runs() -> None:
     assert len(ngrams.long_ngrams(" ".join(words))) == 50 - 13 + 1
 
 
+HAN = "".join(chr(0x4E00 + n) for n in range(100))
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "size"),
+    [
+        (" ".join("éabcdefghijklmnopqrstuvwxyz" * 2), 27, 13),  # of one letter each, twice
+        (" ".join(f"한글{n}" for n in range(50)), 38, 13),  # with spaces between its words
+        ("".join(f"{chr(97 + n)}{HAN[n]}" for n in range(25)), 38, 13),  # one half of them each
+        (HAN, 75, 26),
+        (HAN[:99], 0, 0),
+    ],
+)
+def test_letters_are_words_where_most_words_are_letters_of_a_script_without_spaces(
+    text: str, count: int, size: int
+) -> None:
+    found = ngrams.long_ngrams(text)
+    assert (len(found), len({*ngrams.ngram_hashes(text)})) == (count, count)
+    assert {len(ngram.split()) for ngram in found} == ({size} if count else set())
+
+
 @pytest.mark.parametrize(("left", "right", "found"), [(1, 9, 1), (1, 10, 0), (5, 5, 5), (5, 6, 0)])
 def test_a_run_in_more_than_ten_texts_is_boilerplate(left: int, right: int, found: int) -> None:
     def text(side: str, i: int) -> str:

@@ -35,8 +35,10 @@ any_fast = settings(
     deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
+MOST = 192  # letters, up to which the search is exact
 letters = st.text("abAB éß☃😀\ud800", max_size=9)
-long = st.builds(lambda t, n: t * n, st.text("abc☃", min_size=1, max_size=40), st.integers(1, 30))
+repeated = st.text("abc☃", min_size=1, max_size=40)
+long = st.builds(lambda t, n: (t * n)[:MOST], repeated, st.integers(1, 30))
 cutoffs = st.sampled_from([0.01, 0.5, 0.8, 0.85, 0.9, 1.0]) | st.floats(0.01, 1)
 
 
@@ -45,8 +47,8 @@ def edited(draw: st.DrawFn) -> list[str]:
     """Texts, and copies of them with a few letters lost, added and moved."""
     texts = draw(st.lists(letters | long, max_size=5))
     for text in list(texts):
-        at, size = draw(st.integers(0, 600)), draw(st.integers(0, 90))
-        texts.append(text[:at] + draw(letters) + text[at + size :])
+        at, size = draw(st.integers(0, MOST)), draw(st.integers(0, 90))
+        texts.append((text[:at] + draw(letters) + text[at + size :])[:MOST])
         texts.append(text[size:] + text[:size])
     return texts
 
@@ -169,6 +171,15 @@ def test_small_searches_leave_numba_alone(monkeypatch: pytest.MonkeyPatch) -> No
     assert isinstance(
         similar.make_finder(sides[0], sides[0], 0.85, None).__self__, similar.NumpySearch
     )  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("letters", "nanoseconds"), [(60, 25), (190, 550)])
+def test_the_time_is_estimated_by_the_pairs_and_their_letters(
+    letters: int, nanoseconds: float
+) -> None:
+    texts = windows.TextsByLength([f"{n:0{letters}}" for n in range(11)])
+    seconds = windows.Search(texts, texts, 0.85).estimated_seconds
+    assert seconds == pytest.approx(55e-9 * nanoseconds, rel=0.05)
 
 
 @pytest.mark.parametrize(

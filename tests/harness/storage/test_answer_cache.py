@@ -8,14 +8,17 @@ import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from threading import Barrier
+from typing import Any
 
 import pytest
 
 from tunegate.data.canonical import request_digest
 from tunegate.errors import ConfigError
 from tunegate.interfaces.model import Answer, Request
+from tunegate.storage import answer_cache
 from tunegate.storage.answer_cache import AnswerCache
 from tunegate.storage.state_dir import seal_of
 
@@ -58,6 +61,16 @@ def test_anything_else_is_another_question(
     assert cache.get(model, [request_]) == {}
 
 
+def test_an_answer_is_of_one_group_only_where_it_depends_on_the_group(cache: AnswerCache) -> None:
+    def of(group: str) -> Request:
+        return Request(0, ask(0, "hello").messages, group=group)
+
+    cache.put("strategy", of("a"), Answer(0, "hi"), by_group=True)
+    cache.put("model", of("a"), Answer(0, "hi"))
+    assert [len(cache.get("strategy", [of(group)])) for group in ("a", "b", "")] == [1, 0, 0]
+    assert [len(cache.get("model", [of(group)])) for group in ("a", "b", "")] == [1, 1, 1]
+
+
 def test_each_repetition_has_its_own_answer(cache: AnswerCache) -> None:
     again = [Request(0, ask(0, "hello").messages, repetition=i) for i in range(3)]
     for i, request in enumerate(again[:2]):
@@ -92,6 +105,8 @@ def test_it_is_on_the_disk_at_once_and_private(tmp_path: Path, cache: AnswerCach
     other.close()
     for path in tmp_path.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path.name
+    # Other versions of tunegate know by this number what stands there.
+    assert cache.db.execute("pragma user_version").fetchone() == (4,)
 
 
 def test_what_was_kept_is_whole_when_the_cache_is_opened_again(tmp_path: Path) -> None:
@@ -215,6 +230,34 @@ def test_several_may_open_an_old_cache_at_once(tmp_path: Path) -> None:
             assert all(threads.map(opened, [path] * 8))
 
 
+@pytest.mark.parametrize(
+    ("said", "timeout", "tries"),
+    [("database is locked", 60, 3), ("database is locked", -1, 1), ("disk I/O error", 60, 1)],
+)
+def test_whoever_switches_to_the_log_is_waited_for_and_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, timeout: float, tries: int
+) -> None:
+    """SQLite's own timeout does not count there."""
+    tried = []
+
+    class Locked(sqlite3.Connection):
+        def execute(self, sql: str, *arguments: Any) -> sqlite3.Cursor:
+            tried.extend([sql] if "journal_mode" in sql else [])
+            if "journal_mode" in sql and len(tried) < 3:
+                raise sqlite3.OperationalError(said)
+            return super().execute(sql, *arguments)
+
+    monkeypatch.setattr(answer_cache, "TIMEOUT", timeout)
+    monkeypatch.setattr(answer_cache.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(answer_cache.sqlite3, "connect", partial(sqlite3.connect, factory=Locked))
+    if tries == 3:
+        AnswerCache(tmp_path / "answers.sqlite").close()
+    else:
+        with pytest.raises(ConfigError, match=rf"answers\.sqlite: {said}; this is the cache"):
+            AnswerCache(tmp_path / "answers.sqlite")
+    assert len(tried) == tries
+
+
 @pytest.mark.parametrize("version", ["newer", "none"])
 def test_a_file_that_is_not_ours_is_told_and_left(tmp_path: Path, version: str) -> None:
     path = tmp_path / "answers.sqlite"
@@ -254,11 +297,19 @@ def test_an_edited_answer_is_asked_for_again(cache: AnswerCache, edit: str) -> N
     assert cache.get("model", [request]) == {3: Answer(3, "b")}
 
 
-def test_answers_of_version_2_are_sealed_once(tmp_path: Path) -> None:
+def test_answers_of_version_2_are_kept_whole_and_sealed_once(tmp_path: Path) -> None:
     path = tmp_path / "answers.sqlite"
     shutil.copy(Path(__file__).parents[2] / "golden" / "answers.sqlite", path)
-    with closing(AnswerCache(path)) as cache:
-        seals = {seal for (seal,) in cache.db.execute("select seal from answers")}
-        assert {len(seal) for seal in seals} == {64}
-    with closing(AnswerCache(path)) as cache:
-        assert {seal for (seal,) in cache.db.execute("select seal from answers")} == seals
+    with closing(sqlite3.connect(path)) as old:
+        old.execute(
+            "update answers set repetition = repetition + 10, prompt_tokens = 40, finish = 'length'"
+        )
+        old.commit()
+        columns = [column[1] for column in old.execute("pragma table_info(answers)")]
+        kept = old.execute(f"select {', '.join(columns)} from answers").fetchall()
+    for _ in range(2):
+        with closing(AnswerCache(path)) as cache:
+            assert cache.db.execute(f"select {', '.join(columns)} from answers").fetchall() == kept
+            seals = [*cache.db.execute("select seal from answers")]
+            rows = cache.db.execute(f"select {', '.join(columns)} from answers")
+            assert seals == [(seal_of(row, cache.key),) for row in rows]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from email.utils import formatdate
 
 import pytest
@@ -44,17 +45,21 @@ def test_backoff_doubles_and_is_bounded(tries: int, chance: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "again", "pushed", "every"),
+    ("statuses", "again", "pushed", "every"),
     [
-        (429, True, True, False), (503, True, True, False), (529, True, True, False),
-        (500, True, False, False), (408, True, False, False), (400, False, False, False),
-        (422, False, False, False), (401, False, False, True), (404, False, False, True),
-        (301, False, False, True),
+        ((429, 503, 529), True, True, False),
+        ((408, 409, 425, 500, 502, 504, 528, 530, 599), True, False, False),
+        ((400, 403, 406, 407, 410, 413, 422, 424, 499, 600), False, False, False),
+        ((300, 301, 308, 399, 401, 402, 404, 405), False, False, True),
     ],
-)  # fmt: skip
-def test_statuses(time: FakeTime, status: int, again: bool, pushed: bool, every: bool) -> None:
-    trouble = failure_of_status(status, {}, b"", time.clock)
-    assert (trouble.retryable, trouble.overloaded, trouble.fatal) == (again, pushed, every)
+)
+def test_statuses(
+    time: FakeTime, statuses: Sequence[int], again: bool, pushed: bool, every: bool
+) -> None:
+    for status in statuses:
+        trouble = failure_of_status(status, {}, b"", time.clock)
+        found = trouble.retryable, trouble.overloaded, trouble.fatal
+        assert found == (again, pushed, every), status
 
 
 def test_a_key_that_is_cut_off_with_the_text_of_an_error_is_masked(time: FakeTime) -> None:

@@ -19,6 +19,7 @@ from tunegate_qlora.config import BETA, Settings
 from tunegate_qlora.data import batches
 from tunegate_qlora.data.training_data import EncodedPair, encode_pair
 from tunegate_qlora.model.weights import load_base
+from tunegate_qlora.runtime import process_group
 from tunegate_qlora.training import loss as dpo
 
 LETTERS = 7
@@ -123,6 +124,30 @@ def test_the_passes_of_a_step_add_up_to_its_loss(base: Path, template: Any) -> N
     assert loss(passes[0], 5) == pytest.approx(0.8 * loss(passes[0], None))
     bare = [replace(pair, reference=0.0) for pair in found]
     assert loss(step, None) > loss(preferences.collate(bare), None) + 0.1  # it counts
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3])
+def test_the_reference_of_a_pair_is_its_margin_now_in_each_process(
+    base: Path, template: Any, monkeypatch: pytest.MonkeyPatch, processes: int
+) -> None:
+    """Each process adds what it computed: together that is every pair, once."""
+    settings = Settings(base="base", objective="dpo", batch=2)
+    rows = batches.make_collator(template.pad_id, narrow=True)
+    model, found = load_base(base, settings), pairs_of(template, 5)[::-1]
+    collate, shares = dpo.make_pair_collator(rows), []
+    monkeypatch.setattr(process_group, "world_size", lambda: processes)
+    for rank in range(processes):
+        monkeypatch.setattr(process_group, "rank", lambda rank=rank: rank)
+        preferences = dpo.DPOObjective(model, found, [], settings, rows)
+        shares.append([pair.reference for pair in preferences.train])
+    assert processes == 1 or any(0.0 in share for share in shares)
+    for pair, told in zip(found, map(sum, zip(*shares, strict=True)), strict=True):
+        batch = collate([pair])
+        with torch.no_grad():
+            inputs = {k: v for k, v in batch.items() if k not in dpo.LOSS_KEYS}
+            (margin,) = dpo.log_margins(model(**inputs).logits, batch["targets"]).tolist()
+        assert told == pytest.approx(margin, rel=0.02, abs=0.05)
+        assert abs(margin) > 0.1
 
 
 @pytest.mark.parametrize("training", [True, False])
