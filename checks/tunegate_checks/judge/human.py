@@ -9,6 +9,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from tunegate import ConfigError, Findings, Prediction, Predictions, Score
+from tunegate.config.project import find_root
 from tunegate.data.canonical import content_text
 from tunegate.utils.atomic import atomic_write
 from tunegate.utils.hashing import sha256_json
@@ -36,7 +37,9 @@ class RatedPair(NamedTuple):
         turns = [{"role": m["role"], "content": content_text(m)} for m in mine.given]
         item, prompt = item_of(mine), turns.pop()["content"] if turns else ""
         about = {"context": dict(item.setting).get("context", ""), "reference": item.reference}
-        answers = {"answer": item.answer, "other": item_of(other).answer}
+        texts = {"answer": item.answer, "other": item_of(other).answer}
+        # What a model was cut off in, half of an emoji, cannot be written.
+        answers = {k: text.encode("utf-8", "replace").decode() for k, text in texts.items()}
         line = LabelLine.model_validate({"prompt": prompt, "messages": turns, **about, **answers})
         return cls(mine, mine.error or other.error, line, line.key)
 
@@ -116,7 +119,8 @@ def win_rate(
     skipped rows are left out, rows without an answer are errors; of several raters of a row the
     mean counts. NaN without ratings. Interval: see `stats.estimate_mean`.
     """
-    ratings, name = Ratings(Path(folder), predictions, over), "human win rate"
+    folder, name = (find_root(Path.cwd()) or Path()) / folder, "human win rate"
+    ratings = Ratings(folder, predictions, over)
     values = ratings.values
     reached = max((i for i, p in enumerate(ratings.pairs, 1) if p.key in values), default=0)
     rows = [p for p in ratings.pairs[:reached] if p.key in values or p.key not in ratings.asked]
