@@ -68,7 +68,7 @@ def _samples(texts: Sequence[str]) -> tuple[Array, Array]:
     """Return the hashes of the samples of texts, the longest first, and how many each has."""
     import numpy as np
 
-    known = {text: _kept[text] for text in texts if text in _kept}
+    known = {text: kept for text in texts if (kept := _kept.get(text)) is not None}
     missing, k = [text for text in texts if text not in known], 0
     while k < len(missing):
         block = missing[k : k + max(BLOCK_LETTERS // (len(missing[k]) + 1), 1)]
