@@ -4,7 +4,7 @@ import math
 from collections import defaultdict
 from itertools import combinations
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from pydantic import ValidationError
 
@@ -16,10 +16,11 @@ from tunegate.utils.hashing import sha256_json
 
 from ..model.stopping import ALPHA, evidence
 from ..stats import Units, estimate_mean, fewest_rows, kappa
-from .calibration import LabelLine
+from .calibration import LabelLine, Turn
 from .prompt import item_of
 
 RATINGS_FOLDER = "reviews"
+ROLES = get_args(Turn.model_fields["role"].annotation)
 VALUES = {"answer": 1.0, "tie": 0.5, "other": 0.0}  # of what a rater says
 
 
@@ -34,7 +35,10 @@ class RatedPair(NamedTuple):
     @classmethod
     def of(cls, mine: Prediction, other: Prediction) -> "RatedPair":
         """Return the answers with the line of a label that nobody has given yet."""
-        turns = [{"role": m["role"], "content": content_text(m)} for m in mine.given]
+        turns = [
+            {"role": m["role"] if m["role"] in ROLES else "tool", "content": content_text(m)}
+            for m in mine.given
+        ]
         item, prompt = item_of(mine), turns.pop()["content"] if turns else ""
         about = {"context": dict(item.setting).get("context", ""), "reference": item.reference}
         texts = {"answer": item.answer, "other": item_of(other).answer}

@@ -69,6 +69,16 @@ def test_half_of_an_emoji_in_an_answer_can_be_rated(tmp_path: Path) -> None:
     assert win_rate(mine, other, folder=tmp_path).n == 2
 
 
+def test_a_role_that_no_label_has_is_shown_as_a_tool(tmp_path: Path) -> None:
+    odd = [{"role": "ipython", "content": "4"}, {"role": "user", "content": "?"}]
+    mine, other = (
+        Predictions([replace(p, given=odd) for p in of][:2], digest=of.digest)
+        for of in (MINE, OTHER)
+    )
+    (pair, *_) = rated(tmp_path, mine, other, ana="a").asked.values()
+    assert [turn.role for turn in pair.line.messages] == ["tool"]
+
+
 def test_ratings_are_found_from_a_folder_of_the_project(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

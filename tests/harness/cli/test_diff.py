@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunegate import Dataset
-from tunegate.cli.diff import MAX_ROWS, compare
+from tunegate import ConfigError, Dataset
+from tunegate.cli.diff import MAX_ROWS, compare, rows_at
 from tunegate.cli.main import main
+from tunegate.config.data_files import find_data_files
+from tunegate.config.schema import Config
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -126,6 +128,15 @@ def test_one_line_where_it_cannot_compare(committed: Project, capsys: Out) -> No
     git(committed.root, "commit", "--quiet", "--all", "--message", "latin-1")
     committed.write("test.jsonl", kept)
     assert "diff: HEAD:test.jsonl: byte 1 of line 1 (E9)" in diff(capsys, "HEAD", code=2)
+
+
+def test_a_folder_is_refused(committed: Project) -> None:
+    files = find_data_files(Config(), committed.root, {}, committed.root)
+    committed.write("saved/state.json", "{}")
+    git(committed.root, "add", "--all")
+    git(committed.root, "commit", "--quiet", "--message", "saved")
+    with pytest.raises(ConfigError, match="saved is a folder"):
+        rows_at("HEAD", committed.root / "saved", "test", files)
 
 
 ROWS = st.lists(st.tuples(st.sampled_from("pqr"), st.sampled_from("ab")), max_size=8)
