@@ -4,21 +4,23 @@ import math
 from collections import defaultdict
 from itertools import combinations
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from pydantic import ValidationError
 
 from tunegate import ConfigError, Findings, Prediction, Predictions, Score
+from tunegate.config.project import find_root
 from tunegate.data.canonical import content_text
 from tunegate.utils.atomic import atomic_write
 from tunegate.utils.hashing import sha256_json
 
 from ..model.stopping import ALPHA, evidence
 from ..stats import Units, estimate_mean, fewest_rows, kappa
-from .calibration import LabelLine
+from .calibration import LabelLine, Turn
 from .prompt import item_of
 
 RATINGS_FOLDER = "reviews"
+ROLES = get_args(Turn.model_fields["role"].annotation)
 VALUES = {"answer": 1.0, "tie": 0.5, "other": 0.0}  # of what a rater says
 
 
@@ -33,10 +35,15 @@ class RatedPair(NamedTuple):
     @classmethod
     def of(cls, mine: Prediction, other: Prediction) -> "RatedPair":
         """Return the answers with the line of a label that nobody has given yet."""
-        turns = [{"role": m["role"], "content": content_text(m)} for m in mine.given]
+        turns = [
+            {"role": m["role"] if m["role"] in ROLES else "tool", "content": content_text(m)}
+            for m in mine.given
+        ]
         item, prompt = item_of(mine), turns.pop()["content"] if turns else ""
         about = {"context": dict(item.setting).get("context", ""), "reference": item.reference}
-        answers = {"answer": item.answer, "other": item_of(other).answer}
+        texts = {"answer": item.answer, "other": item_of(other).answer}
+        # What a model was cut off in, half of an emoji, cannot be written.
+        answers = {k: text.encode("utf-8", "replace").decode() for k, text in texts.items()}
         line = LabelLine.model_validate({"prompt": prompt, "messages": turns, **about, **answers})
         return cls(mine, mine.error or other.error, line, line.key)
 
@@ -116,7 +123,8 @@ def win_rate(
     skipped rows are left out, rows without an answer are errors; of several raters of a row the
     mean counts. NaN without ratings. Interval: see `stats.estimate_mean`.
     """
-    ratings, name = Ratings(Path(folder), predictions, over), "human win rate"
+    folder, name = (find_root(Path.cwd()) or Path()) / folder, "human win rate"
+    ratings = Ratings(folder, predictions, over)
     values = ratings.values
     reached = max((i for i, p in enumerate(ratings.pairs, 1) if p.key in values), default=0)
     rows = [p for p in ratings.pairs[:reached] if p.key in values or p.key not in ratings.asked]

@@ -40,7 +40,8 @@ def run(args: argparse.Namespace) -> None:
     with RatingServer(ratings) as server:
         server.serve_until_interrupted()
     score = win_rate(answers, over, folder=folder)
-    print(f"\n{score!r} ({score.low:.4f} to {score.high:.4f}): {score.detail}")
+    interval = f"{score!r} ({score.low:.4f} to {score.high:.4f}): {score.detail}"
+    print(f"\n{interval if score.detail else score.hints[0]}")
 
 
 class RatingServer(PageServer):

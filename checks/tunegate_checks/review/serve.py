@@ -70,6 +70,11 @@ class PageServer(ThreadingHTTPServer):
         with suppress(KeyboardInterrupt):
             self.serve_forever()
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of a browser that has gone before it was answered."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
 
 class ReviewServer(PageServer):
     """Shows the rows of a sheet to each reviewer, and saves what they say."""
@@ -78,11 +83,6 @@ class ReviewServer(PageServer):
         self.path, self.saved_by = path, dict[tuple[Path, int], str]()  # the last page of a row
         read_sheet(path)  # raises where it is none
         super().__init__("sheet.html")
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing of a browser that has gone before it was answered."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
     def sheet_of(self, who: str) -> Sheet:
         """Return a reviewer's sheet: the one that was drawn, or a copy where it is another's."""

@@ -62,6 +62,8 @@ def run(args: argparse.Namespace) -> None:
 
 def rows_at(revision: str, path: Path, split: str, files: DataFiles) -> list[Example]:
     """Return the rows of a file in a revision, none where it lacks it; raises ConfigError."""
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder: the rows of a file can be compared")
     git = ["git", "-C", str(path.parent)]
     known = [*git, "rev-parse", "--quiet", "--verify", "--end-of-options", f"{revision}^{{commit}}"]
     commit = subprocess.run(known, capture_output=True, text=True, check=False).stdout.strip()
@@ -76,7 +78,10 @@ def rows_at(revision: str, path: Path, split: str, files: DataFiles) -> list[Exa
     with tempfile.TemporaryDirectory() as folder:
         old = Path(folder, path.name)
         old.write_bytes(shown.stdout)
-        return [*read_file(old, files.columns, split, files.reading)]
+        try:
+            return [*read_file(old, files.columns, split, files.reading)]
+        except ConfigError as error:
+            raise ConfigError(str(error).replace(str(old), f"{revision}:{path.name}")) from None
 
 
 def compare(split: str, before: Sequence[Example], now: Sequence[Example]) -> Difference:
@@ -102,24 +107,25 @@ def compare(split: str, before: Sequence[Example], now: Sequence[Example]) -> Di
 def details(difference: Difference) -> Iterator[tuple[str, str, str]]:
     """Yield kind, place and text of the rows that differ, masked, and how many more there are."""
     hide = masker(quotes=True)
-    kinds: dict[str, list[tuple[int, str]]] = {
-        "added": [(e.line, e.text) for e in difference.added],
-        "removed": [(e.line, e.text) for e in difference.removed],
-        "changed": [(now.line, change(old.reply, now.reply)) for old, now in difference.changed],
+    kinds: dict[str, list[tuple[int, list[str]]]] = {
+        "added": [(e.line, [e.text]) for e in difference.added],
+        "removed": [(e.line, [e.text]) for e in difference.removed],
+        "changed": [(now.line, [old.reply, now.reply]) for old, now in difference.changed],
     }
     for kind, rows in kinds.items():
-        for line, text in rows[:MAX_ROWS]:
-            yield kind, f"line {line}", cut(hide(one_line(text)), TEXT_WIDTH)
+        for line, texts in rows[:MAX_ROWS]:  # masked whole: a part of a value may look like none
+            old, *new = (hide(one_line(text)) for text in texts)
+            yield kind, f"line {line}", change(old, *new) if new else cut(old, TEXT_WIDTH)
         if more := rows[MAX_ROWS:]:
             yield kind, "", f"and {counted(len(more), 'more row')}"
 
 
 def change(old: str, new: str) -> str:
-    """Return where two replies part; of equal ones, that they are."""
+    """Return where two replies part, masked and on one line each."""
     if old == new:
-        return "another field than the reply"
+        return "another field, white space or a masked value"
     start = max(common_length(old, new) - 8, 0)
-    return " -> ".join(cut(one_line(text[start:]), TEXT_WIDTH // 2 - 2) for text in (old, new))
+    return " -> ".join(cut(text[start:], TEXT_WIDTH // 2 - 2) for text in (old, new))
 
 
 def lines(differences: Sequence[Difference], revision: str, root: Path) -> Iterator[str]:
@@ -140,7 +146,7 @@ def comment(differences: Sequence[Difference], revision: str, root: Path) -> Ite
     last = read_last_findings(StateDir(root))
     found = [f for f in [*last.findings.values(), *last.without_id] if not f["accepted"]]
     rows = [(d.split, *row) for d in differences for row in details(d)]
-    told = [(f["check"], f["kind"], f["where"], f["evidence"]) for f in found]
+    told = [(f["check"], f["kind"], f["where"], one_line(f["evidence"])) for f in found]
     session = f" in the session of {last.when}" if last.when else ": the data suite was not run"
     for title, table in (("Rows", rows), (f"{counted(len(found), 'finding')}{session}", told)):
         yield f"\n<details><summary>{title}</summary>\n\n<table>"

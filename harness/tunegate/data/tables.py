@@ -247,8 +247,9 @@ def shape_advice(data: bytes, names: list[str]) -> str:
         return ""
     records = _parquet_records if data.startswith(b"PAR1") else _csv_records
     first = [record for _, record in islice(records(data, {}), 200) if isinstance(record, dict)]
-    # A label that a column has for its name stands in the first row of a table without a header.
-    if any(0 < sum(n == r[n] for n in names if n) < len(names) for r in first):
+    # Labels that a column has for its name are of a table without a header; one may be by chance.
+    repeats = sum(0 < sum(n == r[n] for n in names if n) < len(names) for r in first)
+    if repeats > len(first) / 100:
         return columns_advice({"1": ""})
     return columns_advice((first or [row])[0])
 

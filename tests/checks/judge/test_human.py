@@ -63,6 +63,32 @@ def test_what_is_rated_is_a_score(tmp_path: Path) -> None:
         assert win_rate(OTHER, MINE, folder=tmp_path) >= 0.5
 
 
+def test_half_of_an_emoji_in_an_answer_can_be_rated(tmp_path: Path) -> None:
+    mine, other = answers("fine \ud83d", "b"), answers("c", "d", digest="b")
+    rated(tmp_path, mine, other, ana="aa")
+    assert win_rate(mine, other, folder=tmp_path).n == 2
+
+
+def test_a_role_that_no_label_has_is_shown_as_a_tool(tmp_path: Path) -> None:
+    odd = [{"role": "ipython", "content": "4"}, {"role": "user", "content": "?"}]
+    mine, other = (
+        Predictions([replace(p, given=odd) for p in of][:2], digest=of.digest)
+        for of in (MINE, OTHER)
+    )
+    (pair, *_) = rated(tmp_path, mine, other, ana="a").asked.values()
+    assert [turn.role for turn in pair.line.messages] == ["tool"]
+
+
+def test_ratings_are_found_from_a_folder_of_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rated(tmp_path / "reviews", MINE, OTHER, ana="aa")
+    (tmp_path / "tunegate.toml").touch()
+    (tmp_path / "suites").mkdir()
+    monkeypatch.chdir(tmp_path / "suites")
+    assert win_rate(MINE, OTHER).n == 2
+
+
 def test_two_raters_count_as_their_mean_and_agree_by_kappa(tmp_path: Path) -> None:
     ratings = rated(tmp_path, MINE, OTHER, ana="aaoo" * 5, rui="aaot" * 3, eva="a")
     assert sorted({*ratings.values.values()}) == [0.0, 0.25, 1.0]

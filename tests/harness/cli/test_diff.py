@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunegate import Dataset
-from tunegate.cli.diff import MAX_ROWS, compare
+from tunegate import ConfigError, Dataset
+from tunegate.cli.diff import MAX_ROWS, compare, rows_at
 from tunegate.cli.main import main
+from tunegate.config.data_files import find_data_files
+from tunegate.config.schema import Config
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -72,6 +75,33 @@ def test_a_comment_has_numbers_and_findings_and_no_markup_of_a_row(
     assert "<img" not in text
 
 
+def test_a_changed_private_value_is_masked_whole(
+    committed: Project, example_row: Any, capsys: Out
+) -> None:
+    key = "sk-proj-abcDEF123456789ghiJKL"
+    was = [f"key {key}mno", "call 415-555-2671 now", "a b"]
+    now = [f"key {key}xyz, new", "call 415-555-2691 now", "a\n\nb"]
+    for replies in (was, now):
+        rows = "".join(example_row(f"q{n}", reply) for n, reply in enumerate(replies))
+        committed.write("test.jsonl", rows)
+        if replies is was:
+            git(committed.root, "commit", "--quiet", "--all", "--message", "second")
+    out = diff(capsys, "HEAD")
+    assert "line 1 " in out
+    assert not any(part in out for part in ("mno", "xyz", "2671", "2691"))
+    assert "  changed  line 3     another field, white space or a masked value" in out
+
+
+def test_evidence_of_several_lines_stays_in_its_cell(committed: Project, capsys: Out) -> None:
+    found = {
+        "id": "a", "check": "own", "kind": "k", "where": "train, line 1", "accepted": False,
+        "evidence": "one\n\n# @someone",
+    }  # fmt: skip
+    last = {"found": [found], "judged": [], "when": "today"}
+    committed.write(".tunegate/findings.json", json.dumps(last))
+    assert "<code>one # @someone</code>" in diff(capsys, "HEAD", "--comment")
+
+
 def test_many_rows_are_counted(committed: Project, example_row: Any, capsys: Out) -> None:
     committed.write("test.jsonl", "".join(example_row(f"new {n}", "a") for n in range(99)))
     out = diff(capsys, "HEAD").splitlines()
@@ -94,6 +124,19 @@ def test_one_line_where_it_cannot_compare(committed: Project, capsys: Out) -> No
     git(committed.root, "commit", "--quiet", "--all", "--message", "pointer")
     committed.write("test.jsonl", kept)
     assert "test.jsonl is kept by git-lfs" in diff(capsys, "HEAD", code=2)
+    (committed.root / "test.jsonl").write_bytes(b"\xe9a\n" * 30)
+    git(committed.root, "commit", "--quiet", "--all", "--message", "latin-1")
+    committed.write("test.jsonl", kept)
+    assert "diff: HEAD:test.jsonl: byte 1 of line 1 (E9)" in diff(capsys, "HEAD", code=2)
+
+
+def test_a_folder_is_refused(committed: Project) -> None:
+    files = find_data_files(Config(), committed.root, {}, committed.root)
+    committed.write("saved/state.json", "{}")
+    git(committed.root, "add", "--all")
+    git(committed.root, "commit", "--quiet", "--message", "saved")
+    with pytest.raises(ConfigError, match="saved is a folder"):
+        rows_at("HEAD", committed.root / "saved", "test", files)
 
 
 ROWS = st.lists(st.tuples(st.sampled_from("pqr"), st.sampled_from("ab")), max_size=8)

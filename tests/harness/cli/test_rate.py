@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -39,10 +41,14 @@ def judged(trained: Project, own_modules: None, monkeypatch: pytest.MonkeyPatch)
 
 
 @contextmanager
-def rating(project: Project, *options: str) -> Iterator[tuple[Page, subprocess.Popen[str]]]:
+def rating(
+    project: Project, *options: str, stderr: int | None = None
+) -> Iterator[tuple[Page, subprocess.Popen[str]]]:
     """Run the command, and yield its page and process; at the end it is killed."""
     command = [sys.executable, "-m", "tunegate", "review", "rate", "latest", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=project.root) as served:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=stderr, text=True, cwd=project.root
+    ) as served:
         assert served.stdout is not None
         told = [served.stdout.readline()]
         while not told[-1].startswith("open"):
@@ -122,6 +128,19 @@ def test_a_page_tells_no_model_and_keeps_strangers_out(judged: Project) -> None:
             assert rate(page, "Ana", row, "tie", go=row % 6 + 1) == 303
         assert shown(page, who="Ana")[0] == 1
         assert 'aria-pressed="true">neither' in page.show(who="Ana", row=2)
+
+
+def test_who_goes_or_rates_nothing_leaves_no_traceback(judged: Project) -> None:
+    with rating(judged, stderr=subprocess.STDOUT) as (page, served):
+        host, port = page.host.split(":")
+        asked = socket.create_connection((host, int(port)), timeout=60)
+        asked.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        asked.sendall(f"GET /?token={page.token} HTTP/1.1\r\nHost: {page.host}\r\n\r\n".encode())
+        asked.close()
+        assert shown(page, who="Ana")[0] == 1
+        served.send_signal(signal.SIGINT)
+        assert served.stdout is not None
+        assert served.stdout.read() == "\nnot rated: tunegate review rate\n"
 
 
 def test_the_sides_differ_by_rater(judged: Project) -> None:

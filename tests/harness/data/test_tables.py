@@ -190,6 +190,7 @@ def test_columns_without_a_header_are_numbered(tmp_path: Path) -> None:
         ("refund me,billing\nno mail,login\npaid twice,billing\n", True),
         ("body,team\nrefund me,billing\nbody,team\n", False),  # two files, one behind the other
         ("body,team,\nrefund me,billing,\n", False),  # a column without a name or a value
+        ("body,team\nour,team\n" + "refund me,billing\n" * 199, False),  # a word by chance
     ],
 )
 def test_a_label_for_a_name_is_no_header(tmp_path: Path, rows: str, is_numbered: bool) -> None:

@@ -346,8 +346,12 @@ def test_a_comment_has_the_verdict_first_and_no_markup_of_an_answer(
     assert not list(promoted.run.glob("report*.html"))
     _, page = make_report(promoted.root, "latest", "", datetime.now(UTC))
     page.misses = SimpleNamespace(rows=((1, HOSTILE, HOSTILE),), total="1 wrong", more="")
+    page.scores.not_passed, page.scores.more = (("t", "failed", "a\n\n# b"),), "3 more"
+    page.scores.rows[0].hints = ["line 1: @someone\n\n# b"]
     made = render_html("comment.md", page=page).decode()
     assert HOSTILE not in made
+    assert "<code>line 1: @someone # b</code>" in made
+    assert "- <code>t</code>: failed; did not hold: <code>a # b</code>\n- 3 more\n" in made
     assert escape("<b>") in made or "&lt;" in made
 
 
