@@ -152,8 +152,7 @@ def machine_lines() -> Iterator[tuple[str, str]]:
     query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
     try:
         asked = subprocess.run(query, capture_output=True, text=True, timeout=20, check=False)
-        lines = asked.stdout.splitlines() or asked.stderr.splitlines()
-        for line in lines or ["none"]:
+        for line in asked.stdout.splitlines() or asked.stderr.splitlines() or ["none"]:
             yield "gpu", line if not asked.returncode else f"PROBLEM: nvidia-smi fails: {line}"
     except FileNotFoundError:
         yield "gpu", "none: there is no nvidia-smi"

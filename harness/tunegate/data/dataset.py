@@ -70,8 +70,7 @@ def value_at(path: str, fields: Mapping[str, Any]) -> Any:
 
 def number_of(value: Any) -> float | None:
     """Return a value that is a number; None for any other, true and false too."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number else None
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 PLAIN_READING = Reading()

@@ -207,8 +207,6 @@ def collect_hints(
 
 def accepted_lines(entries: Sequence[Mapping[str, str]], verbosity: int) -> list[str]:
     """Return how many findings were accepted; with -v, each of them with its reason."""
-    if not entries:
-        return []
     if verbosity <= 0:
         verb = "were" if len(entries) > 1 else "was"
         found = f"{counted(len(entries), 'finding')} {verb} accepted in accepted.toml"
@@ -300,9 +298,8 @@ def grid(rows: Sequence[Sequence[str]]) -> list[str]:
     return lines
 
 
-def scores_table(outcomes: Iterable[Mapping[str, Any]]) -> list[str]:
+def scores_table(judged: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return a table of judged scores, and a note on each limit that n does not show."""
-    judged = list(outcomes)
     rows = [("score", "value", "95 % interval", "limit", "n"), *map(score_cells, judged)]
     lines = grid(rows)
     notes: dict[str, None] = {}

@@ -262,9 +262,8 @@ def checked_reason(reason: str) -> str:
     """Return a reason on one line; raises ConfigError where it holds personal data or a key."""
     text = " ".join(reason.split())
     for private in find_private(text):
-        place = f"from character {private.start + 1} on"
-        message = f"--why holds what looks like {private.kind}, {place}"
-        raise ConfigError(f"{message}: a reason is committed; say it without")
+        found = f"{private.kind}, from character {private.start + 1} on: a reason is committed"
+        raise ConfigError(f"--why holds what looks like {found}; say it without")
     return text
 
 
@@ -366,10 +365,8 @@ class Registry:
             sides = conflict_sides(numbered_lines(self.path))
             if theirs is not None:
                 sides = [numbered_lines(self.path), numbered_lines(theirs)]
-            may_fork = len(sides) == 1
-            if not may_fork:
-                for side in sides:
-                    read_history(side)
+            for side in sides if len(sides) > 1 else ():
+                read_history(side)
             for place, line in numbered_lines(base) if base else []:
                 if any(line not in (kept for _, kept in side) for side in sides):
                     raise RegistryBroken(f"{place}: a version lacks this line: it was rewritten")

@@ -112,15 +112,13 @@ class ChatTemplate:
         self, messages: Messages, prompt: bool, tools: Messages, form: Callable[[Any], Any]
     ) -> str:
         """Apply the template within limits of time and memory, its date a fixed one."""
-        template = self.tokenizer.chat_template
-        if isinstance(template, str):
-            template = _STRFTIME_NOW.sub(lambda m: repr(FIXED_DATE.strftime(m[2])), template)
-        else:  # several templates by name: the tokenizer chooses
-            template = None
+        template = self.tokenizer.chat_template  # of several by name the tokenizer chooses: None
+        dated = partial(_STRFTIME_NOW.sub, lambda m: repr(FIXED_DATE.strftime(m[2])))
         with memory.hold(), watchdog.watch():
             rendered: str = self.tokenizer.apply_chat_template(
                 [_with_arguments(m, form) for m in messages], tools=[*tools] or None,
-                tokenize=False, add_generation_prompt=prompt, chat_template=template,
+                tokenize=False, add_generation_prompt=prompt,
+                chat_template=dated(template) if isinstance(template, str) else None,
                 **self.options.args,
             )  # fmt: skip
         return rendered
@@ -153,8 +151,7 @@ class ChatTemplate:
 
     def token_ids(self, text: str) -> list[int]:
         """Return the token ids of a rendered text; the template has written all special tokens."""
-        token_ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return token_ids
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def head_ids(self, messages: Messages, tools: Messages = ()) -> list[int]:
         """Return the tokens before the first text of the user: the template's, the system's."""
@@ -162,8 +159,7 @@ class ChatTemplate:
         key = to_json([[content_text(message) for message in systems], tools])
         if key not in self._heads:
             try:
-                question = {"role": "user", "content": _HEAD_END}
-                text = self.render([*systems, question], tools=tools)
+                text = self.render([*systems, {"role": "user", "content": _HEAD_END}], tools=tools)
             except TemplateError:
                 text = ""
             self._heads[key] = self.token_ids(text.partition(_HEAD_END)[0])
@@ -279,8 +275,7 @@ def load_template(folder: Path | str, options: TemplateOptions | None = None) ->
     texts = templates.values() if isinstance(templates, dict) else [templates]
     if any(uses_powers(text) for text in texts):
         raise TemplateError(f"the chat template in {folder} computes powers (**), which none needs")
-    words = set(re.findall(r"\w+", str(templates)))
-    if unknown := sorted(options.args.keys() - words):
+    if unknown := sorted(options.args.keys() - set(re.findall(r"\w+", str(templates)))):
         raise TemplateError(f"template_args: the chat template in {folder} reads no {unknown[0]!r}")
     # A chat model names the ids that end a turn in its tokenizer, or in its generation settings.
     named_ids = [tokenizer.eos_token_id]

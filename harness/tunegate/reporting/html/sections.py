@@ -52,9 +52,8 @@ def scores_section(files: RunFiles) -> SimpleNamespace | str:
             details.append((outcome["name"], outcome["detail"]))
     model_name = files.name_of_model(card["model_digest"])
     own_model = "the model" if isinstance(files.run, Evaluation) else "the run's model"
-    model = own_model if model_name == "model" else f"checkpoint {model_name}"
-    if not model_name:
-        model = "a model that is not this run's"
+    models = {"": "a model that is not this run's", "model": own_model}
+    model = models.get(model_name, f"checkpoint {model_name}")
     gate = "open" if card["gate"] == "open" else f"closed: {card['gate']}"
     not_passed = card.get("troubles", {})  # an older scorecard has none
     if not_passed and gate != "open":
@@ -116,8 +115,7 @@ def model_rows(files: RunFiles, card: Json) -> Iterator[SimpleNamespace]:
         values = {"name": role, "value": right / n, "low": low, "high": high, "hits": right, "n": n}
         outcome: OutcomeDict = {**values, "limit": None, "sign": ">="}
         _, share, interval, _, _ = score_cells(outcome)
-        description = f"{role}: {share} right, 95 % interval {interval}"
-        bar = score_bar(outcome, description, (0, 1))
+        bar = score_bar(outcome, f"{role}: {share} right, 95 % interval {interval}", (0, 1))
         yield SimpleNamespace(
             role=role, model=text.public_name(counts["model"], files.root), share=share, bar=bar,
             interval=interval, right=f"{right:,} of {n:,}", errors=f"{counts['errors']:,}",
@@ -229,9 +227,8 @@ def misses_section(files: RunFiles) -> SimpleNamespace | str:
         return ANSWERS_CHANGED
     if not len(wrong):
         return f"None: all {counts['n']:,} answers were right."
-    hidden, more = len(wrong) - MAX_HINTS_VERBOSE, ""
-    if hidden > 0:
-        more = f"{hidden:,} more; tunegate failures {files.run.id} writes them all."
+    hidden = len(wrong) - MAX_HINTS_VERBOSE
+    more = f"{hidden:,} more; tunegate failures {files.run.id} writes them all." * (hidden > 0)
     hide = masker(quotes=True)
     rows = tuple((f.line, f.kind, hide(f.evidence)) for f in wrong[:MAX_HINTS_VERBOSE])
     total = f"{len(wrong):,} of {counts['n']:,} answers were wrong."
@@ -265,11 +262,9 @@ def training_section(files: RunFiles) -> SimpleNamespace | str:
     intro = f"Trained by {text.training_method(plan)} on {base}, seed {plan.seed}."
     if figures.get("proved"):
         intro += f" Held against the export: {figures['proved']}."
-    kept_epoch = ""
-    if "kept_epoch" in figures:
-        kept_epoch = f"kept: epoch {figures['kept_epoch']} of {figures.get('epochs', '?')}"
+    kept_epoch = f"kept: epoch {figures.get('kept_epoch')} of {figures.get('epochs', '?')}"
     return SimpleNamespace(
-        intro=intro, charts=charts or no_charts, kept_epoch=kept_epoch,
+        intro=intro, charts=charts or no_charts, kept_epoch=kept_epoch * ("kept_epoch" in figures),
         loss_unit="pair" if on_pairs(plan.config) else "token",
         figures=text.value_pairs({k: text.public_setting(v, root, k) for k, v in numbers.items()}),
         settings=text.value_pairs(settings),
