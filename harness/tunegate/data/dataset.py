@@ -225,12 +225,9 @@ class Dataset(Items[Example]):
 
     @classmethod
     def read(
-        cls,
-        path: Path | str,
-        split: str = "",
-        columns: Mapping[str, str] | None = None,
+        cls, path: Path | str, split: str = "", columns: Mapping[str, str] | None = None,
         reading: Reading = PLAIN_READING,
-    ) -> Dataset:
+    ) -> Dataset:  # fmt: skip
         """Read a file: JSONL, JSON, CSV or Parquet, in any of the formats of `data.formats`.
 
         Of one JSON object of splits, and of a folder that Hugging Face's `save_to_disk` wrote, the
@@ -249,13 +246,9 @@ class Dataset(Items[Example]):
 
     @classmethod
     def parse(
-        cls,
-        data: bytes,
-        split: str = "",
-        path: Path | str = "",
-        columns: Mapping[str, str] | None = None,
-        reading: Reading = PLAIN_READING,
-    ) -> Dataset:
+        cls, data: bytes, split: str = "", path: Path | str = "",
+        columns: Mapping[str, str] | None = None, reading: Reading = PLAIN_READING,
+    ) -> Dataset:  # fmt: skip
         """Read a dataset from the bytes of a file, as `read` does."""
         whole, data = data, select_split(data, split)
         unread = unread_rows(whole, split) if data is not whole else []

@@ -110,10 +110,7 @@ class SessionResults:
 
     def unjudged(self) -> list[str]:
         """Return passed tests without a check or a limit; those with nothing to judge aside."""
-        return [
-            nodeid for nodeid, outcomes in self.passed.items()
-            if not outcomes and nodeid not in self.idle
-        ]  # fmt: skip
+        return [n for n, outcomes in self.passed.items() if not outcomes and n not in self.idle]
 
 
 def outcome_dicts(outcomes: Sequence[Outcome], passed: bool) -> list[dict[str, Any]]:

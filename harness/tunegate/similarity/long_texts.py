@@ -183,25 +183,16 @@ class LongTextSearch:
     def _find_long(self, i: int, labels: Array, skip: int) -> tuple[Array, Array]:
         import numpy as np
 
-        matches, similarities = np.zeros(0, np.int64), np.zeros(0)
         if i >= len(self.asked_sizes) or self.search.lo[i] >= self.hi[i]:
-            return matches, similarities
+            return np.zeros(0, np.int64), np.zeros(0)
         if not self.first <= i < self.first + len(self.screened):
             self.first, self.screened = i, self._screen(i)
         chosen = self.screened[i - self.first]
-        if not len(chosen):
-            return matches, similarities
         chosen = chosen[(labels[chosen] != skip) & (labels[chosen] >= 0)]
-        text, search = self.search.queries.texts[i], self.search
-        near = [
-            (j, similarity)
-            for j in chosen.tolist()
-            if (similarity := ratio(text, search.targets.texts[j])) >= search.cutoff
-        ]
-        if near:
-            columns = zip(*near, strict=True)
-            matches, similarities = np.array(next(columns)), np.array(next(columns))
-        return matches, similarities
+        text, others = self.search.queries.texts[i], self.search.targets.texts
+        similarities = np.array([ratio(text, others[j]) for j in chosen.tolist()])
+        is_near = similarities >= self.search.cutoff
+        return chosen[is_near], similarities[is_near]
 
     def _screen(self, i: int) -> list[Array]:
         """Return, for each of some queries from `i` on, the targets with enough common runs."""

@@ -41,10 +41,6 @@ class RegistryBroken(ConfigError):
     """A line of the registry was changed, removed or inserted: its hash chain does not hold."""
 
 
-class NothingToRollBack(ConfigError):
-    """The alias has no earlier promotion to go back to."""
-
-
 class AliasMoved(ConfigError):
     """The alias was moved by somebody else since the caller looked at it."""
 
@@ -338,16 +334,16 @@ class Registry:
             return self.append("promote", alias, facts, reason)
 
     def rollback(self, alias: str, reason: str) -> RegistryEntry:
-        """Add a line that points the alias to its earlier promotion; raises NothingToRollBack."""
+        """Add a line that points the alias to its earlier promotion; raises ConfigError without."""
         with self._lock:
             standing = self.history().standing(alias)
             if standing.contenders:
                 decide = 'tunegate registry merge --keep RUN --why "..."'
-                raise NothingToRollBack(f"two branches moved {alias!r}: decide first, `{decide}`")
+                raise ConfigError(f"two branches moved {alias!r}: decide first, `{decide}`")
             current, before = standing.promotions or (RegistryEntry(), ())
             if not before:
                 in_force = f"{int(bool(current))} promotion in force"
-                raise NothingToRollBack(f"{alias!r} has {in_force}; there is none before it")
+                raise ConfigError(f"{alias!r} has {in_force}; there is none before it")
             facts = {k: before[0][k] for k in MODEL_KEYS if k in before[0]}
             facts["from"] = current.get("run")
             return self.append("rollback", alias, facts, reason)

@@ -171,10 +171,7 @@ def suite_cells(tests: OutcomesByTest) -> dict[str, dict[str, str]]:
         if not outcomes:
             row.setdefault(split_of_test, [])
     return {
-        test: {
-            split: "; ".join(text.first_texts(split_texts)) or "passed"
-            for split, split_texts in row.items()
-        }
+        test: {split: "; ".join(text.first_texts(t)) or "passed" for split, t in row.items()}
         for test, row in texts.items()
     }
 
