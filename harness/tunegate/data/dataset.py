@@ -367,8 +367,7 @@ def _unread_fields(
         evidence = f"{lacking:,} of {len(dataset):,} rows have no {named} (data.{key})"
         yield Finding.dataset_hint("meaning", evidence)
         return
-    what = "time in" if key == "time_by" else "field"
-    lacks = f"data.{key}: no row has a {what} {named}"
+    lacks = f"data.{key}: no row has a {'time in' if key == 'time_by' else 'field'} {named}"
     yield Finding.of_dataset("meaning", f"{lacks}; {valid_fields(dataset)}")
 
 

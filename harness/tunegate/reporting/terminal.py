@@ -208,9 +208,8 @@ def collect_hints(
 def accepted_lines(entries: Sequence[Mapping[str, str]], verbosity: int) -> list[str]:
     """Return how many findings were accepted; with -v, each of them with its reason."""
     if verbosity <= 0:
-        verb = "were" if len(entries) > 1 else "was"
-        found = f"{counted(len(entries), 'finding')} {verb} accepted in accepted.toml"
-        return [f"{found}; -v lists them"]
+        found = f"{counted(len(entries), 'finding')} {'were' if len(entries) > 1 else 'was'}"
+        return [f"{found} accepted in accepted.toml; -v lists them"]
     lines = []
     for entry in entries:
         heading = _wrap(f"{entry['check']} {entry['kind']}, {entry['where']}", WIDTH - 14)

@@ -213,13 +213,12 @@ def misses_section(files: RunFiles) -> SimpleNamespace | str:
         return f"Wrong answers are listed for {listed}; the task here is {task}."
     if files.test is None:
         return NO_TEST
-    if files.predictions is None or not card["predictions"]:
+    if files.predictions is None or not (counts := card["predictions"]):
         return NO_ANSWERS
     try:
         wrong = wrong_labels(files.predictions, files.config.label_rule)
     except ValueError as error:  # the rule was changed, and cannot read the expected replies
         return f"{error}."
-    counts = card["predictions"]
     if len(wrong) != counts["n"] - counts["right"]:
         return ANSWERS_CHANGED
     if not len(wrong):
@@ -252,8 +251,7 @@ def training_section(files: RunFiles) -> SimpleNamespace | str:
     step = figures.get("kept_step")
     kept_step = float(step) if isinstance(step, int | float) else None
     curves = run.curves(), run.curves(after_kept=True)
-    drawn = (loss_chart(*curves, kept_step, w) for w in CHART_WIDTHS)
-    charts = tuple(chart for chart in drawn if chart)
+    charts = tuple(filter(None, (loss_chart(*curves, kept_step, w) for w in CHART_WIDTHS)))
     no_charts = TRAINED_ELSEWHERE if figures.get("word") else NO_CURVES
     base = text.public_name(str(plan.base), root)
     intro = f"Trained by {text.training_method(plan)} on {base}, seed {plan.seed}."
