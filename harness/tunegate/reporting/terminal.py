@@ -30,7 +30,6 @@ NO_ID_TEXT = "without an id: cannot be accepted; what is not read is not trained
 NOT_HELD = {False: ", failed", None: ", unmeasurable"}
 # A check that a user wrote has no entry: its evidence says what to do.
 ADVICE = tomllib.loads(Path(__file__).with_name("advice.toml").read_text("utf-8"))
-_FUNCTION = re.compile(r"<function (?:[\w.<>]*\.)?(\w+) at 0x[0-9a-f]+>")
 
 
 def failure_tables(
@@ -314,13 +313,10 @@ def scores_table(judged: Sequence[Mapping[str, Any]]) -> list[str]:
     return [*lines, *notes]
 
 
-_TABLE_HEADER = re.compile(r" +line  (kind +(?:id +)?)evidence")
-
-
 def colourise(table: str) -> str:
     """Return a table of findings with terminal colours; any other text comes back unchanged."""
     head, *rows = table.split("\n")
-    match = _TABLE_HEADER.fullmatch(head)
+    match = re.fullmatch(r" +line  (kind +(?:id +)?)evidence", head)
     if match is None:
         return table
     lines, evidence = [f"\x1b[1m{head}\x1b[0m"], match.end(1)
@@ -342,4 +338,4 @@ def advice_for(check: str, kinds: Iterable[str] = ()) -> str:
 
 def without_addresses(text: str) -> str:
     """Return a text of pytest's with the name of each function instead of its place in memory."""
-    return _FUNCTION.sub(r"\1", text)
+    return re.sub(r"<function (?:[\w.<>]*\.)?(\w+) at 0x[0-9a-f]+>", r"\1", text)

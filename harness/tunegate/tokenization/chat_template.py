@@ -26,7 +26,6 @@ _THOUGHTS = re.compile(r"(?:<\|message\|>|\A(?!<\|))(.*?)(?=<\||\Z)", re.S)
 # The variables by which templates let their user turn the reasoning off.
 _THINKING_VARIABLE = re.compile(r"""(?<![.'"\w])(enable_thinking|thinking)(?= is | and | -?%})""")
 _HEAD_END = "tunegate7c1ehead"
-_PIN = re.compile(r"(.+)@([0-9a-f]{12})")
 
 Message = Mapping[str, Any]
 Messages = Sequence[Message]
@@ -54,7 +53,7 @@ def pin_template(name: str, root: Path) -> str:
 
     Raises ValueError where the name has another digest already, or the file cannot be read.
     """
-    pinned = _PIN.fullmatch(name)
+    pinned = re.fullmatch(r"(.+)@([0-9a-f]{12})", name)
     name, expected = pinned.groups() if pinned else (name, "")
     try:
         digest = sha256_bytes((root / Path(name).expanduser()).read_bytes())[:12]

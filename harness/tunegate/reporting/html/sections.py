@@ -23,14 +23,13 @@ from .gather import RunFiles
 OutcomeDict = dict[str, Any]
 NO_LIMIT = ("plain", "no limit")
 MAX_NOT_PASSED = 10  # of the tests that closed the gate: with one per example there are thousands
-NO_SESSION = "Never judged: no session of the model suite has left a scorecard."
 
 
 def scores_section(files: RunFiles) -> SimpleNamespace | str:
     """Return the scores of the scorecard; a sentence where there is none."""
     card = files.card
     if card is None:
-        return NO_SESSION
+        return "Never judged: no session of the model suite has left a scorecard."
     rows, not_applicable, details = list[SimpleNamespace](), list[str](), list[tuple[str, str]]()
     missed_lines: dict[str, list[str]] = {}
     for outcome in (o for o in card.get("missed", []) if not o["held"]):
@@ -194,8 +193,6 @@ def outcome_text(outcome: OutcomeDict) -> str:
 
 LABELLED_TASKS = ("classification", "multilabel", "tools")
 MAX_REASONING = 4_000  # characters of one text of an answer that are shown
-NO_SCORECARD = "Never judged: there is no answer to look at."
-NO_TEST = "The test data that it was judged on is not here any more (purged, or moved)."
 NO_ANSWERS = "The answers are not kept any more: only their counts are."
 ANSWERS_CHANGED = (
     "The answers that are kept do not add up to what was judged: some were purged, or `label` in "
@@ -207,12 +204,12 @@ def misses_section(files: RunFiles) -> SimpleNamespace | str:
     """Return the first wrong answers; a sentence where there are none, or they cannot be shown."""
     card, task = files.card, files.config.task
     if card is None:
-        return NO_SCORECARD
+        return "Never judged: there is no answer to look at."
     if task not in LABELLED_TASKS:
         listed = ", ".join(LABELLED_TASKS)
         return f"Wrong answers are listed for {listed}; the task here is {task}."
     if files.test is None:
-        return NO_TEST
+        return "The test data that it was judged on is not here any more (purged, or moved)."
     if files.predictions is None or not (counts := card["predictions"]):
         return NO_ANSWERS
     try:
@@ -235,7 +232,6 @@ def misses_section(files: RunFiles) -> SimpleNamespace | str:
 
 CHART_WIDTHS = (1040, 360)  # of the drawing: for a wide screen and for a phone
 NO_CURVES = "No loss curves: the training left none."
-NOT_TRAINED_HERE = "This model belongs to no run: it was not trained in this project."
 TRAINED_ELSEWHERE = "No loss curves: it was trained elsewhere."
 TEXT_FIGURES = ("word", "proved", "trained", "imported")  # figures that are sentences
 
@@ -243,7 +239,7 @@ TEXT_FIGURES = ("word", "proved", "trained", "imported")  # figures that are sen
 def training_section(files: RunFiles) -> SimpleNamespace | str:
     """Return how the run was trained; a sentence for a model that tunegate did not train."""
     if isinstance(files.run, Evaluation):
-        return NOT_TRAINED_HERE
+        return "This model belongs to no run: it was not trained in this project."
     plan, run, root = files.run.plan, files.run, files.root
     figures: dict[str, Any] = files.record["figures"]
     settings = {k: text.public_setting(v, root, k) for k, v in sorted(plan.config.items())}
