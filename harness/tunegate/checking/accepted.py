@@ -72,8 +72,7 @@ def append_entries(root: Path, entries: Sequence[AcceptedEntry]) -> None:
     lines = [before.rstrip("\n")]
     for entry in entries:
         lines += ["", "[[accepted]]"]
-        values = asdict(entry).items()
-        lines += [f"{k} = {toml_string(v)}" for k, v in values if v or k != "split"]
+        lines += [f"{k} = {toml_string(v)}" for k, v in asdict(entry).items() if v or k != "split"]
     atomic_write(path, ("\n".join(lines) + "\n").encode())
 
 
@@ -139,15 +138,14 @@ class LastFindings:
         for table in tables:
             self.judged_splits.add((table["check"], table["split"]))
             for finding in table["found"]:
-                id_ = finding["id"]
-                if id_ and (other := self.findings.get(id_)):  # that of another split
+                if not (id_ := finding["id"]):
+                    self.without_id.append(finding)
+                    continue
+                if other := self.findings.get(id_):  # that of another split
                     splits = {*other.get("split", "").split(", "), finding["split"]} - {""}
                     accepted = finding["accepted"] and other["accepted"]
                     finding = {**finding, "split": ", ".join(sorted(splits)), "accepted": accepted}
-                if id_:
-                    self.findings[id_] = finding
-                else:
-                    self.without_id.append(finding)
+                self.findings[id_] = finding
 
     def to_receipt(self, entries: Mapping[str, AcceptedEntry]) -> list[dict[str, str]]:
         """Return the accepted findings for the receipt: where each stands now, and why."""

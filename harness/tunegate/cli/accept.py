@@ -105,8 +105,7 @@ def accept_findings(state: StateDir, last: LastFindings, ids: list[str], why: st
             values = {k: findings[id_][k] for k in ("id", "check", "kind", "where", "evidence")}
             # Older sessions kept what a check said as it was.
             values["evidence"] = mask(values["evidence"], quotes=True)
-            splits = {*found_in, *(entry.splits if entry else ())} - {""}
-            split = ", ".join(sorted(splits))
+            split = ", ".join(sorted({*found_in, *(entry.splits if entry else ())} - {""}))
             entries.append(AcceptedEntry(**values, why=why, who=user, when=today, split=split))
         if replaced := [entry.id for entry in entries if entry.id in earlier]:
             accepted.remove_entries(state.root, replaced)  # accepted in another split so far

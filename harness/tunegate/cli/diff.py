@@ -30,7 +30,6 @@ from ..utils.text import common_length, counted, cut, one_line
 
 MAX_ROWS = 20  # of each kind and split; the numbers count all
 TEXT_WIDTH = 60
-LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ def rows_at(revision: str, path: Path, split: str, files: DataFiles) -> list[Exa
     shown = subprocess.run(show, capture_output=True, check=False)
     if shown.returncode:
         return []
-    if shown.stdout.startswith(LFS_POINTER):
+    if shown.stdout.startswith(b"version https://git-lfs.github.com/spec/"):
         raise ConfigError(f"{path.name} is kept by git-lfs: check {revision} out beside, and fetch")
     with tempfile.TemporaryDirectory() as folder:
         old = Path(folder, path.name)

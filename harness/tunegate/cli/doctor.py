@@ -30,9 +30,6 @@ from ..utils.masking import HIDDEN, find_private, is_secret
 from ..utils.optional_deps import install_command
 from ..utils.text import counted
 
-KEY_VARIABLES = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
-DEVELOPMENT_EXTRAS = ("dev",)
-
 
 def run(args: argparse.Namespace) -> int:
     """Print a line for each fact; return 1 where one begins with PROBLEM."""
@@ -61,7 +58,7 @@ def installed_lines() -> Iterator[tuple[str, str]]:
     distribution = metadata.distribution("tunegate")
     requirements = [Requirement(text) for text in distribution.requires or ()]
     extras = distribution.metadata.get_all("Provides-Extra") or []
-    for extra in ("", *sorted(set(extras) - set(DEVELOPMENT_EXTRAS))):
+    for extra in ("", *sorted(set(extras) - {"dev"})):
         present, absent = [], []
         for requirement in requirements:
             marker, name = requirement.marker, requirement.name
@@ -152,8 +149,7 @@ def machine_lines() -> Iterator[tuple[str, str]]:
     query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
     try:
         asked = subprocess.run(query, capture_output=True, text=True, timeout=20, check=False)
-        lines = asked.stdout.splitlines() or asked.stderr.splitlines()
-        for line in lines or ["none"]:
+        for line in asked.stdout.splitlines() or asked.stderr.splitlines() or ["none"]:
             yield "gpu", line if not asked.returncode else f"PROBLEM: nvidia-smi fails: {line}"
     except FileNotFoundError:
         yield "gpu", "none: there is no nvidia-smi"
@@ -161,5 +157,5 @@ def machine_lines() -> Iterator[tuple[str, str]]:
         yield "gpu", "PROBLEM: nvidia-smi does not answer"
     usage = shutil.disk_usage(Path.cwd())
     yield "disk", f"{usage.free / 1e9:,.1f} GB free of {usage.total / 1e9:,.1f} GB here"
-    for name in KEY_VARIABLES:
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
         yield "key", f"{name} is {'set' if os.environ.get(name) else 'not set'}"

@@ -22,7 +22,7 @@ from typing import get_args
 
 from ..config import suite_files
 from ..config.project import find_root
-from ..config.schema import load
+from ..config.schema import Task, load
 from ..data import SPLITS
 from ..errors import ConfigError
 from ..utils.atomic import atomic_write
@@ -118,8 +118,6 @@ def configure(folder: Path, task: str, data: Path | None) -> str:
 
 def ask_task_and_data(args: argparse.Namespace) -> None:
     """Ask on the terminal for what no option names; an empty answer takes the default."""
-    from ..config.schema import Task
-
     tasks = get_args(Task)
     while args.task is None:
         answer = input(f"task: {', '.join(tasks)} [{tasks[0]}]? ").strip() or tasks[0]
@@ -242,8 +240,6 @@ def append_missing(path: Path, lines: Sequence[str]) -> list[str]:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    from ..config.schema import Task
-
     add, here = parser.add_argument, "default: the working directory"
     add("folder", nargs="?", type=Path, default=Path(), metavar="FOLDER", help=here)
     add("--task", choices=get_args(Task), metavar="TASK", help="default: classification")

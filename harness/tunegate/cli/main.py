@@ -24,7 +24,6 @@ ENTRY_POINT_GROUP = "tunegate.commands"
 _names: dict[str, Any] = tomllib.loads(Path(__file__).with_name("commands.toml").read_text("utf-8"))
 BUILTIN_COMMANDS, DAILY, GROUPS = _names["builtin"], _names["daily"], _names["groups"]
 ALIASES, REMOVED = _names["aliases"], _names["removed"]
-COMPLETED_SHELLS = ("bash", "zsh", "fish")
 
 Commands = dict[str, metadata.EntryPoint]
 
@@ -163,7 +162,7 @@ def answer_without_command(words: Sequence[str], commands: Commands) -> int:
     if not group:
         version = f"tunegate {__version__}"
         parser.add_argument("--version", action="version", version=version, help=hidden)
-        parser.add_argument("--completion", choices=COMPLETED_SHELLS, help=hidden)
+        parser.add_argument("--completion", choices=("bash", "zsh", "fish"), help=hidden)
     if completion := getattr(parser.parse_args(rest), "completion", None):
         return print_completion(completion, commands)
     parser.print_help()

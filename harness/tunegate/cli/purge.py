@@ -27,8 +27,7 @@ def purge_snapshot(state: StateDir, digest_prefix: str) -> tuple[Path, int]:
     matches = sorted(folder.glob(f"{digest_prefix}*.jsonl")) if digest_prefix.isalnum() else []
     if len(matches) != 1:
         available = ", ".join(p.stem[:12] for p in sorted(folder.glob("*.jsonl"))) or "none"
-        fits = f"{digest_prefix!r} fits {len(matches)} snapshots"
-        raise ConfigError(f"{fits}; kept are: {available}")
+        raise ConfigError(f"{digest_prefix!r} fits {len(matches)} snapshots; kept are: {available}")
     (snapshot,) = matches
     # A table is read by its columns, so its prompts depend on the mapping that a run has used.
     mappings = {

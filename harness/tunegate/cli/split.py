@@ -28,11 +28,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Split the file, read as the configuration says, and print how many rows each split has."""
     _, config = load_here()
-    reading = config.reading
-    if args.group_by:
-        reading = replace(reading, group_by=(args.group_by,))
-    if args.by_time:
-        reading = replace(reading, time_by=args.by_time)
+    given = {"group_by": args.group_by and (args.group_by,), "time_by": args.by_time}
+    reading = replace(config.reading, **{name: value for name, value in given.items() if value})
     report = split_file(
         args.file, args.out, validation=args.validation, test=args.test, seed=args.seed,
         by=args.by, force=args.force, by_time=args.by_time is not None, reading=reading,

@@ -84,9 +84,8 @@ def suite_of_args(args: Sequence[str], folder: Path, suites: Sequence[Path]) -> 
     named = {parent for parent in parents if parent in paths and parent != folder}
     matches |= {suite for suite in suites if suite.parent in named}
     if len(matches) > 1:
-        names = ", ".join(sorted(p.name for p in matches))
-        several = f"these are {len(matches)}: {names}"
-        raise ConfigError(f"one suite a session, {several}; name one of them")
+        several = f"{len(matches)}: {', '.join(sorted(p.name for p in matches))}"
+        raise ConfigError(f"one suite a session, these are {several}; name one of them")
     return next(iter(matches), None)
 
 
@@ -96,9 +95,8 @@ def require_suite(suite: Path | None, root: Path, required: str, option: str) ->
     if root.resolve() not in expected.parents:
         raise ConfigError(f"the suite {required} must be a folder inside {root}")
     if suite != expected:
-        named = f"you named {suite.name}" if suite else "you named none"
-        waiting = f"{option} waits for the suite {required}, {named}"
-        raise ConfigError(f"{waiting}: pytest {required} {option}")
+        waits = f"waits for the suite {required}, you named {suite.name if suite else 'none'}"
+        raise ConfigError(f"{option} {waits}: pytest {required} {option}")
     return expected
 
 

@@ -441,17 +441,16 @@ def parse_settings(model: type[T], values: Mapping[str, Any]) -> T:
     except ValidationError as error:
         # A value of a union has an error for each of its types: one message for each key.
         by_key = groupby(error.errors(), key=lambda e: str(e["loc"][0]))
-        errors_by_key = {key: [*errors] for key, errors in by_key}
     messages, valid = [], sorted(model.model_fields)
-    for key, errors in errors_by_key.items():
-        if errors[0]["type"] == "missing":
+    for key, (first, *more) in by_key:
+        if first["type"] == "missing":
             messages.append(f"`{key}` is missing")
-        elif errors[0]["type"] == "extra_forbidden":
+        elif first["type"] == "extra_forbidden":
             hint = did_you_mean(key, valid)
             messages.append(f"unknown setting `{key}`{hint}; valid: {', '.join(valid)}")
         else:
-            needs = dict.fromkeys(str(e["msg"]).removeprefix("Input ") for e in errors)
-            messages.append(f"{key} = {errors[0]['input']!r}: the value {' or '.join(needs)}")
+            needs = dict.fromkeys(str(e["msg"]).removeprefix("Input ") for e in (first, *more))
+            messages.append(f"{key} = {first['input']!r}: the value {' or '.join(needs)}")
     raise ValueError("; ".join(messages))
 
 

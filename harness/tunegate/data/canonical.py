@@ -154,9 +154,8 @@ def _content_of(message: Message, role: str, text: TextForm) -> Any:
 
 def calls_of(message: Message) -> list[dict[str, Any]]:
     """Return the name and the arguments of each tool call of a message, as JSON values."""
-    calls = _listed(message.get("tool_calls"))
-    if message.get("function_call"):
-        calls = [*calls, message["function_call"]]
+    old_call = message.get("function_call")
+    calls = [*_listed(message.get("tool_calls")), *([old_call] if old_call else [])]
     named = []
     for call in calls:
         function = call.get("function", call) if isinstance(call, dict) else call

@@ -70,8 +70,7 @@ def value_at(path: str, fields: Mapping[str, Any]) -> Any:
 
 def number_of(value: Any) -> float | None:
     """Return a value that is a number; None for any other, true and false too."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number else None
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 PLAIN_READING = Reading()
@@ -226,12 +225,9 @@ class Dataset(Items[Example]):
 
     @classmethod
     def read(
-        cls,
-        path: Path | str,
-        split: str = "",
-        columns: Mapping[str, str] | None = None,
+        cls, path: Path | str, split: str = "", columns: Mapping[str, str] | None = None,
         reading: Reading = PLAIN_READING,
-    ) -> Dataset:
+    ) -> Dataset:  # fmt: skip
         """Read a file: JSONL, JSON, CSV or Parquet, in any of the formats of `data.formats`.
 
         Of one JSON object of splits, and of a folder that Hugging Face's `save_to_disk` wrote, the
@@ -250,13 +246,9 @@ class Dataset(Items[Example]):
 
     @classmethod
     def parse(
-        cls,
-        data: bytes,
-        split: str = "",
-        path: Path | str = "",
-        columns: Mapping[str, str] | None = None,
-        reading: Reading = PLAIN_READING,
-    ) -> Dataset:
+        cls, data: bytes, split: str = "", path: Path | str = "",
+        columns: Mapping[str, str] | None = None, reading: Reading = PLAIN_READING,
+    ) -> Dataset:  # fmt: skip
         """Read a dataset from the bytes of a file, as `read` does."""
         whole, data = data, select_split(data, split)
         unread = unread_rows(whole, split) if data is not whole else []
@@ -375,8 +367,7 @@ def _unread_fields(
         evidence = f"{lacking:,} of {len(dataset):,} rows have no {named} (data.{key})"
         yield Finding.dataset_hint("meaning", evidence)
         return
-    what = "time in" if key == "time_by" else "field"
-    lacks = f"data.{key}: no row has a {what} {named}"
+    lacks = f"data.{key}: no row has a {'time in' if key == 'time_by' else 'field'} {named}"
     yield Finding.of_dataset("meaning", f"{lacks}; {valid_fields(dataset)}")
 
 

@@ -93,7 +93,11 @@ def split_file(
         rows_of_split = stratified_group_split(labels, groups, shares, seed)
 
     sizes = [len(group) for group in groups]
-    _refuse_empty_splits(rows_of_split, max(sizes), len(dataset))
+    if empty := [name for name, rows in rows_of_split.items() if not rows]:
+        largest, n = max(sizes), len(dataset)
+        similar_rows = f"all {n:,}" if largest == n else f"{largest:,} of {n:,}"
+        hint = "; they cannot be torn apart" if largest > 1 else ": too few, or too small a share"
+        raise SplitError(f"{empty[0]} would be empty: {similar_rows} rows are alike{hint}")
 
     for name, rows in rows_of_split.items():
         atomic_write(out[name], b"".join(lines[i] + b"\n" for i in sorted(rows)))
@@ -114,16 +118,6 @@ def _checked_shares(validation: float, test: float) -> dict[str, float]:
     if validation + test >= 1:
         raise SplitError(f"validation {validation} and test {test} leave nothing to train on")
     return dict(zip(SPLITS, (1 - validation - test, validation, test), strict=True))
-
-
-def _refuse_empty_splits(rows_of_split: Mapping[str, list[int]], largest: int, n: int) -> None:
-    """Raise SplitError for a split without rows; `largest` is the size of the largest group."""
-    for name, rows in rows_of_split.items():
-        if not rows:
-            similar_rows = f"all {n:,}" if largest == n else f"{largest:,} of {n:,}"
-            hint = "they cannot be torn apart" if largest > 1 else "too few, or too small a share"
-            mark = ";" if largest > 1 else ":"
-            raise SplitError(f"{name} would be empty: {similar_rows} rows are alike{mark} {hint}")
 
 
 def _read_complete(

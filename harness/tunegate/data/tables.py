@@ -98,9 +98,8 @@ def _csv_records(data: bytes, columns: Columns) -> Iterator[Record]:
             if len(values) == len(header):
                 yield line, dict(zip(header, values, strict=True))
             elif values:
-                count = f"{len(values)} fields, and the header {len(header)}"
-                reason = f"the row has {count}; is a comma or line end unquoted?"
-                yield line, Unreadable("csv", reason)
+                count = f"the row has {len(values)} fields, and the header {len(header)}"
+                yield line, Unreadable("csv", f"{count}; is a comma or line end unquoted?")
     finally:
         csv.field_size_limit(previous_limit)
 

@@ -114,8 +114,7 @@ def collect_suite(suite: Path, root: Path, options: Sequence[str] = ()) -> Colle
             return CollectedSuite(**json.loads(listing.read_text("utf-8")))
     lines = [line.strip() for line in (child.stdout + child.stderr).splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR")]
-    message = (errors or lines or ["it printed nothing"])[-1]
-    raise CollectionFailed(message.removeprefix("ERROR: "))
+    raise CollectionFailed((errors or lines or ["it printed nothing"])[-1].removeprefix("ERROR: "))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +132,7 @@ class Gate:
     def __init__(self, session: SessionContext, configured: str, option: str) -> None:
         self.session = session
         self.suite = require_suite(session.suite, session.root, configured, option)
-        deciding = self.suite, session.root, session.config
-        self.fingerprint = partial(suite_fingerprint, *deciding)
+        self.fingerprint = partial(suite_fingerprint, self.suite, session.root, session.config)
         self.suite_files = self.fingerprint()
 
     def evaluate(
@@ -258,8 +256,7 @@ def failed_tests(results: SessionResults) -> str:
     """Count what kept tests from passing, by kind, and name the first of them; "" for none."""
     if not results.not_passed:
         return ""
-    by_kind = Counter(results.not_passed.values()).items()
-    counts = ", ".join(f"{n} {kind}" for kind, n in by_kind)
+    counts = ", ".join(f"{n} {kind}" for kind, n in Counter(results.not_passed.values()).items())
     more = " ..." if len(results.not_passed) > 1 else ""
     return f"{counts}: {next(iter(results.not_passed))}{more}"
 

@@ -10,7 +10,7 @@ from ..errors import ConfigError
 from ..models.evaluation import Evaluation
 from ..results import session_results
 from ..session.context import SessionContext
-from ..storage.registry import AliasMoved, Registry, RegistryBroken, checked_alias
+from ..storage.registry import Registry, RegistryBroken, checked_alias
 from ..utils.atomic import atomic_write
 from ..utils.hashing import sha256_json
 from ..utils.masking import mask
@@ -60,8 +60,7 @@ class ModelGate(Gate):
             for note in notes:
                 session.say("", note)
             errors_alone = results.unmeasurable and results.unmeasurable == {*results.not_passed}
-            unmeasurable = errors_alone or model_changed
-            return exit_codes.UNMEASURABLE if unmeasurable else exit_status or 1
+            return exit_codes.UNMEASURABLE if errors_alone or model_changed else exit_status or 1
         n = len(decision.collected.tests)
         session.say("gate", f"open: {all_of(n, 'test')} of the suite passed{scope}", good=True)
         for note in [*self.notes(decision), *notes]:
@@ -112,8 +111,7 @@ class ModelGate(Gate):
             "inventory": decision.collected.tests,
             "removed": decision.collected.removed,
             "unjudged": session.results.unjudged(),
-            "scores": session_results.passed_scores(session.results),
-            "missed": session_results.failed_outcomes(session.results),
+            **session_results.judged_outcomes(session.results),
             "troubles": dict(session.results.not_passed),
             **summaries,
             **({"tables": tables} if (tables := session.results.tables()) else {}),
@@ -132,22 +130,13 @@ class ModelGate(Gate):
             test = session.splits.get("test")
             run = check_promotable(session.candidate, card["model_digest"], test, session.state)
             rests_on = promotion.facts_of_test_set(run, test, session.state)
-            facts = {
-                **promotion_facts(run, session.candidate, card, card_digest),
-                **rests_on,
-            }
+            facts = promotion_facts(run, session.candidate, card, card_digest) | rests_on
             if lowered := promotion.lowered_limits(run.receipt.get("limits", {}), card["limits"]):
                 facts["lowered"] = lowered
             if not self.registry.promote(alias, facts, self.reason, self.seen):
                 session.say("promotion", f"{alias} was run:{run.id} already; nothing to do")
                 return 0
-        except (
-            PromotionRefused,
-            AliasMoved,
-            RegistryBroken,
-            ConfigError,
-            OSError,
-        ) as error:
+        except (PromotionRefused, ConfigError, OSError) as error:
             session.say("promotion", f"refused: {os_error_text(error)}", good=False)
             return exit_codes.PROMOTION_REFUSED
         session.say("promotion", f"{alias} is now run:{run.id}", good=True)

@@ -230,7 +230,5 @@ def is_weaker(name: str, before: Any, now: Any) -> bool:
 
 def lowered_text(lowered: Mapping[str, list[Any]]) -> str:
     """Return the limits in one line, `accuracy 0.95 -> 0.6`; `none` for one that is not set."""
-    return ", ".join(
-        f"{name} {' -> '.join('none' if value is None else str(value) for value in values)}"
-        for name, values in lowered.items()
-    )
+    shown = {k: ["none" if v is None else str(v) for v in pair] for k, pair in lowered.items()}
+    return ", ".join(f"{k} {' -> '.join(pair)}" for k, pair in shown.items())

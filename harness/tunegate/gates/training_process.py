@@ -74,8 +74,7 @@ def main(folder: Path, root: Path | None = None) -> int:
         description = mask(f"{type(error).__name__}: {error}")
         print(f"run {run.id}: {description}", file=sys.stderr)
         with suppress(OSError):  # the disk may be full
-            trace = mask(traceback.format_exc()).encode()
-            atomic_write(folder / "error.log", trace, mode=0o600)
+            atomic_write(folder / "error.log", mask(traceback.format_exc()).encode(), mode=0o600)
             print(f"  traceback: {folder / 'error.log'}", file=sys.stderr)
     return exit_codes.TRAINING_FAILED
 

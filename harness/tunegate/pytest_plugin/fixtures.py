@@ -14,6 +14,7 @@ import pytest
 
 from ..data import SPLITS
 from ..data.dataset import Dataset
+from ..data.row_schema import RowSchema, load_row_schema
 from ..errors import ConfigError
 from ..interfaces.model import ModelUnknown
 from ..results.session_results import asked_in_words
@@ -23,7 +24,6 @@ from ..utils.optional_deps import MissingDependency
 
 if TYPE_CHECKING:
     from ..config.schema import Config, Limits, Readiness
-    from ..data.row_schema import RowSchema
     from ..interfaces.programs import Program
     from ..models.predict import Ask, JudgePanel
     from ..results.labels import LabelRule
@@ -204,8 +204,6 @@ def program_check(request: pytest.FixtureRequest) -> Program:
 @pytest.fixture(scope="session")
 def row_schema(pytestconfig: pytest.Config) -> RowSchema:
     """The pandera schema of rows and answers: `data.schema` in the configuration."""
-    from ..data.row_schema import load_row_schema
-
     session = pytestconfig.stash[SESSION]
     if not (spec := session.config.data.row_schema):
         pytest.skip("data.schema is not set")

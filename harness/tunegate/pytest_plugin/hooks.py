@@ -174,13 +174,11 @@ class GateSession:
     def pytest_ignore_collect(self, collection_path: Path) -> Generator[None, object, object]:
         """Keep a bare `pytest` out of the suites: model calls cost money."""
         ignored = yield
-        suite = self.context.suite
-        if suite is None:
-            return True if collection_path in self.suites else ignored
-        each_example = self.pytest_config.getoption("each_example")
-        if collection_path == suite / EACH_EXAMPLE_FILE and not each_example:
-            return True
-        return ignored
+        left_out = self.suites
+        if suite := self.context.suite:
+            each_example = self.pytest_config.getoption("each_example")
+            left_out = [] if each_example else [suite / EACH_EXAMPLE_FILE]
+        return True if collection_path in left_out else ignored
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(
@@ -225,8 +223,7 @@ class GateSession:
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """Collect the outcomes of a test and its fixtures; accept what is accepted."""
         mode = self.context.config.limits.mode if self.context.suite else "point"
-        accepted = self.context.accepted if self.accepts else None
-        with collect_outcomes(accepted, mode) as outcomes:
+        with collect_outcomes(self.context.accepted if self.accepts else None, mode) as outcomes:
             item.stash[OUTCOMES], item.stash[REPORTED] = outcomes, 0
             return (yield)
 

@@ -30,7 +30,6 @@ NO_ID_TEXT = "without an id: cannot be accepted; what is not read is not trained
 NOT_HELD = {False: ", failed", None: ", unmeasurable"}
 # A check that a user wrote has no entry: its evidence says what to do.
 ADVICE = tomllib.loads(Path(__file__).with_name("advice.toml").read_text("utf-8"))
-_FUNCTION = re.compile(r"<function (?:[\w.<>]*\.)?(\w+) at 0x[0-9a-f]+>")
 
 
 def failure_tables(
@@ -207,12 +206,9 @@ def collect_hints(
 
 def accepted_lines(entries: Sequence[Mapping[str, str]], verbosity: int) -> list[str]:
     """Return how many findings were accepted; with -v, each of them with its reason."""
-    if not entries:
-        return []
     if verbosity <= 0:
-        verb = "were" if len(entries) > 1 else "was"
-        found = f"{counted(len(entries), 'finding')} {verb} accepted in accepted.toml"
-        return [f"{found}; -v lists them"]
+        found = f"{counted(len(entries), 'finding')} {'were' if len(entries) > 1 else 'was'}"
+        return [f"{found} accepted in accepted.toml; -v lists them"]
     lines = []
     for entry in entries:
         heading = _wrap(f"{entry['check']} {entry['kind']}, {entry['where']}", WIDTH - 14)
@@ -300,9 +296,8 @@ def grid(rows: Sequence[Sequence[str]]) -> list[str]:
     return lines
 
 
-def scores_table(outcomes: Iterable[Mapping[str, Any]]) -> list[str]:
+def scores_table(judged: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return a table of judged scores, and a note on each limit that n does not show."""
-    judged = list(outcomes)
     rows = [("score", "value", "95 % interval", "limit", "n"), *map(score_cells, judged)]
     lines = grid(rows)
     notes: dict[str, None] = {}
@@ -318,13 +313,10 @@ def scores_table(outcomes: Iterable[Mapping[str, Any]]) -> list[str]:
     return [*lines, *notes]
 
 
-_TABLE_HEADER = re.compile(r" +line  (kind +(?:id +)?)evidence")
-
-
 def colourise(table: str) -> str:
     """Return a table of findings with terminal colours; any other text comes back unchanged."""
     head, *rows = table.split("\n")
-    match = _TABLE_HEADER.fullmatch(head)
+    match = re.fullmatch(r" +line  (kind +(?:id +)?)evidence", head)
     if match is None:
         return table
     lines, evidence = [f"\x1b[1m{head}\x1b[0m"], match.end(1)
@@ -346,4 +338,4 @@ def advice_for(check: str, kinds: Iterable[str] = ()) -> str:
 
 def without_addresses(text: str) -> str:
     """Return a text of pytest's with the name of each function instead of its place in memory."""
-    return _FUNCTION.sub(r"\1", text)
+    return re.sub(r"<function (?:[\w.<>]*\.)?(\w+) at 0x[0-9a-f]+>", r"\1", text)

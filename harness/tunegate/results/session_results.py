@@ -49,8 +49,7 @@ class SessionResults:
         # The report of the teardown holds the note of the call, too, for JUnit.
         notes = [note for note in notes if note.get("when", report.when) == report.when]
         for note in notes:
-            received = self.received.setdefault(report.nodeid, {})
-            received[str(report.when)] = sha256_ascii_json(note)
+            self.received.setdefault(report.nodeid, {})[str(report.when)] = sha256_ascii_json(note)
         outcomes = [outcome for note in notes for outcome in note.get("judgements", [])]
         failure = "" if report.passed else str(report.outcome)
         if hasattr(report, "wasxfail"):
@@ -111,10 +110,7 @@ class SessionResults:
 
     def unjudged(self) -> list[str]:
         """Return passed tests without a check or a limit; those with nothing to judge aside."""
-        return [
-            nodeid for nodeid, outcomes in self.passed.items()
-            if not outcomes and nodeid not in self.idle
-        ]  # fmt: skip
+        return [n for n, outcomes in self.passed.items() if not outcomes and n not in self.idle]
 
 
 def outcome_dicts(outcomes: Sequence[Outcome], passed: bool) -> list[dict[str, Any]]:
@@ -147,19 +143,17 @@ def outcome_dicts(outcomes: Sequence[Outcome], passed: bool) -> list[dict[str, A
     return dicts
 
 
-def passed_scores(results: SessionResults) -> list[dict[str, Any]]:
-    """Return each score that a passed test held to a limit, with the test, in test order."""
-    return [o for o in with_tests(results.passed) if "value" in o]
+def judged_outcomes(results: SessionResults) -> dict[str, list[dict[str, Any]]]:
+    """Return the `scores` of passed tests, and what failed ones `missed`, each with its test.
 
-
-def failed_outcomes(results: SessionResults) -> list[dict[str, Any]]:
-    """Return each score of the failed tests, and each of their other outcomes that failed."""
-    return [o for o in with_tests(results.failed) if "value" in o or not o["held"]]
-
-
-def with_tests(tests: Mapping[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Return the outcomes of tests, each with the node id of its test."""
-    return [{"test": nodeid, **o} for nodeid, outcomes in tests.items() for o in outcomes]
+    Of failed tests these are all scores, and their other outcomes that failed.
+    """
+    passed, failed = (
+        [{"test": nodeid, **o} for nodeid, outcomes in tests.items() for o in outcomes]
+        for tests in (results.passed, results.failed)
+    )
+    missed = [o for o in failed if "value" in o or not o["held"]]
+    return {"scores": [o for o in passed if "value" in o], "missed": missed}
 
 
 def predictions_summary(predictions: Predictions, rule: LabelRule) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from ..results.session_results import SessionResults
 from ..storage.state_dir import StateDir
 from ..utils.hashing import sha256_file
 from ..utils.masking import mask
+from ..utils.progress import Progress, progress_bar
 
 if TYPE_CHECKING:
     import pytest
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from ..config.schema import Config
     from ..interfaces.installed import Installed
     from ..models.spec import Candidate
-    from ..utils.progress import Progress
     from .open_models import SessionModels
 
 DEFAULT_ALIAS = "production"  # its model is the incumbent unless --promote names another alias
@@ -129,8 +129,6 @@ class SessionContext:
     @contextmanager
     def progress(self, description: str) -> Iterator[Progress]:
         """Show a progress bar with the money spent, around pytest's capture of the output."""
-        from ..utils.progress import progress_bar
-
         with self.uncaptured(), progress_bar(description, lambda: self.budget.spent) as progress:
             yield progress
 

@@ -66,8 +66,7 @@ class SessionModels:
     @property
     def has_baseline(self) -> bool:
         """Whether there is a baseline: the base of the candidate's run, or a configured one."""
-        run = self.candidate and self.candidate.run
-        return bool(run) or "baseline" in self.config.compared
+        return bool(self.candidate and self.candidate.run) or "baseline" in self.config.compared
 
     def spec(self, role: str) -> str:
         """Return the spec of the model that plays this role; raises ConfigError for none."""

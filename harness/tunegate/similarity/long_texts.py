@@ -142,32 +142,20 @@ class LongTextSearch:
         """Find the targets near to query `i`: see `windows.FindNear`."""
         import numpy as np
 
-        matches, similarities = self._find_long(i, labels, skip)
+        matches, similarities = np.zeros(0, np.int64), np.zeros(0)
+        if i < len(self.asked_sizes) and self.search.lo[i] < self.hi[i]:
+            if not self.first <= i < self.first + len(self.screened):
+                self.first, self.screened = i, self._screen(i)
+            chosen = self.screened[i - self.first]
+            chosen = chosen[(labels[chosen] != skip) & (labels[chosen] >= 0)]
+            text, others = self.search.queries.texts[i], self.search.targets.texts
+            ratios = np.array([ratio(text, others[j]) for j in chosen.tolist()])
+            is_near = ratios >= self.search.cutoff
+            matches, similarities = chosen[is_near], ratios[is_near]
         if i >= self.long_queries:
             near, ratios = self.short(i - self.long_queries, labels[self.long_targets :], skip)
             matches = np.concatenate([matches, near + self.long_targets])
             similarities = np.concatenate([similarities, ratios])
-        return matches, similarities
-
-    def _find_long(self, i: int, labels: Array, skip: int) -> tuple[Array, Array]:
-        import numpy as np
-
-        matches, similarities = np.zeros(0, np.int64), np.zeros(0)
-        if i >= len(self.asked_sizes) or self.search.lo[i] >= self.hi[i]:
-            return matches, similarities
-        if not self.first <= i < self.first + len(self.screened):
-            self.first, self.screened = i, self._screen(i)
-        chosen = self.screened[i - self.first]
-        chosen = chosen[(labels[chosen] != skip) & (labels[chosen] >= 0)]
-        text, search = self.search.queries.texts[i], self.search
-        near = [
-            (j, similarity)
-            for j in chosen.tolist()
-            if (similarity := ratio(text, search.targets.texts[j])) >= search.cutoff
-        ]
-        if near:
-            columns = zip(*near, strict=True)
-            matches, similarities = np.array(next(columns)), np.array(next(columns))
         return matches, similarities
 
     def _screen(self, i: int) -> list[Array]:

@@ -151,8 +151,7 @@ def _scan_block(
                 j = first + k
                 if labels[j] == skips[q] or labels[j] < 0:
                     continue
-                size = starts[j + 1] - starts[j]
-                max_distance = _max_distance(text.size + size, cutoff)
+                max_distance = _max_distance(text.size + starts[j + 1] - starts[j], cutoff)
                 bit_count = np.uint64(0)
                 for w in range(BITS // 64):
                     bit_count += _popcount(query_sketches[i, w] ^ sketches[j, w])

@@ -75,13 +75,9 @@ def cross_pairs(
 
 
 def nearest(
-    left: Sequence[str],
-    right: Sequence[str],
-    cutoff: float,
-    *,
-    condition: Condition = None,
-    fast: bool | None = None,
-) -> Iterator[Closest]:
+    left: Sequence[str], right: Sequence[str], cutoff: float, *,
+    condition: Condition = None, fast: bool | None = None,
+) -> Iterator[Closest]:  # fmt: skip
     """Yield, for each text on the left that has one, its closest on the right; ties: the first.
 
     Two texts are near if they reach the cutoff, and `condition(i, j)` is true if it is given.

@@ -41,10 +41,6 @@ class RegistryBroken(ConfigError):
     """A line of the registry was changed, removed or inserted: its hash chain does not hold."""
 
 
-class NothingToRollBack(ConfigError):
-    """The alias has no earlier promotion to go back to."""
-
-
 class AliasMoved(ConfigError):
     """The alias was moved by somebody else since the caller looked at it."""
 
@@ -262,9 +258,8 @@ def checked_reason(reason: str) -> str:
     """Return a reason on one line; raises ConfigError where it holds personal data or a key."""
     text = " ".join(reason.split())
     for private in find_private(text):
-        place = f"from character {private.start + 1} on"
-        message = f"--why holds what looks like {private.kind}, {place}"
-        raise ConfigError(f"{message}: a reason is committed; say it without")
+        found = f"{private.kind}, from character {private.start + 1} on: a reason is committed"
+        raise ConfigError(f"--why holds what looks like {found}; say it without")
     return text
 
 
@@ -339,16 +334,16 @@ class Registry:
             return self.append("promote", alias, facts, reason)
 
     def rollback(self, alias: str, reason: str) -> RegistryEntry:
-        """Add a line that points the alias to its earlier promotion; raises NothingToRollBack."""
+        """Add a line that points the alias to its earlier promotion; raises ConfigError without."""
         with self._lock:
             standing = self.history().standing(alias)
             if standing.contenders:
                 decide = 'tunegate registry merge --keep RUN --why "..."'
-                raise NothingToRollBack(f"two branches moved {alias!r}: decide first, `{decide}`")
+                raise ConfigError(f"two branches moved {alias!r}: decide first, `{decide}`")
             current, before = standing.promotions or (RegistryEntry(), ())
             if not before:
                 in_force = f"{int(bool(current))} promotion in force"
-                raise NothingToRollBack(f"{alias!r} has {in_force}; there is none before it")
+                raise ConfigError(f"{alias!r} has {in_force}; there is none before it")
             facts = {k: before[0][k] for k in MODEL_KEYS if k in before[0]}
             facts["from"] = current.get("run")
             return self.append("rollback", alias, facts, reason)
@@ -366,10 +361,8 @@ class Registry:
             sides = conflict_sides(numbered_lines(self.path))
             if theirs is not None:
                 sides = [numbered_lines(self.path), numbered_lines(theirs)]
-            may_fork = len(sides) == 1
-            if not may_fork:
-                for side in sides:
-                    read_history(side)
+            for side in sides if len(sides) > 1 else ():
+                read_history(side)
             for place, line in numbered_lines(base) if base else []:
                 if any(line not in (kept for _, kept in side) for side in sides):
                     raise RegistryBroken(f"{place}: a version lacks this line: it was rewritten")

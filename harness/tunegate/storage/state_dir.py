@@ -54,8 +54,7 @@ class StateDir:
         if not ignore.exists():
             atomic_write(ignore, b"# Made by tunegate; may hold personal data.\n*\n", mode=0o600)
         path = self.folder.joinpath(*parts)
-        missing = [p for p in path.parents if not p.exists()]
-        for parent in reversed(missing):
+        for parent in reversed([p for p in path.parents if not p.exists()]):
             parent.mkdir(mode=0o700, exist_ok=True)
         return path
 
@@ -70,8 +69,7 @@ class StateDir:
 
     def store_snapshot(self, data: bytes) -> Path:
         """Write bytes to a file named after their sha256, unless it is there; return its path."""
-        digest = sha256_bytes(data)
-        path = self.path("snapshots", f"{digest}.jsonl")
+        path = self.path("snapshots", f"{sha256_bytes(data)}.jsonl")
         if not path.exists():
             atomic_write(path, data, mode=0o600)
         return path
@@ -236,8 +234,7 @@ class Run:
     @cached_property
     def intent(self) -> dict[str, Any]:
         """The plan as `intent.json` holds it, with `plugins`."""
-        value: dict[str, Any] = json.loads((self.folder / "intent.json").read_bytes())
-        return value
+        return dict(json.loads((self.folder / "intent.json").read_bytes()))
 
     @property
     def plugins(self) -> list[Path]:
@@ -381,8 +378,8 @@ def read_curves(path: Path) -> list[dict[str, float]]:
 def find_finished(state: StateDir, name: str) -> Run:
     """Return the finished run of an id, the beginning of one, or `latest`; raises RunNotFound."""
     name = name.removeprefix("run:")
-    ids = sorted(path.parent.name for path in state.runs.glob("*/run.json"))
-    ids.sort(key=lambda id_: Run(state, id_).age)
+    ids = [path.parent.name for path in state.runs.glob("*/run.json")]
+    ids.sort(key=lambda id_: (Run(state, id_).age, id_))
     matches = ids[-1:] if name == "latest" else _ids_that_begin(ids, name)
     if len(matches) != 1:
         fits = f"{name!r} fits {len(matches)} runs" if matches else f"no finished run {name!r}"

@@ -26,7 +26,6 @@ _THOUGHTS = re.compile(r"(?:<\|message\|>|\A(?!<\|))(.*?)(?=<\||\Z)", re.S)
 # The variables by which templates let their user turn the reasoning off.
 _THINKING_VARIABLE = re.compile(r"""(?<![.'"\w])(enable_thinking|thinking)(?= is | and | -?%})""")
 _HEAD_END = "tunegate7c1ehead"
-_PIN = re.compile(r"(.+)@([0-9a-f]{12})")
 
 Message = Mapping[str, Any]
 Messages = Sequence[Message]
@@ -54,7 +53,7 @@ def pin_template(name: str, root: Path) -> str:
 
     Raises ValueError where the name has another digest already, or the file cannot be read.
     """
-    pinned = _PIN.fullmatch(name)
+    pinned = re.fullmatch(r"(.+)@([0-9a-f]{12})", name)
     name, expected = pinned.groups() if pinned else (name, "")
     try:
         digest = sha256_bytes((root / Path(name).expanduser()).read_bytes())[:12]
@@ -112,15 +111,13 @@ class ChatTemplate:
         self, messages: Messages, prompt: bool, tools: Messages, form: Callable[[Any], Any]
     ) -> str:
         """Apply the template within limits of time and memory, its date a fixed one."""
-        template = self.tokenizer.chat_template
-        if isinstance(template, str):
-            template = _STRFTIME_NOW.sub(lambda m: repr(FIXED_DATE.strftime(m[2])), template)
-        else:  # several templates by name: the tokenizer chooses
-            template = None
+        template = self.tokenizer.chat_template  # of several by name the tokenizer chooses: None
+        dated = partial(_STRFTIME_NOW.sub, lambda m: repr(FIXED_DATE.strftime(m[2])))
         with memory.hold(), watchdog.watch():
             rendered: str = self.tokenizer.apply_chat_template(
                 [_with_arguments(m, form) for m in messages], tools=[*tools] or None,
-                tokenize=False, add_generation_prompt=prompt, chat_template=template,
+                tokenize=False, add_generation_prompt=prompt,
+                chat_template=dated(template) if isinstance(template, str) else None,
                 **self.options.args,
             )  # fmt: skip
         return rendered
@@ -153,8 +150,7 @@ class ChatTemplate:
 
     def token_ids(self, text: str) -> list[int]:
         """Return the token ids of a rendered text; the template has written all special tokens."""
-        token_ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return token_ids
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def head_ids(self, messages: Messages, tools: Messages = ()) -> list[int]:
         """Return the tokens before the first text of the user: the template's, the system's."""
@@ -162,8 +158,7 @@ class ChatTemplate:
         key = to_json([[content_text(message) for message in systems], tools])
         if key not in self._heads:
             try:
-                question = {"role": "user", "content": _HEAD_END}
-                text = self.render([*systems, question], tools=tools)
+                text = self.render([*systems, {"role": "user", "content": _HEAD_END}], tools=tools)
             except TemplateError:
                 text = ""
             self._heads[key] = self.token_ids(text.partition(_HEAD_END)[0])
@@ -279,8 +274,7 @@ def load_template(folder: Path | str, options: TemplateOptions | None = None) ->
     texts = templates.values() if isinstance(templates, dict) else [templates]
     if any(uses_powers(text) for text in texts):
         raise TemplateError(f"the chat template in {folder} computes powers (**), which none needs")
-    words = set(re.findall(r"\w+", str(templates)))
-    if unknown := sorted(options.args.keys() - words):
+    if unknown := sorted(options.args.keys() - set(re.findall(r"\w+", str(templates)))):
         raise TemplateError(f"template_args: the chat template in {folder} reads no {unknown[0]!r}")
     # A chat model names the ids that end a turn in its tokenizer, or in its generation settings.
     named_ids = [tokenizer.eos_token_id]

@@ -149,9 +149,8 @@ class Rendering:
         reasoning = [split_reasoning(content_text(message))[0]]
         reasoning += [str(message.get(key) or "") for key in canonical.REASONING_KEYS]
         if any(thoughts.strip() not in span for thoughts in reasoning):
-            left_out = "the chat template leaves its reasoning out"
-            advice = f"{WEIGHT_0} take the reasoning out of it"
-            raise TemplateError(f"messages[{i}]: {left_out}: {advice}")
+            left_out = f"leaves its reasoning out: {WEIGHT_0} take the reasoning out of it"
+            raise TemplateError(f"messages[{i}]: the chat template {left_out}")
         return start, end
 
     def _prompt(self, i: int) -> tuple[int, int]:

@@ -44,8 +44,7 @@ class ProgressBar:
         if not self.bar.tasks:
             self.bar.start()
             self.bar.add_task("", total=total, completed=done, details=details)
-        task = self.bar.tasks[0]
-        self.bar.update(task.id, total=total, completed=done, details=details)
+        self.bar.update(self.bar.tasks[0].id, total=total, completed=done, details=details)
         if self.bar.disable and time.monotonic() >= self.said_at + SECONDS_BETWEEN_LINES:
             self.said_at = time.monotonic()
             counts = f"{done:,}" if total is None else f"{done:,} of {total:,}"

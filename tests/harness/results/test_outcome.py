@@ -15,9 +15,8 @@ from tunegate.results.score import Score, proportion
 from tunegate.results.session_results import (
     SessionResults,
     asked_in_words,
-    failed_outcomes,
+    judged_outcomes,
     outcome_dicts,
-    passed_scores,
 )
 
 ONE = Outcome("pii", "train", True, "<pii: nothing found>")
@@ -79,8 +78,7 @@ def test_a_table_is_kept_whether_its_test_passed_or_failed() -> None:
     for results in (SessionResults(passed={"t": dicts}), SessionResults(failed={"t": dicts})):
         (table,) = results.tables()
         assert (table["name"], table["table"]) == ("models", [["model", "n"], ["a", "1"]])
-        assert not passed_scores(results)
-        assert not failed_outcomes(results)
+        assert judged_outcomes(results) == {"scores": [], "missed": []}
 
 
 @pytest.mark.parametrize(

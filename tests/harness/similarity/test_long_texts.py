@@ -26,19 +26,6 @@ def with_other_words(words: list[str], share: float, seed: int = 0) -> list[str]
     return [rng.choice(WORDS)[: len(word)] if rng.random() < share else word for word in words]
 
 
-def test_another_thread_may_forget_what_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Forgotten(dict[str, object]):
-        def __contains__(self, key: object) -> bool:
-            known = super().__contains__(key)
-            self.clear()  # as a thread does that finds it full
-            return known
-
-    text = " ".join(document(1, 500))
-    fresh = long_texts._samples([text])
-    monkeypatch.setattr(long_texts, "_kept", Forgotten(long_texts._kept))
-    assert [*map(list, long_texts._samples([text]))] == [*map(list, fresh)]
-
-
 @settings(max_examples=5, deadline=None)
 @given(
     seed=st.integers(0, 999),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tunegate.errors import ConfigError
-from tunegate.storage.registry import NothingToRollBack, Registry, RegistryBroken
+from tunegate.storage.registry import Registry, RegistryBroken
 
 
 def filled(root: Path, *runs: str) -> Registry:
@@ -89,7 +89,7 @@ def test_rollback_adds_a_line(tmp_path: Path) -> None:
     registry.rollback("production", "b too")
     assert registry.current("production")["run"] == "a"
     assert registry.path.read_bytes().startswith(before)
-    with pytest.raises(NothingToRollBack, match="1 promotion in force"):
+    with pytest.raises(ConfigError, match="1 promotion in force"):
         registry.rollback("production", "and a")
 
 
@@ -122,7 +122,7 @@ def test_aliases_stand_apart(tmp_path: Path) -> None:
     assert registry.current("staging")["run"] == "s"
     assert registry.current("production")["run"] == "a"
     assert registry.current("nothing") is None
-    with pytest.raises(NothingToRollBack, match="'nothing' has 0"):
+    with pytest.raises(ConfigError, match="'nothing' has 0"):
         registry.rollback("nothing", "")
 
 

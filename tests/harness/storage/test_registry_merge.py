@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from tunegate.errors import ConfigError
 from tunegate.storage.registry import (
     History,
-    NothingToRollBack,
     Registry,
     RegistryBroken,
     promotions_in_force,
@@ -199,7 +198,7 @@ def contested(folder: Path) -> Registry:
 def test_a_decision(tmp_path: Path, run: str, stands: list[str]) -> None:
     registry = contested(tmp_path)
     assert where(registry) == {"production": ["a"], "staging": ["c"]}
-    with pytest.raises(NothingToRollBack, match="two branches moved 'production': decide first"):
+    with pytest.raises(ConfigError, match="two branches moved 'production': decide first"):
         registry.rollback("production", "")
     before = registry.path.read_bytes()
     (added,) = registry.keep(run, "seen on refunds")

@@ -73,9 +73,8 @@ def map_columns(record: Mapping[str, Any], columns: Columns) -> Fields:
         else:
             flags = {column: flag_of(record[column]) for column in classes}
             if unmarked := [column for column, flag in flags.items() if flag is None]:
-                found = f"{unmarked[0]} is {str(record[unmarked[0]])[:30]!a}"
-                needed = "0 or 1 is needed, as it names a class of the reply"
-                raise Unreadable("shape", f"{found}; {needed}")
+                found = f"{unmarked[0]} is {str(record[unmarked[0]])[:30]!a}; 0 or 1 is needed"
+                raise Unreadable("shape", f"{found}, as it names a class of the reply")
             texts["reply"] = joined_names([column for column, flag in flags.items() if flag])
         messages = [{"role": ROLE_OF_FIELD[f], "content": text} for f, text in texts.items()]
     if REJECTED in columns:

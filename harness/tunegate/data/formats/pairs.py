@@ -243,10 +243,7 @@ PAIR_FORMATS = (
 def rejected_in(fields: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the message of the rejected reply in a row's fields; None if there is none."""
     value: Any = fields.get(row_format.REJECTED)
-    if not are_messages(value) or len(value) != 1:
-        return None
-    message: Mapping[str, Any] = value[0]
-    return message
+    return value[0] if are_messages(value) and len(value) == 1 else None
 
 
 def are_messages(value: Any) -> bool:

@@ -58,11 +58,9 @@ CURVE_NAMES = {"train_loss": "training loss", "validation_loss": "validation los
 
 
 def loss_chart(
-    readings: Iterable[Reading],
-    readings_after: Iterable[Reading],
-    kept_step: float | None,
+    readings: Iterable[Reading], readings_after: Iterable[Reading], kept_step: float | None,
     width: int,
-) -> SimpleNamespace | None:
+) -> SimpleNamespace | None:  # fmt: skip
     """Return the chart of the losses, `readings_after` as curves of their own, None for none."""
     lines: list[tuple[str, list[Point], bool]] = []
     for key in CURVE_NAMES:

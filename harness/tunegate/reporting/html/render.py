@@ -44,10 +44,8 @@ def make_report(
 def build_page(files: RunFiles, made: datetime) -> SimpleNamespace:
     """Return the page of a run, with paths relative to the project and without private values."""
     root, run_id = files.root, files.run.id
-    chain = tuple(
-        replace(link, explanation=relative_paths(link.explanation, root))
-        for link in chain_links(files)
-    )
+    links = chain_links(files)
+    chain = tuple(replace(k, explanation=relative_paths(k.explanation, root)) for k in links)
     registry_error = relative_paths(files.registry_error, root)
     registry = [e for e in files.entries if run_id in (e.get("run"), e.get("from"))]
     return SimpleNamespace(

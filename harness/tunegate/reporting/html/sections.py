@@ -23,14 +23,13 @@ from .gather import RunFiles
 OutcomeDict = dict[str, Any]
 NO_LIMIT = ("plain", "no limit")
 MAX_NOT_PASSED = 10  # of the tests that closed the gate: with one per example there are thousands
-NO_SESSION = "Never judged: no session of the model suite has left a scorecard."
 
 
 def scores_section(files: RunFiles) -> SimpleNamespace | str:
     """Return the scores of the scorecard; a sentence where there is none."""
     card = files.card
     if card is None:
-        return NO_SESSION
+        return "Never judged: no session of the model suite has left a scorecard."
     rows, not_applicable, details = list[SimpleNamespace](), list[str](), list[tuple[str, str]]()
     missed_lines: dict[str, list[str]] = {}
     for outcome in (o for o in card.get("missed", []) if not o["held"]):
@@ -52,9 +51,8 @@ def scores_section(files: RunFiles) -> SimpleNamespace | str:
             details.append((outcome["name"], outcome["detail"]))
     model_name = files.name_of_model(card["model_digest"])
     own_model = "the model" if isinstance(files.run, Evaluation) else "the run's model"
-    model = own_model if model_name == "model" else f"checkpoint {model_name}"
-    if not model_name:
-        model = "a model that is not this run's"
+    models = {"": "a model that is not this run's", "model": own_model}
+    model = models.get(model_name, f"checkpoint {model_name}")
     gate = "open" if card["gate"] == "open" else f"closed: {card['gate']}"
     not_passed = card.get("troubles", {})  # an older scorecard has none
     if not_passed and gate != "open":
@@ -116,8 +114,7 @@ def model_rows(files: RunFiles, card: Json) -> Iterator[SimpleNamespace]:
         values = {"name": role, "value": right / n, "low": low, "high": high, "hits": right, "n": n}
         outcome: OutcomeDict = {**values, "limit": None, "sign": ">="}
         _, share, interval, _, _ = score_cells(outcome)
-        description = f"{role}: {share} right, 95 % interval {interval}"
-        bar = score_bar(outcome, description, (0, 1))
+        bar = score_bar(outcome, f"{role}: {share} right, 95 % interval {interval}", (0, 1))
         yield SimpleNamespace(
             role=role, model=text.public_name(counts["model"], files.root), share=share, bar=bar,
             interval=interval, right=f"{right:,} of {n:,}", errors=f"{counts['errors']:,}",
@@ -173,10 +170,7 @@ def suite_cells(tests: OutcomesByTest) -> dict[str, dict[str, str]]:
         if not outcomes:
             row.setdefault(split_of_test, [])
     return {
-        test: {
-            split: "; ".join(text.first_texts(split_texts)) or "passed"
-            for split, split_texts in row.items()
-        }
+        test: {split: "; ".join(text.first_texts(t)) or "passed" for split, t in row.items()}
         for test, row in texts.items()
     }
 
@@ -199,8 +193,6 @@ def outcome_text(outcome: OutcomeDict) -> str:
 
 LABELLED_TASKS = ("classification", "multilabel", "tools")
 MAX_REASONING = 4_000  # characters of one text of an answer that are shown
-NO_SCORECARD = "Never judged: there is no answer to look at."
-NO_TEST = "The test data that it was judged on is not here any more (purged, or moved)."
 NO_ANSWERS = "The answers are not kept any more: only their counts are."
 ANSWERS_CHANGED = (
     "The answers that are kept do not add up to what was judged: some were purged, or `label` in "
@@ -212,26 +204,24 @@ def misses_section(files: RunFiles) -> SimpleNamespace | str:
     """Return the first wrong answers; a sentence where there are none, or they cannot be shown."""
     card, task = files.card, files.config.task
     if card is None:
-        return NO_SCORECARD
+        return "Never judged: there is no answer to look at."
     if task not in LABELLED_TASKS:
         listed = ", ".join(LABELLED_TASKS)
         return f"Wrong answers are listed for {listed}; the task here is {task}."
     if files.test is None:
-        return NO_TEST
-    if files.predictions is None or not card["predictions"]:
+        return "The test data that it was judged on is not here any more (purged, or moved)."
+    if files.predictions is None or not (counts := card["predictions"]):
         return NO_ANSWERS
     try:
         wrong = wrong_labels(files.predictions, files.config.label_rule)
     except ValueError as error:  # the rule was changed, and cannot read the expected replies
         return f"{error}."
-    counts = card["predictions"]
     if len(wrong) != counts["n"] - counts["right"]:
         return ANSWERS_CHANGED
     if not len(wrong):
         return f"None: all {counts['n']:,} answers were right."
-    hidden, more = len(wrong) - MAX_HINTS_VERBOSE, ""
-    if hidden > 0:
-        more = f"{hidden:,} more; tunegate failures {files.run.id} writes them all."
+    hidden = len(wrong) - MAX_HINTS_VERBOSE
+    more = f"{hidden:,} more; tunegate failures {files.run.id} writes them all." * (hidden > 0)
     hide = masker(quotes=True)
     rows = tuple((f.line, f.kind, hide(f.evidence)) for f in wrong[:MAX_HINTS_VERBOSE])
     total = f"{len(wrong):,} of {counts['n']:,} answers were wrong."
@@ -242,7 +232,6 @@ def misses_section(files: RunFiles) -> SimpleNamespace | str:
 
 CHART_WIDTHS = (1040, 360)  # of the drawing: for a wide screen and for a phone
 NO_CURVES = "No loss curves: the training left none."
-NOT_TRAINED_HERE = "This model belongs to no run: it was not trained in this project."
 TRAINED_ELSEWHERE = "No loss curves: it was trained elsewhere."
 TEXT_FIGURES = ("word", "proved", "trained", "imported")  # figures that are sentences
 
@@ -250,7 +239,7 @@ TEXT_FIGURES = ("word", "proved", "trained", "imported")  # figures that are sen
 def training_section(files: RunFiles) -> SimpleNamespace | str:
     """Return how the run was trained; a sentence for a model that tunegate did not train."""
     if isinstance(files.run, Evaluation):
-        return NOT_TRAINED_HERE
+        return "This model belongs to no run: it was not trained in this project."
     plan, run, root = files.run.plan, files.run, files.root
     figures: dict[str, Any] = files.record["figures"]
     settings = {k: text.public_setting(v, root, k) for k, v in sorted(plan.config.items())}
@@ -258,18 +247,15 @@ def training_section(files: RunFiles) -> SimpleNamespace | str:
     step = figures.get("kept_step")
     kept_step = float(step) if isinstance(step, int | float) else None
     curves = run.curves(), run.curves(after_kept=True)
-    drawn = (loss_chart(*curves, kept_step, w) for w in CHART_WIDTHS)
-    charts = tuple(chart for chart in drawn if chart)
+    charts = tuple(filter(None, (loss_chart(*curves, kept_step, w) for w in CHART_WIDTHS)))
     no_charts = TRAINED_ELSEWHERE if figures.get("word") else NO_CURVES
     base = text.public_name(str(plan.base), root)
     intro = f"Trained by {text.training_method(plan)} on {base}, seed {plan.seed}."
     if figures.get("proved"):
         intro += f" Held against the export: {figures['proved']}."
-    kept_epoch = ""
-    if "kept_epoch" in figures:
-        kept_epoch = f"kept: epoch {figures['kept_epoch']} of {figures.get('epochs', '?')}"
+    kept_epoch = f"kept: epoch {figures.get('kept_epoch')} of {figures.get('epochs', '?')}"
     return SimpleNamespace(
-        intro=intro, charts=charts or no_charts, kept_epoch=kept_epoch,
+        intro=intro, charts=charts or no_charts, kept_epoch=kept_epoch * ("kept_epoch" in figures),
         loss_unit="pair" if on_pairs(plan.config) else "token",
         figures=text.value_pairs({k: text.public_setting(v, root, k) for k, v in numbers.items()}),
         settings=text.value_pairs(settings),

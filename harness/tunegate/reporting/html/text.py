@@ -101,8 +101,7 @@ first_hints = partial(first_texts, max_texts=MAX_HINTS, more="more like this")
 def test_title(nodeid: str) -> tuple[str, str]:
     """`suites/data/test_size.py::test_enough_to_judge_by`: `size`, `enough to judge by`."""
     file, _, name = nodeid.partition("::")
-    parts = (Path(file).stem, name)
-    stem, test = (part.removeprefix("test_").replace("_", " ") for part in parts)
+    stem, test = (part.removeprefix("test_").replace("_", " ") for part in (Path(file).stem, name))
     return stem, test
 
 

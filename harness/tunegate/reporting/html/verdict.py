@@ -64,11 +64,8 @@ def verdict_section(files: RunFiles, chain: Sequence[Link]) -> SimpleNamespace:
     before, now = ((of or {}).get("limits", {}) for of in (files.receipt, card))
     if lowered := promotion.lowered_limits(before, now):
         warnings.append(f"Limits lowered since the data gate: {promotion.lowered_text(lowered)}.")
-    warnings += [
-        f"{alias} was promoted {promotion.note_on_test_set(entry)}."
-        for alias, entry in current.items()
-        if "test_receipt" in entry
-    ]
+    anew = {alias: entry for alias, entry in current.items() if "test_receipt" in entry}
+    warnings += (f"{a} was promoted {promotion.note_on_test_set(e)}." for a, e in anew.items())
     sentences = [*promotion_sentences(files), *([] if current else [why_not_promoted(files)])]
     return SimpleNamespace(
         tone=tone, headline=headline, sentences=tuple(sentences), warnings=tuple(warnings),
@@ -250,14 +247,12 @@ def model_link(files: RunFiles) -> Link:
     digest, spec = str(files.record["digest"]), str(files.record["model"])
     try:
         _ = files.run.record  # raises SealBroken
-        installed = load_files(files.run.plugins)
-        current = open_model(spec, files.root, installed.openers).digest
+        current = open_model(spec, files.root, load_files(files.run.plugins).openers).digest
     except SealBroken as error:
         return Link("model", digest, False, str(error))
     except ModelUnknown as error:
         # A missing folder is lost; the model of a provider may exist and be out of reach from here.
-        holds = False if spec.startswith("folder:") else None
-        return Link("model", digest, holds, str(error))
+        return Link("model", digest, False if spec.startswith("folder:") else None, str(error))
     except Exception as error:  # a project's own plugin may raise anything
         return Link("model", digest, None, f"cannot be opened: {type(error).__name__}: {error}")
     if current != digest:
