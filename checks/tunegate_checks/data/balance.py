@@ -11,7 +11,7 @@ from statistics import median, quantiles
 from tunegate import Dataset, Finding, check
 
 from ..text.display import quote_repr
-from ..text.label_typos import typo_notes
+from ..text.label_typos import class_names
 from ..text.replies import REFUSAL_START
 from .consistency import no_classes
 
@@ -34,16 +34,14 @@ def find(dataset: Dataset, *, rarest: float = 0.1) -> Iterator[Finding]:
         evidence = f"all {n:,} examples are of class {quote_repr(only)}; at least two are needed"
         yield Finding.of_dataset("one class", evidence)
     first_examples = {label: e for e in reversed(dataset) for label in e.labels}
-    label_notes = typo_notes(counts)
+    names = class_names(counts)
     for label, count in counts.most_common()[::-1]:
         needed_count = math.ceil(rarest / len(counts) * counts.total() - 1e-9)
         if count < needed_count:
-            first = first_examples[label]
-            name = f"class {quote_repr(label)}{label_notes[label]}"
             share = f"{count:,} of {n:,} examples, {100 * count / n:.2g} %"
-            evidence = f"{name}: {share}; at least {needed_count:,} wanted"
+            evidence = f"{names[label]}: {share}; at least {needed_count:,} wanted"
             fingerprint = f"{dataset.split} {evidence}"  # two splits may have the same counts
-            yield first.finding("rare class", evidence, fingerprint=fingerprint)
+            yield first_examples[label].finding("rare class", evidence, fingerprint=fingerprint)
 
 
 @check(name="balance.makeup")
@@ -61,8 +59,7 @@ def makeup(dataset: Dataset, *, least: float = 0.1) -> Iterator[Finding]:
             half = f"half have at most {middle:,.0f} characters, but 5 % more than {high:,.0f}"
             evidence = f"{half} (the longest {max(lengths):,}): they weigh most in the loss"
             yield Finding.dataset_hint("reply length", evidence)
-    refused = sum(bool(REFUSAL_START.match(example.target.text)) for example in dataset)
-    if refused:
+    if refused := sum(bool(REFUSAL_START.match(example.target.text)) for example in dataset):
         share = f"{refused:,} of {len(dataset):,} replies, {100 * refused / len(dataset):.2g} %"
         evidence = f"{share}, refuse or apologise: is that how often the model should?"
         yield Finding.dataset_hint("refusals", evidence)

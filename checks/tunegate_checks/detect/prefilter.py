@@ -108,7 +108,9 @@ class Prefilter:
             else:
                 key = rule.min_digits or rule.signs
                 if key not in known:
-                    known[key] = windows(text, _anchors(rule, clues), _REACH)
+                    signs_at = _places(shape, () if rule.min_digits else rule.signs or ("",))
+                    numbers = [(a, b) for n, a, b in clues.numbers if 0 < rule.min_digits <= n]
+                    known[key] = windows(text, numbers + [(a, a) for a in sorted(signs_at)], _REACH)
                 found = [m for a, b in known[key] for m in pattern.finditer(text, a, b)]
             for match in found:
                 if match:
@@ -121,14 +123,6 @@ def _places(text: str, signs: Iterable[str]) -> Iterator[int]:
         while start >= 0:
             yield start
             start = text.find(sign, start + 1)
-
-
-def _anchors(rule: Rule, clues: Clues) -> Iterator[tuple[int, int]]:
-    """Yield the spans of the numbers, or else of the signs, that a rule needs, in order."""
-    if rule.min_digits:
-        yield from ((a, b) for n, a, b in clues.numbers if n >= rule.min_digits)
-    else:
-        yield from ((a, a) for a in sorted(_places(clues.shape, rule.signs or ("",))))
 
 
 def windows(text: str, anchors: Iterable[tuple[int, int]], reach: int) -> list[tuple[int, int]]:

@@ -186,8 +186,7 @@ def _file_lines(file_changes: FileChanges) -> Iterator[str]:
         if count := len({id(c.row) for c in changes}):
             name, sign = (CHANGE_NAMES[step], 1) if step in CHANGE_NAMES else (step, -1)
             yield from _count_line(name, sign * count, Counter(c.kind for c in changes))
-    rejected = file_changes.rejected
-    if rejected:
+    if rejected := file_changes.rejected:
         yield from _count_line("set aside", -len(rejected))
     yield from _count_line("rows out", len(file_changes.rows))
     notes = [change.description for change in file_changes.changes if change.kind == "file"]

@@ -101,8 +101,7 @@ def make_jobs(file: Path | None, out: Path, config: Config, root: Path | None) -
         raise ConfigError("no tunegate.toml here or above: name the FILE to fix")
     if out.is_file():
         raise ConfigError(f"{out} is a file; give a folder, or name the one file to fix")
-    paths = find_data_files(config, root, {}, root).paths
-    if not paths:
+    if not (paths := find_data_files(config, root, {}, root).paths):
         raise ConfigError(f"{root} configures no data; set data.train, or name a file to fix")
     names = {split: f"{path.stem}.jsonl" for split, path in paths.items()}
     if len(set(names.values())) < len(names):
