@@ -15,8 +15,7 @@ from tunegate.utils.atomic import atomic_write_all
 from ..review.sheet import corrections
 from ..review.status import REVIEWS_FOLDER
 from ..text.text_fields import iter_texts
-from .changes import STEPS, FileChanges, Job, changes_csv
-from .read import read_source
+from .changes import STEPS, FileChanges, Job, changes_csv, read_source
 from .redact import Redactor
 from .steps import FixRules, run_steps
 
