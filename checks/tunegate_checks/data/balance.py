@@ -52,8 +52,7 @@ def makeup(dataset: Dataset, *, least: float = 0.1) -> Iterator[Finding]:
     rows have it; a class, if its share of a language is far above that of all rows.
     """
     yield from _language_hints(dataset, least)
-    lengths = [len(example.reply) for example in dataset]
-    if len(lengths) >= 20:
+    if len(lengths := [len(example.reply) for example in dataset]) >= 20:
         middle, high = median(lengths), quantiles(lengths, n=20)[-1]
         if high > 5 * max(middle, 20):
             half = f"half have at most {middle:,.0f} characters, but 5 % more than {high:,.0f}"
@@ -68,16 +67,14 @@ def makeup(dataset: Dataset, *, least: float = 0.1) -> Iterator[Finding]:
 def _language_hints(dataset: Dataset, min_share: float) -> Iterator[Finding]:
     pairs = [(str(e.fields["language"]), e.label) for e in dataset if e.fields.get("language")]
     n = len(pairs)
-    counts = Counter(language for language, _ in pairs)
-    if len(counts) < 2:
+    if len(counts := Counter(language for language, _ in pairs)) < 2:
         return
     for language, count in counts.most_common()[::-1]:
         if count < min_share * n:
             share = f"{count:,} of {n:,} examples, {100 * count / n:.2g} %"
             evidence = f"{quote_repr(language)}: {share}; it will be learnt least"
             yield Finding.dataset_hint("language", evidence)
-    labels = Counter(label for _, label in pairs)
-    if len(labels) > n / 10:
+    if len(labels := Counter(label for _, label in pairs)) > n / 10:
         return  # nearly every reply is different: these are no classes
     for (language, label), count in sorted(Counter(pairs).items()):
         share_in_class, share_overall = count / labels[label], counts[language] / n

@@ -64,8 +64,7 @@ def contradictions(dataset: Dataset, *, similarity: float = 0.95) -> Iterator[Fi
     ask_alike = comparison.question_comparer(texts, similarity)
     for i, j, _ in pairs(texts, similarity):
         first, later = sorted((unique[i], unique[j]), key=lambda e: e.row)
-        same_label = label_of[later.row] == label_of[first.row]
-        is_new = not same_label and later.row not in near_reported
+        is_new = label_of[later.row] != label_of[first.row] and later.row not in near_reported
         if is_new and later.setting == first.setting and ask_alike(i, j):
             near_reported.add(later.row)
             evidence = f"{_two_labels_text(later, first)}: {diff(later.prompt, first.prompt)}"

@@ -96,8 +96,7 @@ def _word_findings(
         return
     texts, n = [e.prompt[:READ_LETTERS] for e in rows], len(sides[0])
     is_grouped = train_groups + other_groups < len(rows)
-    names = [*sides[0], *sides[1]] if is_grouped else None
-    auc = classifier_auc(texts[:n], texts[n:], groups=names)
+    auc = classifier_auc(texts[:n], texts[n:], [*sides[0], *sides[1]] if is_grouped else None)
     half = 1.96 * auc_standard_error(auc, train_groups, other_groups)
     low, high = max(auc - half, 0.0), min(auc + half, 1.0)
     evidence = f"a classifier tells it from train: AUC {auc:.2f} ({low:.2f} to {high:.2f}{part})"

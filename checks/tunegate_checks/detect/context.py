@@ -77,8 +77,7 @@ def _label_words(word: str) -> tuple[tuple[int, int, str], ...]:
     if is_one or word[1:2].isupper() > word[0].isupper():  # `iPhone`
         parts = [(0, len(word), folded)]
     else:
-        found = _WORD_OF_IDENTIFIER.finditer(word)
-        parts = [(*part.span(), fold_word(part[0])) for part in found]
+        parts = [(*p.span(), fold_word(p[0])) for p in _WORD_OF_IDENTIFIER.finditer(word)]
     return tuple([part for part in parts if part[2] in LABEL_WORDS])
 
 
@@ -254,8 +253,7 @@ def _table(text: str, top: re.Match[str], delimiter: str) -> list[Part]:
     if text[top.end() + 1 :].partition("\n")[0].count(delimiter) < top[0].count(delimiter):
         return []
     names = [cell["v"].strip() for cell in _CELL[delimiter].finditer(top[0])]
-    is_header = len(names) > 1 and all(map(_HEADER.fullmatch, names))
-    if not is_header or not any(map(_families, names)):
+    if len(names) < 2 or not (all(map(_HEADER.fullmatch, names)) and any(map(_families, names))):
         return []
     parts = list[Part]()
     for line in _LINE.finditer(text, top.end() + 1):

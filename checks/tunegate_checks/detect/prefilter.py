@@ -133,7 +133,6 @@ def windows(text: str, anchors: Iterable[tuple[int, int]], reach: int) -> list[t
     for a, b in anchors:
         if not spans or b + reach > spans[-1][1]:
             space = _SPACE.search(text, b + reach)
-            is_joined = spans and a - reach <= spans[-1][1]
-            start = spans.pop()[0] if is_joined else max(0, a - reach)
+            start = spans.pop()[0] if spans and a - reach <= spans[-1][1] else max(0, a - reach)
             spans.append((start, space.start() if space else len(text)))
     return spans

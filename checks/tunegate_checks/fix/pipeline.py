@@ -133,8 +133,7 @@ def check_jobs(jobs: Sequence[Job], references: Sequence[tuple[Path, str]], forc
     for file in written:
         if file.resolve() in read:
             raise ConfigError(f"{file} is read here, and never written over; choose another -o")
-    existing = [str(file) for file in dict.fromkeys(written) if file.exists()]
-    if existing and not force:
+    if not force and (existing := [str(f) for f in dict.fromkeys(written) if f.exists()]):
         raise ConfigError(f"{', '.join(existing)}: already there; --force replaces")
     for job, (path, split) in ((job, other) for job in jobs for other in references):
         if path.resolve() == job.path.resolve():

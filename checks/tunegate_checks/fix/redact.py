@@ -297,10 +297,9 @@ def is_python(text: str, program: bool = False) -> bool:
             body = ast.parse(text).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
-    if not program:
-        return True
     statements = (s for s in body if not isinstance(s, ast.AnnAssign) or s.value)
-    return any(not isinstance(s, ast.Expr) or isinstance(s.value, ast.Call) for s in statements)
+    acts = (not isinstance(s, ast.Expr) or isinstance(s.value, ast.Call) for s in statements)
+    return not program or any(acts)
 
 
 @cache

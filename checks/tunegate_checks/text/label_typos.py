@@ -151,8 +151,7 @@ def _label_in_sentence(label: str, known_labels: Mapping[str, int]) -> str:
     """
     words = [fold(word) for word in label.split()]
     padded_label = f" {' '.join(words)} "
-    contained = [k for k in known_labels if f" {fold(k)} " in padded_label]
-    if len(contained) != 1:
+    if len(contained := [k for k in known_labels if f" {fold(k)} " in padded_label]) != 1:
         return ""
     known = fold(contained[0])
     extra_words = len(words) - len(known.split())
