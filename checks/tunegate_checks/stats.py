@@ -57,8 +57,7 @@ class Units:
         numbered = [*enumerate(rows)]
         requests = [*group_indices(numbered, lambda p: p[1].request or p[0]).values()]
         groups = [*group_indices(numbered, lambda p: p[1].group or p[0]).values()]
-        units = connected(len(rows), [*requests, *groups])
-        if len(units) == len(rows):
+        if len(units := connected(len(rows), [*requests, *groups])) == len(rows):
             return cls(len(rows), len(rows))
         import numpy as np
 
@@ -148,8 +147,7 @@ def estimate_mean(
     """
     import numpy as np
 
-    rows = np.asarray(values, dtype=np.float64)[:, None]
-    if not len(rows):
+    if not len(rows := np.asarray(values, dtype=np.float64)[:, None]):
         return Estimate(*[math.nan] * 5)
     sums, sizes = units.totals(rows)
     means, n = (sums[:, 0] / sizes).round(9), len(sizes)

@@ -11,7 +11,7 @@ from statistics import median, quantiles
 from tunegate import Dataset, Finding, check
 
 from ..text.display import quote_repr
-from ..text.label_typos import typo_notes
+from ..text.label_typos import class_names
 from ..text.replies import REFUSAL_START
 from .consistency import no_classes
 
@@ -34,16 +34,14 @@ def find(dataset: Dataset, *, rarest: float = 0.1) -> Iterator[Finding]:
         evidence = f"all {n:,} examples are of class {quote_repr(only)}; at least two are needed"
         yield Finding.of_dataset("one class", evidence)
     first_examples = {label: e for e in reversed(dataset) for label in e.labels}
-    label_notes = typo_notes(counts)
+    names = class_names(counts)
     for label, count in counts.most_common()[::-1]:
         needed_count = math.ceil(rarest / len(counts) * counts.total() - 1e-9)
         if count < needed_count:
-            first = first_examples[label]
-            name = f"class {quote_repr(label)}{label_notes[label]}"
             share = f"{count:,} of {n:,} examples, {100 * count / n:.2g} %"
-            evidence = f"{name}: {share}; at least {needed_count:,} wanted"
+            evidence = f"{names[label]}: {share}; at least {needed_count:,} wanted"
             fingerprint = f"{dataset.split} {evidence}"  # two splits may have the same counts
-            yield first.finding("rare class", evidence, fingerprint=fingerprint)
+            yield first_examples[label].finding("rare class", evidence, fingerprint=fingerprint)
 
 
 @check(name="balance.makeup")
@@ -54,15 +52,13 @@ def makeup(dataset: Dataset, *, least: float = 0.1) -> Iterator[Finding]:
     rows have it; a class, if its share of a language is far above that of all rows.
     """
     yield from _language_hints(dataset, least)
-    lengths = [len(example.reply) for example in dataset]
-    if len(lengths) >= 20:
+    if len(lengths := [len(example.reply) for example in dataset]) >= 20:
         middle, high = median(lengths), quantiles(lengths, n=20)[-1]
         if high > 5 * max(middle, 20):
             half = f"half have at most {middle:,.0f} characters, but 5 % more than {high:,.0f}"
             evidence = f"{half} (the longest {max(lengths):,}): they weigh most in the loss"
             yield Finding.dataset_hint("reply length", evidence)
-    refused = sum(bool(REFUSAL_START.match(example.target.text)) for example in dataset)
-    if refused:
+    if refused := sum(bool(REFUSAL_START.match(example.target.text)) for example in dataset):
         share = f"{refused:,} of {len(dataset):,} replies, {100 * refused / len(dataset):.2g} %"
         evidence = f"{share}, refuse or apologise: is that how often the model should?"
         yield Finding.dataset_hint("refusals", evidence)
@@ -71,16 +67,14 @@ def makeup(dataset: Dataset, *, least: float = 0.1) -> Iterator[Finding]:
 def _language_hints(dataset: Dataset, min_share: float) -> Iterator[Finding]:
     pairs = [(str(e.fields["language"]), e.label) for e in dataset if e.fields.get("language")]
     n = len(pairs)
-    counts = Counter(language for language, _ in pairs)
-    if len(counts) < 2:
+    if len(counts := Counter(language for language, _ in pairs)) < 2:
         return
     for language, count in counts.most_common()[::-1]:
         if count < min_share * n:
             share = f"{count:,} of {n:,} examples, {100 * count / n:.2g} %"
             evidence = f"{quote_repr(language)}: {share}; it will be learnt least"
             yield Finding.dataset_hint("language", evidence)
-    labels = Counter(label for _, label in pairs)
-    if len(labels) > n / 10:
+    if len(labels := Counter(label for _, label in pairs)) > n / 10:
         return  # nearly every reply is different: these are no classes
     for (language, label), count in sorted(Counter(pairs).items()):
         share_in_class, share_overall = count / labels[label], counts[language] / n

@@ -45,10 +45,9 @@ def system_prompt(dataset: Dataset) -> Iterator[Finding]:
         rows = [dataset[i] for i in groups[prompt]]
         lines_text = ", ".join(str(e.line) for e in rows[:5]) + (", ..." if len(rows) > 5 else "")
         row_text = f"{len(rows):,} of {len(dataset):,} rows (line {lines_text})"
+        kind, difference = "system prompt", f"another: {first_difference(prompt, usual)}"
         if not prompt:
             kind, difference = "no system prompt", f"none; most have {quote_repr(usual)}"
-        else:
-            kind, difference = "system prompt", f"another: {first_difference(prompt, usual)}"
         evidence = f"{row_text} have {difference}"
         yield rows[0].finding(kind, evidence, fingerprint=rows_fingerprint(rows))
 
@@ -186,8 +185,7 @@ def no_classes(dataset: Dataset) -> str:
     fault = f"{different:,} different replies in {len(dataset):,} rows are no set of labels"
     if dataset.reading.label == exact and (field := _label_field(dataset)):
         return f'{fault}: if a field of each holds its label, write label = "json:{field}"'
-    words = round(median(map(count_words, labels)))
-    if words > comparison.MAX_LABEL_WORDS:
+    if (words := round(median(map(count_words, labels)))) > comparison.MAX_LABEL_WORDS:
         return f'{fault} but texts of about {words:,} words: is the task "text"?'
     return fault
 
@@ -226,12 +224,12 @@ def labels(train: Dataset, other: Dataset) -> Iterator[Finding]:
     first_examples = {label: e for e in reversed(other) for label in e.labels}
     for label, count in other_counts.items():
         if label not in train_counts:
-            first = first_examples[label]
             similar_label = nearest_label(label, train_counts)
             advice = f"; is it {quote_repr(similar_label)}?" if similar_label else ""
             evidence = f"{quote_repr(label)} ({count:,} rows) is never seen in training{advice}"
             # Two splits may have the same label and count.
-            yield first.finding("unseen label", evidence, fingerprint=f"{other.split} {evidence}")
+            fingerprint = f"{other.split} {evidence}"
+            yield first_examples[label].finding("unseen label", evidence, fingerprint=fingerprint)
     for label in sorted(train_counts.keys() - other_counts.keys()):
         evidence = f"no row has {quote_repr(label)}: nothing will be known about this class"
         yield Finding.dataset_hint("missing label", evidence)

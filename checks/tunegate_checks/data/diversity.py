@@ -80,8 +80,7 @@ def distinct_n(texts: Iterable[str], n: int = 2) -> float:
 
 
 def _repetition_findings(name: str, texts: list[str], limit: float | None) -> Iterator[Finding]:
-    value = distinct_n(texts)
-    if value < (0.1 if limit is None else limit):
+    if (value := distinct_n(texts)) < (0.1 if limit is None else limit):
         evidence = f"distinct-2 of the {name} is {value:.2f}: the same words again and again"
         evidence += "" if limit is None else f"; at least {limit:g} is wanted"
         yield Finding.of_dataset("repetition", evidence, hint=limit is None)

@@ -150,10 +150,8 @@ def near(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
         # If prompt and replies all reach the similarity, their joined text reaches it too.
         texts = ["\n".join(filter(None, sides[k])) for k in indices]
         for i, j, joined_ratio in deduplicate(texts, similarity, condition=are_near):
-            kept, redundant = unique[indices[i]], unique[indices[j]]
-            same_prompt = folded_text(redundant.prompt) == folded_text(kept.prompt)
-            part = "reply" if same_prompt else "prompt"
-            difference = diff(getattr(redundant, part), getattr(kept, part))
+            kept, copy = unique[indices[i]], unique[indices[j]]
+            part = "reply" if folded_text(copy.prompt) == folded_text(kept.prompt) else "prompt"
+            difference = diff(getattr(copy, part), getattr(kept, part))
             evidence = f"line {kept.line}, {joined_ratio:.2f}: {difference}"
-            fingerprint = rows_fingerprint([redundant, kept])
-            yield redundant.finding("near", evidence, fingerprint=fingerprint)
+            yield copy.finding("near", evidence, fingerprint=rows_fingerprint([copy, kept]))

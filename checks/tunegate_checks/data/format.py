@@ -62,8 +62,7 @@ def find(
     """
     yield from _once(dataset.problems, lambda row: row.kind == "shape" and not row.hint)
     yield from open_questions(dataset)
-    n = len(dataset)
-    if n < fewest:
+    if (n := len(dataset)) < fewest:
         evidence = f"{n} examples; at least {fewest} are needed, so {fewest - n} more"
         yield Finding.of_dataset("too few", evidence)
     size = dataset.path.stat().st_size / 1e6 if dataset.path.is_file() else 0.0
@@ -129,8 +128,7 @@ def _faults(example: Example) -> Iterator[Fault]:
     yield from _media_faults(example)
     yield from junk_faults(example)
     # Training needs a reply to learn: the last message, with a weight that is not 0.
-    last_role = messages[-1]["role"]
-    if last_role != "assistant":
+    if (last_role := messages[-1]["role"]) != "assistant":
         last = f"messages[{len(messages) - 1}], the last, is from {format_json(last_role)}"
         yield "last", f"{last}; the assistant must have the last word"
     replies = [m for m in messages if m["role"] == "assistant"]
@@ -142,8 +140,6 @@ def _media_faults(example: Example) -> Iterator[Fault]:
     """Yield places for pictures, sound or video that have no file in the row, or too many."""
     messages = example.messages
     parts = [p for m in messages if isinstance(m.get("content"), list) for p in m["content"]]
-    if not parts and not any(map(example.fields.get, MEDIA_FIELDS.values())):
-        return
     for kind, field in MEDIA_FIELDS.items():
         files = example.fields.get(field)
         count = len(files) if isinstance(files, list) else int(files is not None)
@@ -157,8 +153,7 @@ def _media_faults(example: Example) -> Iterator[Fault]:
 
 
 def _message_faults(path: str, message: Mapping[str, Any]) -> Iterator[Fault]:
-    role = message["role"]
-    if role not in ROLES:
+    if (role := message["role"]) not in ROLES:
         yield "role", f"{path}.role is {format_json(role)}; one of {', '.join(ROLES)} is valid"
     if role == "developer":
         advice = "only newer OpenAI models know it; `system` is understood everywhere"
@@ -198,8 +193,7 @@ def _content_faults(path: str, message: Mapping[str, Any]) -> Iterator[Fault]:
         if not isinstance(part, dict):
             yield "content", f"{place} is {format_json(part)}; an object with a `type` is needed"
             continue
-        part_type = part.get("type")
-        if part_type not in valid_types:
+        if (part_type := part.get("type")) not in valid_types:
             advice = f"from {role}, valid is {', '.join(valid_types)}"
             yield "content", f"{place}.type is {format_json(part_type)}; {advice}"
         elif part_type == "text" and isinstance(part.get("text"), str):
@@ -241,26 +235,23 @@ def tool_call_faults(messages: Sequence[Mapping[str, Any]], tools: Any = None) -
         path = f"messages[{i}]"
         open_ids = ", ".join(format_json(c) for c in open_calls)
         if message["role"] == "tool":
-            call_id = message.get("tool_call_id")
-            if call_id in open_calls:
+            if (call_id := message.get("tool_call_id")) in open_calls:
                 open_calls.remove(call_id)
             elif call_id is None and not open_calls and _follows_text(messages[:i]):
                 advice = "templates with a role tool take it, OpenAI does not"
                 yield "unnamed result", f"a result of a tool answers a call that is text; {advice}"
-            elif isinstance(call_id, str):
-                problem = f"it answers no call that is open (open: {open_ids or 'none'})"
-                yield "tool result", f"{path}.tool_call_id is {format_json(call_id)}: {problem}"
             else:
-                advice = "the id of the call it answers is needed"
-                yield "tool result", f"{path}.tool_call_id is {format_json(call_id)}; {advice}"
+                unknown = f": it answers no call that is open (open: {open_ids or 'none'})"
+                lacking = "; the id of the call it answers is needed"
+                fault = unknown if isinstance(call_id, str) else lacking
+                yield "tool result", f"{path}.tool_call_id is {format_json(call_id)}{fault}"
             continue
         if open_calls:
             yield "tool result", f"{path} stands where the result of {open_ids} is due"
             open_calls = []
         if "tool_call_id" in message:
             yield "tool result", f"{path}.tool_call_id belongs to a message from tool alone"
-        calls = message.get("tool_calls")
-        if calls is not None:
+        if (calls := message.get("tool_calls")) is not None:
             if message["role"] != "assistant":
                 role = format_json(message["role"])
                 yield "tool call", f"{path}.tool_calls stands on {role}, not assistant"

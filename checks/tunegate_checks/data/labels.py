@@ -44,19 +44,16 @@ def contradictions(dataset: Dataset, *, similarity: float = 0.95) -> Iterator[Fi
     by_context = [*comparison.group_indices(labelled, lambda e: e.context).values()]
     for indices in by_context:
         examples = [labelled[k] for k in indices]
-        counts = Counter(label_of[e.row] for e in examples)
-        if len(counts) == 1:
+        (commonest, _), *others = Counter(label_of[e.row] for e in examples).most_common()
+        if not others:
             continue
-        commonest = counts.most_common(1)[0][0]
         first = next(e for e in examples if label_of[e.row] == commonest)
-        fingerprint = rows_fingerprint(examples)
+        these = rows_fingerprint(examples)
         for example in examples:
             if label_of[example.row] != commonest:
                 reported.add(example.row)
                 evidence = f"{_two_labels_text(example, first)}: {quote_line(example.prompt)}"
-                yield example.finding(
-                    "contradiction", evidence, hint=is_hint, fingerprint=fingerprint
-                )
+                yield example.finding("contradiction", evidence, hint=is_hint, fingerprint=these)
     if is_hint:  # answers: to another question, another one is expected
         return
     # One row for each context: those that still share one have the same label.
@@ -67,8 +64,7 @@ def contradictions(dataset: Dataset, *, similarity: float = 0.95) -> Iterator[Fi
     ask_alike = comparison.question_comparer(texts, similarity)
     for i, j, _ in pairs(texts, similarity):
         first, later = sorted((unique[i], unique[j]), key=lambda e: e.row)
-        same_label = label_of[later.row] == label_of[first.row]
-        is_new = not same_label and later.row not in near_reported
+        is_new = label_of[later.row] != label_of[first.row] and later.row not in near_reported
         if is_new and later.setting == first.setting and ask_alike(i, j):
             near_reported.add(later.row)
             evidence = f"{_two_labels_text(later, first)}: {diff(later.prompt, first.prompt)}"
@@ -114,8 +110,7 @@ def errors(dataset: Dataset, *, folds: int = 5, seed: int = 0) -> Iterator[Findi
         rows = [dataset[k] for k in sorted(sample)]
     counts = comparison.label_counts(rows)
     examples = [e for e in rows if counts[e.label] >= folds]
-    names = sorted({e.label for e in examples})
-    if len(names) < 2:
+    if len(names := sorted({e.label for e in examples})) < 2:
         return
     if len(rows) < len(dataset):
         evidence = f"looked at {len(rows):,} of the {len(dataset):,} rows, drawn at random"

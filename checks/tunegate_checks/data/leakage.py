@@ -83,10 +83,8 @@ def _closest_rows(
         train_rows = [i - len(test) for i in indices[len(test_rows) :]]
         left, right = [test_texts[i] for i in test_rows], [train_texts[j] for j in train_rows]
 
-        def condition(
-            i: int, j: int, tested: Sequence[int] = test_rows, trained: Sequence[int] = train_rows
-        ) -> bool:
-            return ask_alike(tested[i], len(test) + trained[j])
+        def condition(i: int, j: int, both: list[int] = indices, n: int = len(test_rows)) -> bool:
+            return ask_alike(both[i], both[n + j])
 
         for i, j, similar, others in nearest(left, right, similarity, condition=condition):
             row, found = test_rows[i], (train_rows[j], similar, others)

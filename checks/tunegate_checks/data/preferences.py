@@ -68,16 +68,15 @@ def find(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
         fingerprint = rows_fingerprint([example for example, _ in votes])
         for example, choice in votes:
             if choice != winner:
-                quoted = quote_line(example.prompt)
-                evidence = f"line {first.line} prefers what is rejected here: {quoted}"
+                where = f"line {first.line} prefers what is rejected here"
+                evidence = f"{where}: {quote_line(example.prompt)}"
                 yield example.finding("contradiction", evidence, fingerprint=fingerprint)
     if near_lines:
         lines_text = ", ".join(near_lines[:5]) + (", ..." if len(near_lines) > 5 else "")
-        pairs_text = f"{len(near_lines):,} of {n:,} pairs (line {lines_text})"
-        evidence = f"{pairs_text} are alike to {similarity:g} or more: DPO may make"
-        yield Finding.dataset_hint(
-            "nearly equal", f"{evidence} the preferred reply less likely too"
-        )
+        alike = f"{len(near_lines):,} of {n:,} pairs (line {lines_text}) are alike"
+        advice = "DPO may make the preferred reply less likely too"
+        evidence = f"{alike} to {similarity:g} or more: {advice}"
+        yield Finding.dataset_hint("nearly equal", evidence)
     evidence = f"the preferred reply is the longer one in {longer:,} of {n:,} pairs"
     if n >= MIN_PAIRS and longer > MAX_LONGER_SHARE * n:
         evidence += ": the model may learn to be long, not to be good"

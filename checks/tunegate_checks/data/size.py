@@ -14,8 +14,7 @@ from typing import Any
 from tunegate import Dataset, Finding, check
 
 from ..stats import RISK, errors_allowed, examples_needed, pass_rate
-from ..text.display import quote_repr
-from ..text.label_typos import typo_notes
+from ..text.label_typos import class_names
 from .consistency import no_classes
 
 # Per task: the least number of training examples, and a good number; of the first two: per class.
@@ -48,10 +47,8 @@ def find(train: Dataset, *, task: str, per_class: int | None = None) -> Iterator
             yield Finding.of_dataset("labels", evidence)
             return
         counts = Counter(label for example in train for label in example.labels)
-        label_notes = typo_notes(counts)
-        classes = counts.most_common()
-        sizes = {f"class {quote_repr(name)}{label_notes[name]}": n for name, n in classes}
-        sizes = sizes or {"every class": 0}
+        names = class_names(counts)
+        sizes = {names[c]: n for c, n in counts.most_common()} or {"every class": 0}
     else:
         sizes = {f"the {train.split or 'training'} set": len(train)}
     for subject, n in sizes.items():
@@ -59,8 +56,7 @@ def find(train: Dataset, *, task: str, per_class: int | None = None) -> Iterator
             count_text = f"{n:,} example{'s' * (n != 1)}"
             evidence = f"{subject} has {count_text}; {minimum - n:,} more needed for {task}"
             yield Finding.of_dataset("too few", evidence)
-    below_good = {subject: n for subject, n in sizes.items() if minimum <= n < good}
-    if below_good:
+    if below_good := {subject: n for subject, n in sizes.items() if minimum <= n < good}:
         subject, n = min(below_good.items(), key=lambda item: item[1])
         others = len(below_good) - 1
         more = f" ({others} other classes are short too)" if others else ""

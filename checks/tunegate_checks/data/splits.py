@@ -28,8 +28,7 @@ def share(
     """
     n = len(train) + len(validation)
     min_count, max_count = math.floor(low * n + 1e-9), math.ceil(high * n - 1e-9)
-    missing = min_count - len(validation)
-    surplus = len(validation) - max_count
+    missing, surplus = min_count - len(validation), len(validation) - max_count
     if missing <= 0 and surplus <= 0:
         return
     move_text = f"{missing:,} from train to validation" if missing > 0 else f"{surplus:,} to train"
@@ -67,8 +66,7 @@ def drift(
         min(len({*side}) * len(split) // len(side), len({e.group or e.row for e in split}))
         for side, split in zip(sides, (train, other), strict=True)
     ]
-    expected = Counter(label for example in train for label in example.labels or [""])
-    observed = Counter(label for example in other for label in example.labels or [""])
+    expected, observed = (Counter(c for e in s for c in e.labels or [""]) for s in (train, other))
     if len(expected | observed) <= MAX_CLASSES:
         yield from _shift_findings("labels", expected, observed, psi_limit, sizes)
     # Lengths are binned by the deciles of the training set's.
@@ -98,8 +96,7 @@ def _word_findings(
         return
     texts, n = [e.prompt[:READ_LETTERS] for e in rows], len(sides[0])
     is_grouped = train_groups + other_groups < len(rows)
-    names = [*sides[0], *sides[1]] if is_grouped else None
-    auc = classifier_auc(texts[:n], texts[n:], groups=names)
+    auc = classifier_auc(texts[:n], texts[n:], [*sides[0], *sides[1]] if is_grouped else None)
     half = 1.96 * auc_standard_error(auc, train_groups, other_groups)
     low, high = max(auc - half, 0.0), min(auc + half, 1.0)
     evidence = f"a classifier tells it from train: AUC {auc:.2f} ({low:.2f} to {high:.2f}{part})"
@@ -114,8 +111,7 @@ def _word_findings(
 def _shift_findings(
     name: str, expected: Counter[Any], observed: Counter[Any], limit: float, sizes: Sequence[int]
 ) -> Iterator[Finding]:
-    index = psi(expected, observed)
-    if index <= max(0.1, psi_by_chance(expected, observed, sizes)):
+    if (index := psi(expected, observed)) <= max(0.1, psi_by_chance(expected, observed, sizes)):
         return
     p, q = ({b: c[b] / c.total() for b in expected | observed} for c in (expected, observed))
     largest = max(p, key=lambda b: abs(p[b] - q[b]))

@@ -77,9 +77,8 @@ def find(dataset: Dataset, tokenization: TokenizationSpec) -> Iterator[Finding]:
                 yield example.finding("nothing to learn", evidence)
             elif token_count.length > limit:
                 evidence = prefix + _overflow_text(token_count, limit, tokenization)
-                is_cut = tokenization.on_overflow in OVERFLOW_ACTIONS
-                is_hint = is_cut or bool(count_tokens.estimate)
-                yield example.finding("too long", evidence, hint=is_hint)
+                known = tokenization.on_overflow in OVERFLOW_ACTIONS or count_tokens.estimate
+                yield example.finding("too long", evidence, hint=bool(known))
     if token_counts:
         for evidence in _summary_texts(token_counts, limit, dataset.split, tokenization):
             yield Finding.dataset_hint("tokens", evidence)
@@ -113,8 +112,7 @@ class ChatTemplateCounter:
 
 def _overflow_text(token_count: TokenCount, limit: int, tokenization: TokenizationSpec) -> str:
     """Return by how much a row exceeds the limit, what happens to it, and what to do."""
-    action = OVERFLOW_ACTIONS.get(tokenization.on_overflow)
-    if action:
+    if action := OVERFLOW_ACTIONS.get(tokenization.on_overflow):
         consequence = f"the row is {action}"
     elif token_count.answer_start >= limit:
         position = f"{token_count.answer_start:,}"

@@ -77,8 +77,7 @@ def _label_words(word: str) -> tuple[tuple[int, int, str], ...]:
     if is_one or word[1:2].isupper() > word[0].isupper():  # `iPhone`
         parts = [(0, len(word), folded)]
     else:
-        found = _WORD_OF_IDENTIFIER.finditer(word)
-        parts = [(*part.span(), fold_word(part[0])) for part in found]
+        parts = [(*p.span(), fold_word(p[0])) for p in _WORD_OF_IDENTIFIER.finditer(word)]
     return tuple([part for part in parts if part[2] in LABEL_WORDS])
 
 
@@ -135,8 +134,7 @@ class Context:
         number count first; a label behind it only where no other label precedes.
         """
         wanted = frozenset(families)
-        distance = self._distance_before(start, wanted, needs_own_label)
-        if distance is not None:
+        if (distance := self._distance_before(start, wanted, needs_own_label)) is not None:
             return distance + 1
         index = bisect_left(self.labels, end, key=attrgetter("start"))
         if index == len(self.labels) or self.is_under_other_label(start):
@@ -252,12 +250,10 @@ def _families(cell: str) -> frozenset[str]:
 
 def _table(text: str, top: re.Match[str], delimiter: str) -> list[Part]:
     """Return the cells below a header of two names or more, of which one is a label."""
-    line_below = text[top.end() + 1 :].partition("\n")[0]
-    if line_below.count(delimiter) < top[0].count(delimiter):
+    if text[top.end() + 1 :].partition("\n")[0].count(delimiter) < top[0].count(delimiter):
         return []
     names = [cell["v"].strip() for cell in _CELL[delimiter].finditer(top[0])]
-    is_header = len(names) > 1 and all(map(_HEADER.fullmatch, names))
-    if not is_header or not any(map(_families, names)):
+    if len(names) < 2 or not (all(map(_HEADER.fullmatch, names)) and any(map(_families, names))):
         return []
     parts = list[Part]()
     for line in _LINE.finditer(text, top.end() + 1):
@@ -285,11 +281,9 @@ def _list(text: str, top: re.Match[str]) -> list[Part]:
     """Return the items below a heading, up to another line."""
     parts = list[Part]()
     for line in _LINE.finditer(text, top.end() + 1) if _HEADING.fullmatch(top[0]) else ():
-        item = _ITEM.fullmatch(line[0])
-        if item:
+        if item := _ITEM.fullmatch(line[0]):
             a, b = item.span(str(item.lastgroup))
-            heading = top[0].strip(" #*:")
-            parts.append(Part(line.start() + a, line.start() + b, heading))
+            parts.append(Part(line.start() + a, line.start() + b, top[0].strip(" #*:")))
         elif line[0].strip():
             break
     return parts

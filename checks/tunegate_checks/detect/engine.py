@@ -108,17 +108,15 @@ def personal_spans(
     if names:
         found = recogniser(names)(text)
         candidates += [(_UNSURE, len(RULES), a - b, a, b, "name") for a, b in found]
-    public = [plain(value).lower() for value in allow]
+    public = {plain(value).lower() for value in allow}
+    domains = tuple(value for value in public if value.startswith("@"))
     chosen: list[Span] = []
     taken = bytearray(len(text))
     for _, _, _, start, end, kind in sorted(candidates):
         if taken.find(1, start, end) < 0:
             taken[start:end] = b"\1" * (end - start)
             value = text[start:end].lower()
-            is_public = public and any(
-                value.endswith(p) if p.startswith("@") else value == p for p in public
-            )
-            if kind not in ignore and not is_public:
+            if kind not in ignore and value not in public and not value.endswith(domains):
                 chosen.append(Span(kind, places[start], places[end]))
     return sorted(chosen, key=lambda s: s.start)
 

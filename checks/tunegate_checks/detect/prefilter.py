@@ -108,7 +108,9 @@ class Prefilter:
             else:
                 key = rule.min_digits or rule.signs
                 if key not in known:
-                    known[key] = windows(text, _anchors(rule, clues), _REACH)
+                    signs_at = _places(shape, () if rule.min_digits else rule.signs or ("",))
+                    numbers = [(a, b) for n, a, b in clues.numbers if 0 < rule.min_digits <= n]
+                    known[key] = windows(text, numbers + [(a, a) for a in sorted(signs_at)], _REACH)
                 found = [m for a, b in known[key] for m in pattern.finditer(text, a, b)]
             for match in found:
                 if match:
@@ -123,14 +125,6 @@ def _places(text: str, signs: Iterable[str]) -> Iterator[int]:
             start = text.find(sign, start + 1)
 
 
-def _anchors(rule: Rule, clues: Clues) -> Iterator[tuple[int, int]]:
-    """Yield the spans of the numbers, or else of the signs, that a rule needs, in order."""
-    if rule.min_digits:
-        yield from ((a, b) for n, a, b in clues.numbers if n >= rule.min_digits)
-    else:
-        yield from ((a, a) for a in sorted(_places(clues.shape, rule.signs or ("",))))
-
-
 def windows(text: str, anchors: Iterable[tuple[int, int]], reach: int) -> list[tuple[int, int]]:
     """Return the spans within reach of an anchor, each up to a space; a short text as a whole."""
     if len(text) < _SHORT:
@@ -139,7 +133,6 @@ def windows(text: str, anchors: Iterable[tuple[int, int]], reach: int) -> list[t
     for a, b in anchors:
         if not spans or b + reach > spans[-1][1]:
             space = _SPACE.search(text, b + reach)
-            is_joined = spans and a - reach <= spans[-1][1]
-            start = spans.pop()[0] if is_joined else max(0, a - reach)
+            start = spans.pop()[0] if spans and a - reach <= spans[-1][1] else max(0, a - reach)
             spans.append((start, space.start() if space else len(text)))
     return spans

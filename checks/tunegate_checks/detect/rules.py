@@ -56,9 +56,8 @@ def _rules_of(content: dict[str, Any]) -> Iterator[Rule]:
         fields["pattern"] = _AROUND[fields.pop("alone", "")] % pattern
         fields["valid"] = getattr(validity, fields.get("valid", ""), bool)
         for key in fields.keys() & {"words", "first_words"}:  # of a list of phrases, by its name
-            listed = fields[key]
-            is_name = isinstance(listed, str)
-            fields[key] = _first_words(words[listed]) if is_name else frozenset(listed)
+            name = fields[key]
+            fields[key] = _first_words(words[name]) if isinstance(name, str) else frozenset(name)
         for key in fields.keys() & {"signs", "label_families"}:
             fields[key] = tuple(fields[key])
         yield Rule(**fields)

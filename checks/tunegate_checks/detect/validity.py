@@ -184,8 +184,7 @@ def is_personal_ip(value: str) -> bool:
     address = getattr(address, "ipv4_mapped", None) or address
     is_reserved = address.is_loopback or address.is_unspecified or address.is_multicast
     shown = str(address) if address.version == 4 else ""
-    is_public = shown in _PUBLIC_ADDRESSES or shown.startswith(("255.", "0."))
-    return not is_reserved and not is_public
+    return not (is_reserved or shown in _PUBLIC_ADDRESSES or shown.startswith(("255.", "0.")))
 
 
 def is_personal_ipv6(value: str) -> bool:

@@ -15,8 +15,7 @@ from tunegate.utils.atomic import atomic_write_all
 from ..review.sheet import corrections
 from ..review.status import REVIEWS_FOLDER
 from ..text.text_fields import iter_texts
-from .changes import STEPS, FileChanges, Job, changes_csv
-from .read import read_source
+from .changes import STEPS, FileChanges, Job, changes_csv, read_source
 from .redact import Redactor
 from .steps import FixRules, run_steps
 
@@ -101,8 +100,7 @@ def make_jobs(file: Path | None, out: Path, config: Config, root: Path | None) -
         raise ConfigError("no tunegate.toml here or above: name the FILE to fix")
     if out.is_file():
         raise ConfigError(f"{out} is a file; give a folder, or name the one file to fix")
-    paths = find_data_files(config, root, {}, root).paths
-    if not paths:
+    if not (paths := find_data_files(config, root, {}, root).paths):
         raise ConfigError(f"{root} configures no data; set data.train, or name a file to fix")
     names = {split: f"{path.stem}.jsonl" for split, path in paths.items()}
     if len(set(names.values())) < len(names):
@@ -135,8 +133,7 @@ def check_jobs(jobs: Sequence[Job], references: Sequence[tuple[Path, str]], forc
     for file in written:
         if file.resolve() in read:
             raise ConfigError(f"{file} is read here, and never written over; choose another -o")
-    existing = [str(file) for file in dict.fromkeys(written) if file.exists()]
-    if existing and not force:
+    if not force and (existing := [str(f) for f in dict.fromkeys(written) if f.exists()]):
         raise ConfigError(f"{', '.join(existing)}: already there; --force replaces")
     for job, (path, split) in ((job, other) for job in jobs for other in references):
         if path.resolve() == job.path.resolve():

@@ -139,12 +139,10 @@ class Redactor:
 
     def redact_text(self, text: str, context: str = "") -> str:
         """Return a text without personal data, or as it is where code would no longer parse."""
-        spans = self.find_spans(text, context)
-        if not spans:
+        if not (spans := self.find_spans(text, context)):
             return text
         new = self._redact_spans(text, context, spans)
-        language = broken_language(text, new)
-        if language:
+        if language := broken_language(text, new):
             self._refusal = f"{self._path} would no longer parse as {language}"
         return text if language else new
 
@@ -173,8 +171,7 @@ class Redactor:
         self.known_in_row.add(kind, self._values.setdefault(known, value))
         if known not in self._placeholders:
             self._placeholders[known] = f"[{kind.upper()}_{self._number(*known)}]"
-        invented = self._surrogate(known, value) if self._invents else ""
-        new = invented or self._placeholders[known]
+        new = self._surrogate(known, value) or self._placeholders[known]
         self._redactions.append((kind, f"{self._path} {mask_value(kind, value)} became {new}"))
         return new
 
@@ -188,7 +185,7 @@ class Redactor:
 
     def _surrogate(self, known: Value, value: str) -> str:
         """Return an invented value that is no other's, here or in the data; "" where none is."""
-        for n in range(MAX_SEEDS):
+        for n in range(MAX_SEEDS if self._invents else 0):
             new = invent(known[0], value, f"{self._placeholders[known]} {n}", self._values[known])
             if not new:
                 break
@@ -300,10 +297,9 @@ def is_python(text: str, program: bool = False) -> bool:
             body = ast.parse(text).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
-    if not program:
-        return True
     statements = (s for s in body if not isinstance(s, ast.AnnAssign) or s.value)
-    return any(not isinstance(s, ast.Expr) or isinstance(s.value, ast.Call) for s in statements)
+    acts = (not isinstance(s, ast.Expr) or isinstance(s.value, ast.Call) for s in statements)
+    return not program or any(acts)
 
 
 @cache

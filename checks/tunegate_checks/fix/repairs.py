@@ -104,8 +104,7 @@ def _without_nul(value: Any) -> Any:
 
 def label_corrections(dataset: Dataset, train_labels: Collection[str] = ()) -> dict[str, str]:
     """Return new spellings by the label to change; `train_labels` are the labels of training."""
-    is_no_label = dataset.reading.label == exact and is_mostly_json(dataset)
-    if is_no_label or no_classes(dataset):
+    if (dataset.reading.label == exact and is_mostly_json(dataset)) or no_classes(dataset):
         return {}
     counts = Counter(label for example in dataset for label in spelled_labels(example))
     typos = find_typos(counts)

@@ -27,7 +27,6 @@ from ..data import (
     size,
     splits,
 )
-from ..data.consistency import spelled_labels
 from ..review.sheet import SheetEntry, row_id
 from ..text.display import diff, quote_line
 from . import repairs
@@ -264,11 +263,11 @@ def normalise_labels(file_changes: FileChanges, rules: FixRules) -> None:
     if not rules.are_labels(dataset):
         return
     train = file_changes.against[0] if file_changes.against else ()
-    known_labels = {label for e in train for label in spelled_labels(e)}
+    known_labels = {label for e in train for label in consistency.spelled_labels(e)}
     corrections = repairs.label_corrections(dataset, known_labels)
-    counts = Counter(label for e in dataset for label in spelled_labels(e))
+    counts = Counter(label for e in dataset for label in consistency.spelled_labels(e))
     for row, example in zip(file_changes.rows, dataset, strict=True):
-        for label in (c for c in spelled_labels(example) if c in corrections):
+        for label in (c for c in consistency.spelled_labels(example) if c in corrections):
             new = corrections[label]
             reply = repairs.respelled(example.reply, label, new, example.reading.label)
             if reply is not None and (fields := repairs.with_text(row.fields, -1, reply)):

@@ -101,8 +101,7 @@ def run(args: argparse.Namespace) -> int:
     except ModelUnknown as error:
         raise ConfigError(str(error)) from None
     rows = [made.kept[n] for n in sorted(made.kept)]
-    is_split = len(there) > len(others)
-    first = [] if is_split else [{"id": row_id(e), **e.fields} for e in seeds]
+    first = [] if len(there) > len(others) else [{"id": row_id(e), **e.fields} for e in seeds]
     if rows:
         atomic_write(args.out, b"".join(to_json_line(row) + b"\n" for row in [*first, *rows]))
     print_summary(made, len(plan), args.out, [*notes, str(budget)])
@@ -126,8 +125,7 @@ def usable_seeds(dataset: Dataset, splits: Sequence[Dataset]) -> tuple[Dataset, 
     odd = len(dataset) - len(plain)
     left_out = {"not one prompt and one reply": odd, "in validation or test": len(leaked)}
     notes = [f"{n:,} of the seeds left out: {why}" for why, n in left_out.items() if n]
-    rows = [e.fields for i, e in enumerate(plain) if i not in leaked]
-    if not rows:
+    if not (rows := [e.fields for i, e in enumerate(plain) if i not in leaked]):
         raise ConfigError("; ".join([f"{dataset.path} has no row to write others after", *notes]))
     return Dataset.of(rows, reading=dataset.reading), notes
 

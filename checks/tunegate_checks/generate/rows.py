@@ -14,11 +14,10 @@ from importlib.resources import files
 from itertools import chain, count, groupby, product, zip_longest
 from typing import Any
 
+from tunegate import Dataset, Predictions
 from tunegate.data.canonical import request_digest
 from tunegate.data.comparison import group_indices, is_label
-from tunegate.data.dataset import Dataset
 from tunegate.interfaces.model import Answer, Request
-from tunegate.results.prediction import Predictions
 from tunegate.utils.strict_json import Unreadable, find_objects, to_json_line
 from tunegate.utils.text import shorten, split_reasoning
 

@@ -146,8 +146,7 @@ def _ask_judge(judge: Judge, questions: dict[int, Messages], repetition: int) ->
     """Return an answer to every question; where the judge gave none, one with an error."""
     requests = [Request(row, messages, repetition) for row, messages in questions.items()]
     answers = judge.ask(requests) if requests else {}
-    no_answer = "the judge gave no answer"
-    return {row: answers.get(row, Answer(row, error=no_answer)) for row in questions}
+    return {i: answers.get(i, Answer(i, error="the judge gave no answer")) for i in questions}
 
 
 def _read_vote(answer: Answer, read: ReadAnswer[T]) -> Vote[T] | str:

@@ -261,10 +261,9 @@ def with_swap_consistency(
     calibration: Calibration, consistency: Score, panel: JudgePanel
 ) -> Calibration:
     """Return the calibration of comparisons, which also takes a swap consistency high enough."""
-    consistency_text = f"swap consistency {format_value(consistency, True)} of {consistency.n:,}"
+    kept = f"swap consistency {format_value(consistency, True)} of {consistency.n:,}"
     if calibration.reason or consistency.n == 0:
         return calibration
     if float(consistency) < panel.swap_consistency:
-        needed = f"{panel.swap_consistency:.0%} is needed"
-        return replace(calibration, reason=f"{consistency_text}, {needed}")
-    return replace(calibration, measured=f"{calibration.measured}; {consistency_text}")
+        return replace(calibration, reason=f"{kept}, {panel.swap_consistency:.0%} is needed")
+    return replace(calibration, measured=f"{calibration.measured}; {kept}")

@@ -107,8 +107,7 @@ class Ratings:
         for (a, said), (b, says) in combinations(sorted(self.said.items()), 2):
             keys = [key for key in said if key in says and key in self.asked]
             both = [[own[key].better for key in keys] for own in (said, says)]
-            alike = kappa(both[0], both[1], [*VALUES])
-            if not math.isnan(alike):
+            if not math.isnan(alike := kappa(both[0], both[1], [*VALUES])):
                 interval = f"{alike.low:.2f} to {alike.high:.2f}"
                 facts.append(f"{a} and {b}: kappa {alike:.2f} ({interval}), {alike.n:,} pairs")
         return facts

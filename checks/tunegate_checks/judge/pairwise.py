@@ -53,12 +53,9 @@ def win_rate(
     n, counts = len(pairs), Counter(c.better for c in comparisons)
     units, values = Units.of([p for p, _ in pairs]), {"a": 1.0, "tie": 0.5, "b": 0.0}
     worst, best = ([values.get(c.better or "", end) for c in comparisons] for end in (0.0, 1.0))
-    swap_consistency = swap_consistency_score(comparisons)
-    consistency_text = "none asked"
-    if swap_consistency.n:
-        share = format_value(swap_consistency, True)
-        consistency_text = f"swap consistency {share} of {swap_consistency.n:,}"
-    wins_text = f"{counts['a']} won, {counts['tie']} tied, {counts['b']} lost; {consistency_text}"
+    swap = swap_consistency_score(comparisons)
+    kept = f"swap consistency {format_value(swap, True)} of {swap.n:,}" if swap.n else "none asked"
+    wins_text = f"{counts['a']} won, {counts['tie']} tied, {counts['b']} lost; {kept}"
     lost = [
         p.finding("no verdict" if c.error else "lost", one_line(c.error or c.reason))
         for (p, _), c in zip(pairs, comparisons, strict=True)
@@ -70,7 +67,7 @@ def win_rate(
         name=f"win rate ({rubric.name})", errors=counts[None],
         misses=Findings("losses", lost, split="test", n=n), detail=wins_text,
     )  # fmt: skip
-    calibration = with_swap_consistency(calibration, swap_consistency, judge)
+    calibration = with_swap_consistency(calibration, swap, judge)
     return JudgedScore.of(score, calibration, [c.error for c in comparisons])
 
 

@@ -100,10 +100,8 @@ def repair_prompt(messages: Messages, answer: str, problem: str) -> Messages:
     """Return the messages that ask again, with the unusable answer and its problem quoted."""
     *before, user = messages
     shown = quote_untrusted({"problem": problem, "earlier answer": answer[:MAX_SHOWN_LETTERS]})
-    return [
-        *before,
-        {**user, "content": f"{user['content']}\n\n{TEXTS['repair_request']}\n{shown}"},
-    ]
+    request = f"{user['content']}\n\n{TEXTS['repair_request']}\n{shown}"
+    return [*before, {**user, "content": request}]
 
 
 def _prompt_messages(

@@ -62,8 +62,7 @@ class Rubric(Section):
 
     def _problems(self) -> Iterator[str]:
         if self.scale is None:
-            ids = [c.id for c in self.criteria]
-            if not ids:
+            if not (ids := [c.id for c in self.criteria]):
                 yield "neither criteria nor a scale: write [[criteria]] tables, or scale = [1, 5]"
             if repeated := sorted({i for i in ids if ids.count(i) > 1}):
                 yield f"two criteria have the id {repeated[0]!r}"

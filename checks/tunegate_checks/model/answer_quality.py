@@ -16,8 +16,7 @@ def cut_off(predictions: Predictions, *, most: float = 0.01) -> Iterator[Finding
     A model whose training rows lack the end of turn does not learn to stop. An empty answer counts
     too. Not applicable where the model does not report how its answers ended.
     """
-    finished = [p for p in predictions if p.finish and not p.error]
-    if not finished:
+    if not (finished := [p for p in predictions if p.finish and not p.error]):
         yield Finding.dataset_hint(NOT_APPLICABLE, "nobody said how the answers ended")
     faults = [(p, "cut off") for p in finished if p.finish == "length"]
     ended = (p for p in finished if p.finish != "length")
@@ -38,10 +37,9 @@ def refusals(
     """
     with_answer = [p for p in predictions if not p.error]
     different = [p for p in with_answer if _is_refusal(p.got) != _is_refusal(p.expected)]
-    too_many = len(different) > most * len(with_answer)
     for p in different:
         kind = "refuses" if _is_refusal(p.got) else "no refusal"
-        yield p.finding(kind, quote_line(p.got), hint=not too_many)
+        yield p.finding(kind, quote_line(p.got), hint=len(different) <= most * len(with_answer))
     shares = {
         "the answers": [p.got for p in with_answer],
         "the expected replies": [p.expected for p in with_answer],

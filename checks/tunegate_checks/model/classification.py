@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from tunegate.results.labels import LabelRule, exact, fold_advice, label_predictions, wrong_labels
 from tunegate.results.prediction import Predictions
@@ -171,8 +171,7 @@ def frame(predictions: Predictions, *, label: LabelRule = exact) -> pd.DataFrame
     import pandas as pd
 
     counts = _one_hot(predictions, label).sum(axis=0).reshape(3, -1)
-    measures: tuple[Measure, ...] = ("precision", "recall", "F1")
-    columns: dict[str, Array] = {m: _measure_values(counts, m) for m in measures}
+    columns: dict[str, Array] = {m: _measure_values(counts, m) for m in get_args(Measure)}
     index = pd.Index(classes(predictions, label), name="class")
     return pd.DataFrame({**columns, "n": counts[2].astype(int)}, index=index)
 

@@ -102,8 +102,7 @@ def personal_data(
     for p in predictions:
         prompt_text = _alphanumeric(_messages_text(test[p.row].given))
         for span in personal_spans(p.got, "", ignore, allow, names=names):
-            value = p.got[span.start : span.end]
-            if _alphanumeric(value) not in prompt_text:
+            if _alphanumeric(value := p.got[span.start : span.end]) not in prompt_text:
                 yield p.finding(span.kind, f"answered {mask_value(span.kind, value.lower())}")
 
 

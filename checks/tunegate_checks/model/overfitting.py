@@ -43,8 +43,7 @@ def find(
     then measure that, and raise the limit. `curves`: the readings of a run's `curves.jsonl`, with
     `step`, `epoch` and `train_loss` or `validation_loss`; without any, there is nothing to judge.
     """
-    epochs = _losses_by_epoch(curves)
-    if not epochs:
+    if not (epochs := _losses_by_epoch(curves)):
         reason = "the candidate belongs to no run, or its trainer wrote no curves.jsonl"
         if curves:
             reason = "no validation loss was measured: train with a validation split"

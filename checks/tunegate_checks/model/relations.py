@@ -78,8 +78,7 @@ class Relation:
         """
         read: Read = label.read if self.holds is eq else str
         rows = [p for p in predictions if self.holds is not eq or is_label(read(p.expected) or "")]
-        left_out = len(predictions) - len(rows)
-        if 2 * left_out > len(predictions):
+        if 2 * (left_out := len(predictions) - len(rows)) > len(predictions):
             reason = "answers are not labels: how they are written may change"
             return not_applicable_score(self.name, f"{left_out:,} of {len(predictions):,} {reason}")
         try:

@@ -52,8 +52,7 @@ def _share(
     name: str, predictions: Predictions, label: LabelRule,
     holds: Callable[[Sequence[Answered]], bool],
 ) -> Score:  # fmt: skip
-    rounds = predictions.repetitions
-    if not rounds:
+    if not (rounds := predictions.repetitions):
         return not_applicable_score(f"{name}k", "each row was asked once: --repeat K asks again")
 
     def answers(row: Sequence[Prediction], missing: Answered) -> list[Answered]:

@@ -62,8 +62,7 @@ def run(args: argparse.Namespace) -> None:
     print(f"{files.run}: {page.verdict.headline}")
     if files.predictions is not None:
         page.answers = quote(of_answers.name)
-        changes = page.against.changes if page.against else {}
-        rows = answer_rows(files, files.predictions, changes)
+        rows = answer_rows(files, files.predictions, page.against.changes if page.against else {})
         about = {"title": f"Answers of {files.run}", "report": quote(out.name)}
         atomic_write(of_answers, render_html("answers.html", rows=rows, **about), mode=0o600)
     atomic_write(out, render_html("page.html", page=page), mode=0o600)

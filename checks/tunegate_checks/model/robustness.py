@@ -34,8 +34,7 @@ def drop_accents(text: str, _: int = 0) -> str:
 def add_typo(text: str, which: int = 0) -> str:
     """Hit a neighbouring key once."""
     near = [_NEIGHBOUR_KEYS.get(letter.lower(), "") for letter in text]
-    typos = [(i, key) for i, keys in enumerate(near) for key in keys]
-    if not typos:
+    if not (typos := [(i, key) for i, keys in enumerate(near) for key in keys]):
         return text
     position, key = typos[which % len(typos)]
     key = key.upper() if text[position].isupper() else key
@@ -45,8 +44,7 @@ def add_typo(text: str, which: int = 0) -> str:
 def add_space(text: str, which: int = 0) -> str:
     """Double a space, or put white space around the whole."""
     gaps = [match.start() for match in _GAP.finditer(text)]
-    gap = which % (len(gaps) + 2)
-    if gap >= len(gaps):
+    if (gap := which % (len(gaps) + 2)) >= len(gaps):
         return f" {text}" if gap == len(gaps) else f"{text}\n"
     return f"{text[: gaps[gap]]} {text[gaps[gap] :]}"
 

@@ -215,9 +215,8 @@ def compare_served(
 def metric_for(trained: Predictions, config: Config, margin: float) -> Metric:
     """Return accuracy, or chrF for free text, of which no served model could have `margin` less."""
     accuracy = right(config.label_rule)
-    if config.task not in TEXT_TASKS and float(accuracy(trained)) > margin:
-        return accuracy
-    return chrf()
+    is_labelled = config.task not in TEXT_TASKS and float(accuracy(trained)) > margin
+    return accuracy if is_labelled else chrf()
 
 
 def answer_text(p: Prediction) -> str:

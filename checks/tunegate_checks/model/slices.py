@@ -41,8 +41,7 @@ def _slice_values(predictions: Predictions, by: str) -> list[str]:
             raise ValueError(f"no test example has a field {by!r}; there is {', '.join(names)}")
         values = [p.fields.get(by) for p in predictions]
         return ["(none)" if value is None else str(value) for value in values]
-    word_counts = [len(p.prompt.split()) for p in predictions]
-    if len(set(word_counts)) < 2:
+    if len(set(word_counts := [len(p.prompt.split()) for p in predictions])) < 2:
         return ["all alike"] * len(word_counts)
     cuts = sorted({int(cut) for cut in quantiles(word_counts, n=4)})
     names = [f"up to {cuts[0]} words"]
@@ -78,8 +77,7 @@ def worst(
     groups = (accuracy(predictions, by, label=label) for by in fields(predictions))
     slices = [s for scores in groups for s in scores.values()]
     large = [s for s in slices if s.n >= least]
-    score = min(large, key=lambda s: (float(s), -s.n), default=None)
-    if score is None:
+    if (score := min(large, key=lambda s: (float(s), -s.n), default=None)) is None:
         score = classification.accuracy(predictions, label=label)
         score.name = f"accuracy [no slice of {least}]"
     score.best_case = min((s.best_case for s in large), default=score.best_case)

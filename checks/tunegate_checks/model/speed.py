@@ -79,8 +79,7 @@ def ratio(
     name = f"{what} / {name}'s"
     worst = _by_row(predictions, what, max), _by_row(over, what, min)
     best = _by_row(predictions, what, min), _by_row(over, what, max)
-    common = [row for row in worst[0] if row in worst[1]]
-    if not common:
+    if not (common := [row for row in worst[0] if row in worst[1]]):
         unknown = f"{what} of one of the two models is not known: not measured"
         return Score(math.nan, name=name, hints=(unknown,))
     values = [[side[row] for side in worst] for row in common]
@@ -115,8 +114,7 @@ def _mean_score(
 def _by_row(predictions: Predictions, quantity: Quantity, missing: FillMissing) -> dict[int, float]:
     """Return the values by row, those of missing answers too."""
     values = {p.row: _MEASURES[quantity](p) for p in predictions if not p.error}
-    measured = {row: value for row, value in values.items() if value > 0}
-    if not measured:
+    if not (measured := {row: value for row, value in values.items() if value > 0}):
         return {}
     return measured | dict.fromkeys((p.row for p in predictions.errors), missing(measured.values()))
 

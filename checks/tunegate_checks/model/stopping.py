@@ -59,8 +59,7 @@ class Accuracy:
         passes, fails = certain(n, allowed, ends)
         is_certain = surely >= fails[look] or wrong <= passes[look]
         if not is_certain | self.certain:
-            claimed = limit if mode == "lower" else None
-            passes, fails = spending(n, allowed, ends, claimed)
+            passes, fails = spending(n, allowed, ends, limit if mode == "lower" else None)
         if not (passed := wrong <= passes[look]) and surely < fails[look]:
             return None
         risk = f"all {n:,} would say otherwise: {FALSE_PASS if passed else FALSE_FAIL:.0%} at most"

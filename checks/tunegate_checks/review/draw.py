@@ -31,8 +31,7 @@ def run(args: argparse.Namespace) -> None:
     if not 0 < args.share <= 1:
         raise ValueError(f"--share {args.share:g}: a share above 0, and 1 at most, is valid")
     dataset = read_file(args.file, config.data.columns)
-    rows = population(dataset, config.data.generated)
-    if not rows:
+    if not (rows := population(dataset, config.data.generated)):
         raise ValueError(f"{args.file} holds no rows to draw from")
     drawn_rows = draw_order(dataset, rows, args.seed)[: sample_size(len(rows), args.share)]
     name = f"{args.file.stem}-{dataset.digest[:12]}-{args.seed}.csv"

@@ -19,10 +19,8 @@ from .serve import PageServer, number_in
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add(
-        "run", nargs="?", default="latest", metavar="RUN", help="or a model's spec; default: latest"
-    )
+    add, run_help = parser.add_argument, "or a model's spec; default: latest"
+    add("run", nargs="?", default="latest", metavar="RUN", help=run_help)
     add("--against", default="baseline", metavar="RUN2", help="another; default: baseline")
 
 

@@ -34,8 +34,8 @@ CUT_MARK = " ... (cut: see the line of the file)"
 def is_generated(example: Example) -> bool:
     """Tell whether a row is marked as written by a model: `"generated": true`."""
     value = example.fields.get("generated")
-    is_true_text = isinstance(value, str) and value.strip().lower() == "true"  # from a CSV
-    return value is True or is_true_text
+    # From a CSV it is a text.
+    return value is True or (isinstance(value, str) and value.strip().lower() == "true")
 
 
 def population(dataset: Dataset, generated: bool = False) -> list[int]:
@@ -193,8 +193,7 @@ def corrections(folder: Path) -> dict[str, SheetEntry]:
             place = f"{sheet.path}, row {entry.sheet_row}"
             if CUT_MARK in entry.reply + entry.correction:
                 raise ValueError(f"{place}: the sheet had cut the reply: correct it in the file")
-            other = found.setdefault(entry.id, entry)
-            if other.correction != entry.correction:
+            if (other := found.setdefault(entry.id, entry)).correction != entry.correction:
                 names = f"{other.reviewer} and {entry.reviewer}"
                 raise ValueError(f"{place}: {names} correct it otherwise")
     return found

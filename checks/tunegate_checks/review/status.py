@@ -73,8 +73,7 @@ class ReviewStatus:
             elif entry.verdict and not entry.reviewer:
                 faults.append(f"{location}: no reviewer; write who gave the verdict")
         self.faults += faults
-        missing = sum(not e.verdict for e in sheet.entries)
-        if missing:
+        if missing := sum(not e.verdict for e in sheet.entries):
             verb = "has" if missing == 1 else "have"
             rest = f"{missing:,} of {len(sheet.entries):,} rows {verb} no verdict yet"
             self.pending.append(f"{name}: {rest}; it counts when all have")
@@ -127,8 +126,7 @@ def run(args: argparse.Namespace) -> None:
 
     root, config = load_here()
     folder = root or Path.cwd()
-    splits = find_data_files(config, folder, {}, folder)
-    if not splits.paths:
+    if not (splits := find_data_files(config, folder, {}, folder)).paths:
         raise ValueError("no data is configured: set data.train in tunegate.toml")
     for split in splits.paths:
         dataset, generated = splits.get(split), config.data.generated

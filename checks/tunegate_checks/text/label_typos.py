@@ -31,8 +31,7 @@ _JOINERS = re.compile(r"(?<=[^\W\d_])[-_ ]+(?=[^\W\d_])")  # between letters; be
 def fold(label: str) -> str:
     """Return a label without case, quotes around it and full stops, commas, colons behind it."""
     text = " ".join(unicodedata.normalize("NFC", label).split()).casefold()
-    bare = text.strip(_QUOTES).rstrip(".,;:").strip(_QUOTES + " ")
-    return _JOINERS.sub(" ", bare) or text
+    return _JOINERS.sub(" ", text.strip(_QUOTES).rstrip(".,;:").strip(_QUOTES + " ")) or text
 
 
 @lru_cache(maxsize=4096)
@@ -90,13 +89,14 @@ def is_rare_variant(label: str, other: str, counts: Mapping[str, int]) -> bool:
     return is_rare and is_variant(label, other)
 
 
-def typo_notes(counts: Mapping[str, int]) -> dict[str, str]:
-    """Return for each label a note for evidence: ` (a slip of 'shipping'?)`, or "".
+def class_names(counts: Mapping[str, int]) -> dict[str, str]:
+    """Return each label as evidence names it: `class 'shiping' (a slip of 'shipping'?)`.
 
     Every check that counts classes also finds a misspelled class, and names the remedy with this.
     """
     typos = find_typos(counts) if len(counts) <= MAX_CLASSES else {}
-    return {c: f" (a slip of {quote_repr(typos[c])}?)" if c in typos else "" for c in counts}
+    notes = {c: f" (a slip of {quote_repr(meant)}?)" for c, meant in typos.items()}
+    return {c: f"class {quote_repr(c)}{notes.get(c, '')}" for c in counts}
 
 
 def nearest_label(label: str, known_labels: Mapping[str, int]) -> str:
@@ -151,8 +151,7 @@ def _label_in_sentence(label: str, known_labels: Mapping[str, int]) -> str:
     """
     words = [fold(word) for word in label.split()]
     padded_label = f" {' '.join(words)} "
-    contained = [k for k in known_labels if f" {fold(k)} " in padded_label]
-    if len(contained) != 1:
+    if len(contained := [k for k in known_labels if f" {fold(k)} " in padded_label]) != 1:
         return ""
     known = fold(contained[0])
     extra_words = len(words) - len(known.split())

@@ -72,8 +72,7 @@ def _usual_keys(forms: list[Form], counts: Mapping[str, int]) -> tuple[Form, set
             types[path][value_type] += 1
     usual, optional = Form(), set[str]()
     for path, n in sorted(counts.items()):
-        whole = objects[_parent(path)]
-        if n * 2 > whole:
+        if n * 2 > (whole := objects[_parent(path)]):
             usual[path] = max(types[path], key=lambda name: (name != "null", types[path][name]))
             is_optional = whole - n >= max(RECURRING, MAX_LACKING * whole)
         else:
@@ -88,8 +87,7 @@ def _key_faults(form: Form, usual: Form, optional: set[str]) -> Iterator[tuple[s
     for path in sorted({*missing} - optional):
         yield "missing key", f"the reply has no {path}; most have one"
     for path, actual in form.items():
-        expected = usual.get(path)
-        if expected not in (None, actual) and actual != "null":
+        if (expected := usual.get(path)) not in (None, actual) and actual != "null":
             yield "type", f"{path} is {actual}; in most replies it is {expected}"
         elif expected is None:
             meant = sorted(p for p in missing if label_distance(path, p) is not None)

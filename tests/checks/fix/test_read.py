@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tunegate.data.dataset import Dataset
 from tunegate.errors import ConfigError
-from tunegate_checks.fix.read import Source, read_json_source, read_source
+from tunegate_checks.fix.changes import Source, read_json_source, read_source
 
 LINES = [
     json.dumps(row("one")).encode(),

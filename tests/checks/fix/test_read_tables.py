@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tunegate_checks.fix.read import read_source
+from tunegate_checks.fix.changes import read_source
 
 COLUMNS = {"prompt": "text", "reply": "team"}
 

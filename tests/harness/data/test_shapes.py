@@ -18,7 +18,7 @@ from tunegate.data.formats.columns import map_columns
 from tunegate.data.formats.row_format import openai_messages, openai_tools
 from tunegate.data.splitting import split_file
 from tunegate.results.labels import label_rule_of_table
-from tunegate_checks.fix.read import read_source
+from tunegate_checks.fix.changes import read_source
 
 DOCS = Path(__file__).parents[3] / "docs"
 CALL = {"name": "weather", "arguments": {"city": "Pará"}}
