@@ -121,12 +121,9 @@ def changed_files(digests: Mapping[str, str], folder: Path) -> list[str]:
 
 def _row_files(data: training_data.TrainingData) -> dict[str, str]:
     """Return the text of `SPLIT.jsonl` of each split that has rows."""
-    files = {}
-    for split, items in (("train", data.train), ("validation", data.validation)):
-        encoded = axolotl_rows(training_data.conversations_of(items))
-        if lines := [json.dumps(row) + "\n" for row in encoded]:
-            files[f"{split}.jsonl"] = "".join(lines)
-    return files
+    splits = {"train": data.train, "validation": data.validation}
+    rows = {k: axolotl_rows(training_data.conversations_of(v)) for k, v in splits.items() if v}
+    return {f"{k}.jsonl": "".join(json.dumps(row) + "\n" for row in rows[k]) for k in rows}
 
 
 def _portable_base(run: Run) -> str:

@@ -7,6 +7,7 @@ import random
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -199,14 +200,11 @@ def retry_after_seconds(headers: Mapping[str, str], wall: float) -> float | None
     `wall` is the time now, in seconds since 1970. `retry-after-ms` is OpenAI's finer one.
     """
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
+        with suppress(KeyError, ValueError):
             return max(0.0, min(float(headers[name]) * unit, 1e9))
-        except (KeyError, ValueError):
-            pass
-    try:
+    with suppress(KeyError, ValueError, OverflowError):
         return max(0.0, parsedate_to_datetime(headers["retry-after"]).timestamp() - wall)
-    except (KeyError, ValueError, OverflowError):
-        return None
+    return None
 
 
 def backoff(tries: int, chance: float) -> float:

@@ -7,6 +7,7 @@ import argparse
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -244,12 +245,8 @@ def token_lines(tokens: list[Token], width: int) -> Iterator[tuple[int, list[Tok
 
 def masked_tokens(tokens: list[Token]) -> list[Token]:
     """Return the tokens with `*` for each character of a private value of their text."""
-    text, start, masked = blank("".join(token.text for token in tokens)), 0, []
-    for token in tokens:
-        end = start + len(token.text)
-        masked.append(replace(token, text=text[start:end]))
-        start = end
-    return masked
+    text = StringIO(blank("".join(token.text for token in tokens)))
+    return [replace(token, text=text.read(len(token.text))) for token in tokens]
 
 
 def _visible_text(token: Token) -> str:

@@ -10,6 +10,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -138,10 +139,8 @@ def written_lines(path: Path, process: subprocess.Popen[bytes]) -> Iterator[byte
     with open(path, "rb") as file:
         rest, has_ended = b"", False
         while not has_ended:
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(POLL_SECONDS)
                 has_ended = True
-            except subprocess.TimeoutExpired:
-                pass
             *lines, rest = (rest + file.read()).split(b"\n")
             yield from lines

@@ -119,6 +119,11 @@ def count_parameters(model: Any) -> tuple[int, int]:
     return count if isinstance(count, tuple) else (model.num_parameters(only_trainable=True), count)
 
 
+def trained_parameters(model: Any) -> list[tuple[str, Any]]:
+    """Return the names and the parameters that are trained."""
+    return [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+
+
 def save_trained(
     model: Any, folder: Path, root: Path, settings: Settings, metadata: ModelMetadata
 ) -> None:
@@ -133,8 +138,7 @@ def save_trained(
         return
     trained = None  # peft takes the weights from the model
     if process_group.is_distributed():
-        parameters = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-        trained = {name: process_group.full_tensor(p) for name, p in parameters}
+        trained = {name: process_group.full_tensor(p) for name, p in trained_parameters(model)}
     if process_group.is_main():
         model.save_pretrained(folder, state_dict=trained, save_embedding_layers=False)
         finalise(folder, root, metadata)

@@ -16,6 +16,7 @@ from transformers import TrainerCallback
 from tunegate.utils.atomic import atomic_write
 
 from ..model import folders
+from ..model.weights import trained_parameters
 from ..runtime import process_group
 from .progress import LossCurveCallback
 
@@ -71,7 +72,7 @@ class BestWeightsCallback(TrainerCallback):
         from safetensors.torch import save_file
 
         state.best_metric, state.best_global_step = loss, step
-        trained = _trained_parameters(self.model)
+        trained = trained_parameters(self.model)
         weights = {name: process_group.full_tensor(p).contiguous() for name, p in trained}
         if not process_group.is_main():
             return
@@ -92,7 +93,7 @@ class BestWeightsCallback(TrainerCallback):
         process_group.barrier()  # the main process wrote the file
         saved_weights = load_file(_weights_folder(self.run, step) / _WEIGHTS)
         with torch.no_grad():
-            for name, weight in _trained_parameters(self.model):
+            for name, weight in trained_parameters(self.model):
                 weight.copy_(process_group.shard_like(saved_weights[name], weight))
 
 
@@ -135,10 +136,6 @@ def newest_whole(run: Path) -> Path | None:
 def step_of(checkpoint: Path | None) -> int:
     """Return the number of optimiser steps done at a checkpoint; 0 for None."""
     return int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
-
-
-def _trained_parameters(model: Any) -> list[tuple[str, Any]]:
-    return [(n, p) for n, p in model.named_parameters() if p.requires_grad]
 
 
 def _weights_folder(run: Path, step: int) -> Path:

@@ -72,8 +72,8 @@ def learn(
     # loss. The loop looks at losses only at every so many steps, so the weights are checked here.
     if best and trainer.state.best_global_step not in (None, trainer.state.global_step):
         best.restore(trainer.state.best_global_step)
-    trained = [weight for weight in model.parameters() if weight.requires_grad]
-    if not all(bool(torch.isfinite(process_group.full_tensor(w)).all()) for w in trained):
+    trained = weights.trained_parameters(model)
+    if not all(bool(torch.isfinite(process_group.full_tensor(w)).all()) for _, w in trained):
         raise TrainingFailed("the trained weights are not numbers: lower `learning_rate`")
     figures = progress.print_figures(
         curves, trainer.state, rows, parameters, settings, {**padding, **objective.figures()}
