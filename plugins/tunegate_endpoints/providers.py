@@ -212,12 +212,8 @@ Provider = OpenAIProvider | AnthropicProvider
 
 
 def _sampling(settings: Settings) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    if settings.temperature != "default":
-        fields["temperature"] = settings.temperature
-    if settings.seed is not None:
-        fields["seed"] = settings.seed
-    return fields | settings.extra
+    asked: dict[str, Any] = {"temperature": settings.temperature, "seed": settings.seed}
+    return {k: v for k, v in asked.items() if v not in ("default", None)} | settings.extra
 
 
 def _picture_address(part: Mapping[str, Any]) -> str | None:

@@ -82,9 +82,8 @@ class OpenAITrainer:
             jobs.fetch_results(api, job, folder)
             models = jobs.checkpoint_models(api, job)
         checkpoints = {name: model_spec(model, settings) for name, model in models.items()}
-        figures: dict[str, str | int | float] = {"job": job.id}
-        figures["trained_tokens"] = job.trained_tokens or 0
-        return Trained(model_spec(job.fine_tuned_model, settings), "", figures, checkpoints)
+        spec, tokens = model_spec(job.fine_tuned_model, settings), job.trained_tokens or 0
+        return Trained(spec, "", {"job": job.id, "trained_tokens": tokens}, checkpoints)
 
 
 def model_spec(model: str, settings: Settings) -> str:
@@ -112,10 +111,9 @@ def find_problems(plan: Plan, settings: Settings, today: date | None = None) -> 
     cost = f"{'about ' * is_estimate}{tokens:,} tokens an epoch, {epochs} epochs: {price_text}"
     print(f"openai    {cost}", flush=True)
     problems = [*model_problems, *_preference_problems(plan, train, settings)]
-    if most is not None and usd is None:
-        problems.append(Problem(NO_PRICE))
-    elif most is not None and usd is not None and usd > most:
-        problems.append(Problem(f"{cost}; max_cost is ${most:,.2f}"))
+    if most is not None and (usd is None or usd > most):
+        too_dear = f"{cost}; max_cost is ${most:,.2f}"
+        problems.append(Problem(NO_PRICE if usd is None else too_dear))
     return problems
 
 

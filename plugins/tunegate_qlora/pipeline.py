@@ -11,7 +11,6 @@ from tunegate.utils.atomic import atomic_folder
 
 from . import model_card
 from .data import training_data
-from .data.training_data import TrainingJob
 from .distributed import launch
 from .model.local_model import model_digest
 from .runtime.libraries import one_line_errors
@@ -42,7 +41,7 @@ def train_plan(plan: Plan, folder: Path, *, checkpointing: bool = False) -> Trai
         return Trained(f"folder:{job.model_folder.name}", digest, figures)
 
 
-def train_job(job: TrainingJob) -> None:
+def train_job(job: training_data.TrainingJob) -> None:
     """Learn, save, read back and describe the model of one run; it appears whole or not at all."""
     settings, base_folder = job.settings, job.base_folder
 

@@ -397,29 +397,27 @@ class Registry:
         """
         with self._lock:
             begin = run.removeprefix("run:")
-            chosen: dict[str, tuple[RegistryEntry, RegistryEntry | None]] = {}
+            chosen: list[tuple[str, RegistryEntry, RegistryEntry | None]] = []
             runs: set[str] = set()
             for name, standing in self.history().undecided().items():
                 if alias not in (None, name):
                     continue
+                found = {}
                 options = (standing.promotions, *standing.contenders)
-                entries = [promotions[0] for promotions in options if promotions]
-                runs |= {f"{name}: run:{entry.get('run')}" for entry in entries}
-                named = [(e, str(e.get("run")), str(e.get("model_digest"))) for e in entries]
-                found = {
-                    digest: entry for entry, id_, digest in named
-                    if begin and (id_.startswith(begin) or digest.startswith(begin))
-                }  # fmt: skip
+                for entry in (promotions[0] for promotions in options if promotions):
+                    id_, digest = str(entry.get("run")), str(entry.get("model_digest"))
+                    runs.add(f"{name}: run:{id_}")
+                    if begin and (id_.startswith(begin) or digest.startswith(begin)):
+                        found[digest] = entry
                 if len(found) > 1:
                     digests = ", ".join(digest[:12] for digest in found)
                     raise ConfigError(f"{run!r} fits {len(found)} models of {name}: {digests}")
-                for entry in found.values():
-                    chosen[name] = entry, standing.entry
+                chosen += [(name, entry, standing.entry) for entry in found.values()]
             if not chosen:
                 undecided = ", ".join(sorted(runs)) or "none"
                 raise ConfigError(f"no undecided alias has {run!r}; undecided: {undecided}")
             added = []
-            for name, (entry, former) in chosen.items():
+            for name, entry, former in chosen:
                 facts = {k: entry[k] for k in CHAIN_KEYS if k in entry}
                 facts |= {"kept": entry.digest, "from": former.get("run") if former else None}
                 added.append(self.append("keep", name, facts, reason))

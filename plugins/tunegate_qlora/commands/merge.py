@@ -102,9 +102,8 @@ def merge_run(run: Run, folder: Path) -> dict[str, float]:
         model_card.write_card(draft, job)
 
     # The run stays as old as it was; a folder inside the project is recorded relative to its root.
-    project, resolved = run.state.root.resolve(), folder.resolve()
-    is_inside = project in resolved.parents
-    name = resolved.relative_to(project).as_posix() if is_inside else str(resolved)
+    project, place = run.state.root.resolve(), folder.resolve()
+    name = (place.relative_to(project) if project in place.parents else place).as_posix()
     digest = open_folder(str(folder), run.state.root).digest
     run.add_checkpoint("merged", f"folder:{name}", digest)
     return figures

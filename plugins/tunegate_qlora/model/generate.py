@@ -14,7 +14,6 @@ from ..config import Decoding
 from ..runtime.libraries import quiet_libraries
 from . import folders
 from .architecture import hf
-from .folders import check_same, read_metadata
 from .weights import load_tuned
 
 
@@ -41,7 +40,7 @@ class PromptEncoder:
         before = self.chat_template.token_ids(self.chat_template.written_before)
         self.max_new_tokens = decoding.max_new_tokens + len(before)
         try:
-            check_same(self.chat_template, read_metadata(tuned or folder).rendered)
+            folders.check_same(self.chat_template, folders.read_metadata(tuned or folder).rendered)
         except ValueError as error:
             raise ModelUnknown(f"folder:{tuned or folder}: {error}") from None
         self.context = folders.context_length(folder)

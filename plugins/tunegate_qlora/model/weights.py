@@ -18,13 +18,7 @@ from ..config import Decoding, Settings
 from ..runtime import process_group
 from . import architecture, folders
 from .architecture import LOCAL_FILES, hf
-from .folders import (
-    ADAPTER_CONFIG,
-    METADATA_FILE,
-    ModelMetadata,
-    read_adapter_metadata,
-    write_metadata,
-)
+from .folders import ModelMetadata
 
 # bitsandbytes 0.50.2 dequantises rows of other lengths wrongly on a CPU (32, 48, 96, 160 were
 # tried); 64 is also its smallest block.
@@ -32,7 +26,7 @@ QUANTISATION_BLOCK = 64
 _WEIGHT_SUFFIXES = (
     *(".safetensors", ".bin", ".index.json", ".gguf", ".onnx", ".h5", ".msgpack", ".pt", ".pth"),
 )
-_NOT_COPIED = ("README.md", "sealed.json", METADATA_FILE)
+_NOT_COPIED = ("README.md", "sealed.json", folders.METADATA_FILE)
 
 
 def local_device() -> str:
@@ -179,7 +173,7 @@ def finalise(folder: Path, root: Path, metadata: ModelMetadata) -> None:
     does, and what peft writes in the order of a set is sorted, so that the same training writes the
     same bytes. Raises OSError.
     """
-    path, left_out = folder / ADAPTER_CONFIG, {*_NOT_COPIED}
+    path, left_out = folder / folders.ADAPTER_CONFIG, {*_NOT_COPIED}
     if path.is_file():
         left_out.add("config.json")
         (folder / "README.md").unlink(missing_ok=True)  # peft's template, with nothing filled in
@@ -192,7 +186,7 @@ def finalise(folder: Path, root: Path, metadata: ModelMetadata) -> None:
         is_copied = file.name not in left_out and not file.name.endswith(_WEIGHT_SUFFIXES)
         if is_copied and not (folder / file.name).exists():
             shutil.copy(file, folder / file.name)
-    write_metadata(folder, metadata)
+    folders.write_metadata(folder, metadata)
 
 
 def stored_dtype(root: Path) -> torch.dtype:
@@ -244,7 +238,7 @@ def merge_adapter(tuned: Path, root: Path, settings: Settings, folder: Path) -> 
     """
     from transformers.pytorch_utils import Conv1D
 
-    metadata = read_adapter_metadata(tuned)
+    metadata = folders.read_adapter_metadata(tuned)
     layers = dict(architecture.describe_architecture(root).model.named_modules())
     model = load_base(root, settings.decoding)
     if settings.quantisation == "nf4":

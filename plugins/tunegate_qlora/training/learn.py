@@ -1,7 +1,7 @@
 """Train the weights of one job: model, objective, loop, best weights, figures, files."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -61,10 +61,7 @@ def learn(
     # The loop itself is transformers' Trainer; it restores optimiser, schedule and random numbers
     # from the checkpoint, and so ends with the weights of a training that was never interrupted.
     callbacks = [curves, display, *([best] if best else [])]
-    trainer = LengthGroupedTrainer(
-        model, objective.train, settings, folder / "checkpoints",
-        collate=objective.collate, callbacks=callbacks, loss_function=objective.loss,
-    )  # fmt: skip
+    trainer = LengthGroupedTrainer(model, objective, settings, folder / "checkpoints", callbacks)
     with closing(display.bar):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
@@ -99,10 +96,11 @@ class LengthGroupedTrainer(Trainer):
     """A Trainer with batches of rows of like length; its own callbacks come after `callbacks`."""
 
     def __init__(
-        self, model: Any, rows: Sequence[EncodedItem], settings: Settings, folder: Path,
-        collate: Callable[[Sequence[Any]], Batch], callbacks: Sequence[TrainerCallback],
-        loss_function: Callable[..., torch.Tensor] | None = None,
+        self, model: Any, objective: loss.Objective, settings: Settings, folder: Path,
+        callbacks: Sequence[TrainerCallback],
     ) -> None:  # fmt: skip
+        rows: Sequence[EncodedItem] = objective.train
+        shortest = min(rows, key=lambda row: len(row.ids))
         group = process_group.rank(), process_group.world_size()
         self.batches = LengthGroupedSampler(rows, settings.batch, settings.seed, *group)
         steps = -(-len(self.batches) // settings.accumulation) * settings.epochs
@@ -111,8 +109,8 @@ class LengthGroupedTrainer(Trainer):
             model=model,
             args=training_arguments(settings, folder, steps, layer_class),
             train_dataset=rows,
-            data_collator=pad_with_dummy_batch(collate, min(rows, key=lambda row: len(row.ids))),
-            compute_loss_func=loss_function or loss.loss_per_token,
+            data_collator=pad_with_dummy_batch(objective.collate, shortest),
+            compute_loss_func=objective.loss,
         )
         self.remove_callback(PrinterCallback)
         clock = checkpoints.TimedCheckpointCallback(settings.checkpoint_seconds)

@@ -7,7 +7,7 @@ Rafailov et al. 2023, arXiv:2305.18290. `test_dpo.py` compares its loss with TRL
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import torch
 from torch.nn.functional import cross_entropy, logsigmoid
@@ -218,9 +218,10 @@ def dpo_losses(margin_gains: torch.Tensor, beta: float) -> torch.Tensor:
     return -logsigmoid(beta * margin_gains)
 
 
-def make_objective(
-    model: Any, rows: TrainingData, settings: Settings
-) -> SupervisedObjective | DPOObjective:
+Objective: TypeAlias = SupervisedObjective | DPOObjective
+
+
+def make_objective(model: Any, rows: TrainingData, settings: Settings) -> Objective:
     """Return the objective that the settings name; the model must not be trained yet."""
     narrow = weights.supports_logits_to_keep(model)
     collate = make_collator(rows.chat_template.pad_id, narrow=narrow)
