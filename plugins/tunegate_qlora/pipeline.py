@@ -14,7 +14,7 @@ from .data import training_data
 from .distributed import launch
 from .model.local_model import model_digest
 from .runtime.libraries import one_line_errors
-from .training import checkpoints, progress, verify
+from .training import checkpoints, loss, progress
 from .training.learn import learn, seed_and_threads
 
 
@@ -68,8 +68,8 @@ def train_job(job: training_data.TrainingJob) -> None:
         # Verify: read the model back from disk and compare its losses with those in memory. The
         # trained model and the one that is read back need not be in memory at once.
         gc.collect()
-        figures |= verify.verify_saved(draft, base_folder, settings, rows, figures)
-        progress.print_proof(figures, len(verify.sample_rows(rows)))
+        figures |= loss.verify_saved(draft, base_folder, settings, rows, figures)
+        progress.print_proof(figures, len(loss.sample_rows(rows)))
 
         # The card holds the figures, so they are written first.
         (job.folder / "figures.json").write_text(json.dumps(figures, indent=1))

@@ -18,7 +18,7 @@ from ..data.training_data import EncodedItem, TrainingData, TrainingJob
 from ..model import architecture, weights
 from ..model.folders import metadata_of
 from ..runtime import process_group
-from . import checkpoints, loss, progress, verify
+from . import checkpoints, loss, progress
 
 MAX_READINGS = 200  # points on a loss curve: each costs a synchronisation with the GPU
 
@@ -81,8 +81,8 @@ def learn(
     metadata = metadata_of(settings, job.base_folder, rows.chat_template)
     weights.save_trained(model, draft, job.base_folder, settings, metadata)
     weights.round_to_saved_dtype(model, job.base_folder, settings)
-    losses = verify.measure_loss(model, rows, settings)
-    return figures | verify.prefix_keys(losses, verify.IN_MEMORY)
+    losses = loss.measure_loss(model, rows, settings)
+    return figures | loss.prefix_keys(losses, loss.IN_MEMORY)
 
 
 def seed_and_threads(settings: Settings) -> None:
