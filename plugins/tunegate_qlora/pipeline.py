@@ -14,7 +14,7 @@ from .data import training_data
 from .distributed import launch
 from .model.local_model import model_digest
 from .runtime.libraries import one_line_errors
-from .training import checkpoints, loss, progress
+from .training import callbacks, loss
 from .training.learn import learn, seed_and_threads
 
 
@@ -34,7 +34,7 @@ def train_plan(plan: Plan, folder: Path, *, checkpointing: bool = False) -> Trai
             train_job(job)
         figures = json.loads((folder / "figures.json").read_bytes())
         # Whoever reads the curves judges the weights that were kept: the curves end with these.
-        progress.end_curves(folder, figures.get("kept_step", figures["steps"]))
+        callbacks.end_curves(folder, figures.get("kept_step", figures["steps"]))
         is_full = job.settings.method == "full"
         base, adapter = (job.model_folder, None) if is_full else (job.base_folder, job.model_folder)
         digest = model_digest(base, adapter, job.settings.decoding, plan.root)
@@ -56,7 +56,7 @@ def train_job(job: training_data.TrainingJob) -> None:
 
     with atomic_folder(job.model_folder) as draft:
         # Go on from the newest checkpoint that is whole.
-        checkpoint = checkpoints.newest_whole(job.folder)
+        checkpoint = callbacks.newest_whole(job.folder)
 
         # Learn: in this process, or in several that this one starts and waits for. Either writes
         # the model into the draft, and returns figures with the losses of the model in memory.
@@ -69,7 +69,7 @@ def train_job(job: training_data.TrainingJob) -> None:
         # trained model and the one that is read back need not be in memory at once.
         gc.collect()
         figures |= loss.verify_saved(draft, base_folder, settings, rows, figures)
-        progress.print_proof(figures, len(loss.sample_rows(rows)))
+        callbacks.print_proof(figures, len(loss.sample_rows(rows)))
 
         # The card holds the figures, so they are written first.
         (job.folder / "figures.json").write_text(json.dumps(figures, indent=1))

@@ -18,14 +18,14 @@ from ..data.training_data import EncodedItem, TrainingData, TrainingJob
 from ..model import architecture, weights
 from ..model.folders import metadata_of
 from ..runtime import process_group
-from . import checkpoints, loss, progress
+from . import callbacks, loss
 
 MAX_READINGS = 200  # points on a loss curve: each costs a synchronisation with the GPU
 
 
 def learn(
     job: TrainingJob, rows: TrainingData, draft: Path, checkpoint: Path | None
-) -> progress.Figures:
+) -> callbacks.Figures:
     """Train the job's model, from a checkpoint on if there is one, and save it into the draft.
 
     In a distributed training every process calls this with its own copy of the arguments; the main
@@ -34,12 +34,12 @@ def learn(
     number, or packed rows are not kept apart.
     """
     settings, folder = job.settings, job.folder
-    steps_done = checkpoints.step_of(checkpoint)
+    steps_done = callbacks.step_of(checkpoint)
 
     # The model: the base, with the weights that `method` trains. They are drawn from the seed.
     model = weights.load_trainable(job.base_folder, settings)
     parameters = weights.count_parameters(model)
-    padding = progress.print_start(settings, rows, parameters)
+    padding = callbacks.print_start(settings, rows, parameters)
 
     # The objective, made before a checkpoint is loaded, while the model still answers as its base
     # does: DPO takes its reference from it, and packing is tested on it.
@@ -49,19 +49,19 @@ def learn(
 
     # The callbacks, in the order in which the Trainer calls them. The curves come first: they
     # measure the validation loss, which the other two read.
-    curves = progress.LossCurveCallback(
+    curves = callbacks.LossCurveCallback(
         folder / "curves.jsonl", objective.num_choices,
         objective.validate if rows.validation else None, steps_done, objective.divergence_factor,
     )  # fmt: skip
-    display = progress.ProgressCallback(curves, rows.tokens * settings.epochs)
+    display = callbacks.ProgressCallback(curves, rows.tokens * settings.epochs)
     best = None
     if settings.keep == "best" and rows.validation:
-        best = checkpoints.BestWeightsCallback(model, folder, curves, settings.patience)
+        best = callbacks.BestWeightsCallback(model, folder, curves, settings.patience)
 
     # The loop itself is transformers' Trainer; it restores optimiser, schedule and random numbers
     # from the checkpoint, and so ends with the weights of a training that was never interrupted.
-    callbacks = [curves, display, *([best] if best else [])]
-    trainer = LengthGroupedTrainer(model, objective, settings, folder / "checkpoints", callbacks)
+    own = [curves, display, *([best] if best else [])]
+    trainer = LengthGroupedTrainer(model, objective, settings, folder / "checkpoints", own)
     with closing(display.bar):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
@@ -72,7 +72,7 @@ def learn(
     trained = weights.trained_parameters(model)
     if not all(bool(torch.isfinite(process_group.full_tensor(w)).all()) for _, w in trained):
         raise TrainingFailed("the trained weights are not numbers: lower `learning_rate`")
-    figures = progress.print_figures(
+    figures = callbacks.print_figures(
         curves, trainer.state, rows, parameters, settings, {**padding, **objective.figures()}
     )
 
@@ -93,11 +93,11 @@ def seed_and_threads(settings: Settings) -> None:
 
 
 class LengthGroupedTrainer(Trainer):
-    """A Trainer with batches of rows of like length; its own callbacks come after `callbacks`."""
+    """A Trainer with batches of rows of like length; its other callbacks come after `own`."""
 
     def __init__(
         self, model: Any, objective: loss.Objective, settings: Settings, folder: Path,
-        callbacks: Sequence[TrainerCallback],
+        own: Sequence[TrainerCallback],
     ) -> None:  # fmt: skip
         rows: Sequence[EncodedItem] = objective.train
         shortest = min(rows, key=lambda row: len(row.ids))
@@ -113,8 +113,8 @@ class LengthGroupedTrainer(Trainer):
             compute_loss_func=objective.loss,
         )
         self.remove_callback(PrinterCallback)
-        clock = checkpoints.TimedCheckpointCallback(settings.checkpoint_seconds)
-        for callback in (*callbacks, EpochSeedCallback(self.batches), clock):
+        clock = callbacks.TimedCheckpointCallback(settings.checkpoint_seconds)
+        for callback in (*own, EpochSeedCallback(self.batches), clock):
             self.add_callback(callback)
 
     def get_train_dataloader(self) -> Any:
