@@ -119,12 +119,10 @@ def find_problems(plan: Plan, settings: Settings, today: date | None = None) -> 
 
 def count_tokens(train: Dataset, settings: Settings) -> tuple[int, bool]:
     """Return the tokens of one epoch, and whether they are an estimate; asks no provider."""
-    count, tokens = OpenAITokenCounter(settings.base), 0
-    for example in train:
-        # The loss of DPO reads the prompt with each of the two replies.
-        sides = preference_sides(example) if settings.method == "dpo" else [example]
-        tokens += sum(count(side).length for side in sides)
-    return tokens, bool(count.estimate)
+    count, is_dpo = OpenAITokenCounter(settings.base), settings.method == "dpo"
+    # The loss of DPO reads the prompt with each of the two replies.
+    sides = (side for e in train for side in (preference_sides(e) if is_dpo else [e]))
+    return sum(count(side).length for side in sides), bool(count.estimate)
 
 
 def _preference_problems(plan: Plan, train: Dataset, settings: Settings) -> Iterator[Problem]:

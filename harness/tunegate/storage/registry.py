@@ -120,16 +120,15 @@ def read_history(lines: Iterable[Line], *, may_fork: bool = False) -> History:
     Each line must name lines above it, and the last line must follow from all others; with
     `may_fork`, several lines may be the last of a branch.
     """
-    entries: list[RegistryEntry] = []
+    entries: dict[str, RegistryEntry] = {}  # by digest
     places: list[str] = []
-    numbers: dict[str, int] = {}
     for place, line in lines:
         if CONFLICT_MARKER.fullmatch(line):
             left = "two branches both changed the registry, and git left its conflict markers here"
             raise RegistryBroken(f"{place}: {left}: {MERGE}")
         try:
             entry = RegistryEntry.read(line)
-            is_chained = all(p in numbers for p in entry.parents) and entry.digest not in numbers
+            is_chained = all(p in entries for p in entry.parents) and entry.digest not in entries
         except (ValueError, KeyError, TypeError, RecursionError):
             is_chained = False
         if not is_chained:
@@ -137,15 +136,14 @@ def read_history(lines: Iterable[Line], *, may_fork: bool = False) -> History:
             raise RegistryBroken(f"{place}: the chain is broken here; {changed}")
         if missing := [key for key in REQUIRED_KEYS if not isinstance(entry.get(key), str)]:
             raise RegistryBroken(f"{place}: it does not say {', '.join(missing)}")
-        numbers[entry.digest] = len(entries)
-        entries.append(entry)
+        entries[entry.digest] = entry
         places.append(place)
-    last_of_branches = heads(entries)
+    last_of_branches = heads([*entries.values()])
     if len(last_of_branches) > 1 and not may_fork:
-        number = min(numbers[entry.digest] for entry in last_of_branches)
+        number = [*entries].index(last_of_branches[0].digest)
         changed = f"a line was put in, or two branches both promoted: then {MERGE}"
         raise RegistryBroken(f"{places[number + 1]}: the chain is broken here; {changed}")
-    return History(entries, places)
+    return History([*entries.values()], places)
 
 
 def heads(entries: Sequence[RegistryEntry]) -> list[RegistryEntry]:
