@@ -18,7 +18,7 @@ from tunegate.utils.timestamps import timestamp
 from tunegate_qlora import model_card
 from tunegate_qlora.data import training_data
 from tunegate_qlora.data.training_data import TrainingJob
-from tunegate_qlora.model import architecture, folders, weights
+from tunegate_qlora.model import folders, weights
 from tunegate_qlora.training import loss
 
 from . import export
@@ -143,8 +143,8 @@ def model_problems(
         config = json.loads((folder / folders.ADAPTER_CONFIG).read_bytes())
         if not same_base:
             yield from base_problems(config, folder, job, manifest)
-        outline = architecture.read_architecture(job.base_folder, job.settings)
-        attached = architecture.attach_adapter(outline.model, job.settings, outline.new_tokens)
+        outline = weights.read_architecture(job.base_folder, job.settings)
+        attached = weights.attach_adapter(outline.model, job.settings, outline.new_tokens)
         differing = [*config_problems(config, attached.peft_config["default"].to_dict())]
         yield from differing or tensor_problems(folder / ADAPTER_WEIGHTS, attached)
 

@@ -26,8 +26,7 @@ from .config import Settings
 from .data import training_data
 from .data.training_data import EncodedItem
 from .model import folders
-from .model.architecture import Architecture, read_architecture
-from .model.weights import QUANTISATION_BLOCK, local_device
+from .model.weights import QUANTISATION_BLOCK, Architecture, local_device, read_architecture
 from .runtime.process_group import print_line
 
 MAX_SHOWN_ROWS = 3  # rows that are named of those that cannot be encoded

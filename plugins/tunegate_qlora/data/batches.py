@@ -19,7 +19,6 @@ from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow
 
 from ..config import Compute, Settings
 from ..model import weights
-from ..model.architecture import hf
 from .training_data import EncodedItem, conversations_of
 
 Batch = dict[str, torch.Tensor]
@@ -153,7 +152,9 @@ def make_packing_collator(*, narrow: bool) -> Collator:
     where there is neither `attention_mask` nor a cache. Flash attention and recurrent layers read
     `cu_seq_lens_*`, `max_length_*` and `seq_idx` instead.
     """
-    flatten = hf.DataCollatorWithFlattening(return_flash_attn_kwargs=True, return_seq_idx=True)
+    flatten = weights.hf.DataCollatorWithFlattening(
+        return_flash_attn_kwargs=True, return_seq_idx=True
+    )
 
     def collate(rows: Sequence[EncodedRow]) -> dict[str, Any]:
         batch: dict[str, Any] = flatten([{"input_ids": r.ids, "labels": r.labels} for r in rows])

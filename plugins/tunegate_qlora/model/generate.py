@@ -26,8 +26,7 @@ from tunegate.utils.processes import end_session
 from ..config import Decoding, VLLMTable
 from ..runtime.libraries import quiet_libraries
 from . import folders
-from .architecture import hf, new_token_ids
-from .weights import load_tuned
+from .weights import hf, load_tuned, new_token_ids
 
 VLLM_POLL_SECONDS = 0.2
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # that --max-lora-rank takes

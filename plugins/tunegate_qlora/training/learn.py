@@ -15,7 +15,7 @@ from tunegate.interfaces.trainer import TrainingFailed
 from ..config import Settings
 from ..data.batches import Batch, LengthGroupedSampler, pad_with_dummy_batch
 from ..data.training_data import EncodedItem, TrainingData, TrainingJob
-from ..model import architecture, weights
+from ..model import weights
 from ..model.folders import metadata_of
 from ..runtime import process_group
 from . import callbacks, loss
@@ -104,7 +104,7 @@ class LengthGroupedTrainer(Trainer):
         group = process_group.rank(), process_group.world_size()
         self.batches = LengthGroupedSampler(rows, settings.batch, settings.seed, *group)
         steps = -(-len(self.batches) // settings.accumulation) * settings.epochs
-        layer_class = architecture.decoder_layer_class(weights.unwrap(model))
+        layer_class = weights.decoder_layer_class(weights.unwrap(model))
         super().__init__(
             model=model,
             args=training_arguments(settings, folder, steps, layer_class),
