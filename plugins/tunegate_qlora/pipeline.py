@@ -14,8 +14,7 @@ from .data import training_data
 from .distributed import launch
 from .model.local_model import model_digest
 from .runtime.libraries import one_line_errors
-from .training import callbacks, loss
-from .training.learn import learn, seed_and_threads
+from .training import callbacks, learn, loss
 
 
 def train_plan(plan: Plan, folder: Path, *, checkpointing: bool = False) -> Trained:
@@ -51,7 +50,7 @@ def train_job(job: training_data.TrainingJob) -> None:
         launch.wait_for_workers(job.folder / "workers", range(settings.processes))
 
     # The same seed, rows and number of threads give the same weights, bit for bit.
-    seed_and_threads(settings)
+    learn.seed_and_threads(settings)
     rows = training_data.load_training_data(job)
 
     with atomic_folder(job.model_folder) as draft:
@@ -61,7 +60,7 @@ def train_job(job: training_data.TrainingJob) -> None:
         # Learn: in this process, or in several that this one starts and waits for. Either writes
         # the model into the draft, and returns figures with the losses of the model in memory.
         if settings.world_size == 1:
-            figures = learn(job, rows, draft, checkpoint)
+            figures = learn.learn(job, rows, draft, checkpoint)
         else:
             figures = launch.learn_with_workers(job, draft, checkpoint)
 

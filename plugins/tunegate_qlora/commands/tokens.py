@@ -116,10 +116,6 @@ class TokenView:
     excess: int = 0
 
     @property
-    def trained(self) -> int:
-        return sum(token.trained for token in self.tokens)
-
-    @property
     def turn_ends(self) -> tuple[int, int]:
         """The number of trained spans, and how many of them end with a control token."""
         after = [*self.tokens[1:], Token("", False, False)]
@@ -215,10 +211,11 @@ def fact_lines(example: Example, view: TokenView, settings: Settings) -> Iterato
         action = actions[settings.on_overflow]
         overflow = f"; {subject}{excess:,} too many: {action} (on_overflow)"
     turns, ended = view.turn_ends
+    learnt = sum(token.trained for token in view.tokens)
     turn_end = "learnt" if ended == turns else f"learnt in {ended} of {turns}"
     yield f"line {example.line}, row {example.row}, {len(example.messages)} messages"
     yield f"  tokens       {view.length:,} of at most {view.limit:,}{overflow}"
-    yield f"  learnt       {view.trained:,}, in {turns} assistant turn{'s' * (turns != 1)}"
+    yield f"  learnt       {learnt:,}, in {turns} assistant turn{'s' * (turns != 1)}"
     yield f"  end of turn  {turn_end if turns else 'not learnt: nothing is'}"
     if view.refused:
         yield textwrap.fill(f"  refused      {view.refused}", 80, subsequent_indent=" " * 15)

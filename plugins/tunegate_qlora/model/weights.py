@@ -20,7 +20,6 @@ import torch
 from ..config import Decoding, Settings
 from ..runtime import process_group
 from . import folders
-from .folders import ModelMetadata
 
 hf: Any = import_module("transformers")  # partly untyped
 LOCAL_FILES = {"local_files_only": True, "trust_remote_code": False}  # of `from_pretrained`
@@ -302,7 +301,7 @@ def trained_parameters(model: Any) -> list[tuple[str, Any]]:
 
 
 def save_trained(
-    model: Any, folder: Path, root: Path, settings: Settings, metadata: ModelMetadata
+    model: Any, folder: Path, root: Path, settings: Settings, metadata: folders.ModelMetadata
 ) -> None:
     """Write the adapter or the whole model; raise OSError.
 
@@ -335,7 +334,7 @@ def gather_shards(model: Any, root: Path) -> Any:
     return plain_model
 
 
-def save_full(model: Any, folder: Path, root: Path, metadata: ModelMetadata) -> None:
+def save_full(model: Any, folder: Path, root: Path, metadata: folders.ModelMetadata) -> None:
     """Write a model in the number format of its base, with the base's tokenizer and template.
 
     `root` is the base's folder. Raises OSError.
@@ -348,7 +347,7 @@ def save_full(model: Any, folder: Path, root: Path, metadata: ModelMetadata) -> 
     finalise(folder, root, metadata)
 
 
-def finalise(folder: Path, root: Path, metadata: ModelMetadata) -> None:
+def finalise(folder: Path, root: Path, metadata: folders.ModelMetadata) -> None:
     """Complete a folder of saved weights: copy the base's other files, and write the metadata.
 
     A file that is already there, such as the `config.json` of a whole model, is left as it is. An

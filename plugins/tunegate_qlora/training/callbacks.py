@@ -25,8 +25,7 @@ from tunegate.utils.text import counted
 from ..config import FEW_ROWS, Settings, preset_lines
 from ..data.batches import computed_tokens
 from ..data.training_data import TrainingData
-from ..model import folders
-from ..model.weights import trained_parameters
+from ..model import folders, weights
 from ..runtime import process_group
 from ..runtime.process_group import is_main, print_line
 
@@ -269,14 +268,14 @@ class BestWeightsCallback(TrainerCallback):
         from safetensors.torch import save_file
 
         state.best_metric, state.best_global_step = loss, step
-        trained = trained_parameters(self.model)
-        weights = {name: process_group.full_tensor(p).contiguous() for name, p in trained}
+        trained = weights.trained_parameters(self.model)
+        kept = {name: process_group.full_tensor(p).contiguous() for name, p in trained}
         if not process_group.is_main():
             return
         folder = _weights_folder(self.run, step)
         shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was killed
         folder.mkdir(parents=True)
-        save_file(weights, folder / _WEIGHTS)
+        save_file(kept, folder / _WEIGHTS)
         seal_checkpoint(folder)
         needed_steps = {step, *map(_best_step_of, (self.run / "checkpoints").glob("checkpoint-*"))}
         for older in folder.parent.iterdir():
@@ -290,7 +289,7 @@ class BestWeightsCallback(TrainerCallback):
         process_group.barrier()  # the main process wrote the file
         saved_weights = load_file(_weights_folder(self.run, step) / _WEIGHTS)
         with torch.no_grad():
-            for name, weight in trained_parameters(self.model):
+            for name, weight in weights.trained_parameters(self.model):
                 weight.copy_(process_group.shard_like(saved_weights[name], weight))
 
 

@@ -15,8 +15,7 @@ from tunegate.interfaces.trainer import TrainingFailed
 from ..config import Settings
 from ..data.batches import Batch, LengthGroupedSampler, pad_with_dummy_batch
 from ..data.training_data import EncodedItem, TrainingData, TrainingJob
-from ..model import weights
-from ..model.folders import metadata_of
+from ..model import folders, weights
 from ..runtime import process_group
 from . import callbacks, loss
 
@@ -78,7 +77,7 @@ def learn(
 
     # The files, and then the loss of the model as they hold it: it is what the model has to have
     # when it is read back from disk.
-    metadata = metadata_of(settings, job.base_folder, rows.chat_template)
+    metadata = folders.metadata_of(settings, job.base_folder, rows.chat_template)
     weights.save_trained(model, draft, job.base_folder, settings, metadata)
     weights.round_to_saved_dtype(model, job.base_folder, settings)
     losses = loss.measure_loss(model, rows, settings)

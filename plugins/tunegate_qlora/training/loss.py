@@ -27,6 +27,10 @@ from ..runtime import process_group
 LOSS_KEYS = ("labels", "targets", "reference")  # entries of a batch that the model does not read
 # Rows of a validation batch: more no longer fit a CPU's caches, and take up to twice as long.
 MAX_VALIDATION_BATCH = 64
+SAMPLE_ROWS = 64  # held-out rows, if there are any: enough to tell a model from its base
+TOLERANCE = 0.01  # of the loss: bfloat16 keeps 8 bits, and a GPU sums in no fixed order
+MIN_DIFFERENCE = 0.002  # nats: where a loss is small, 1 % of it is less than what bfloat16 rounds
+IN_MEMORY = "in_memory"  # suffix of the figures that `learn` measures before the model is read back
 
 
 def summed_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -235,14 +239,6 @@ def make_objective(model: Any, rows: TrainingData, settings: Settings) -> Object
     return DPOObjective(model, train, held_out, settings, collate)
 
 
-SAMPLE_ROWS = 64  # held-out rows, if there are any: enough to tell a model from its base
-TOLERANCE = 0.01  # of the loss: bfloat16 keeps 8 bits, and a GPU sums in no fixed order
-MIN_DIFFERENCE = 0.002  # nats: where a loss is small, 1 % of it is less than what bfloat16 rounds
-IN_MEMORY = "in_memory"  # suffix of the figures that `learn` measures before the model is read back
-
-Losses = Mapping[str, float]
-
-
 def tolerance(loss: float) -> float:
     """Return how far another loss may be from this one by rounding alone."""
     return max(TOLERANCE * abs(loss), MIN_DIFFERENCE)
@@ -260,7 +256,7 @@ def sample_rows(rows: TrainingData, max_rows: int = SAMPLE_ROWS) -> Sequence[Enc
 
 def measure_loss(
     model: Any, rows: TrainingData, settings: Settings, max_rows: int = SAMPLE_ROWS
-) -> Losses:
+) -> dict[str, float]:
     """Return a model's mean `loss` per token on the sample rows, in nats.
 
     Of pairs, `loss` is that of the preferred replies, and `rejected_loss` that of the others: DPO
@@ -275,7 +271,7 @@ def measure_loss(
     return {name: mean_loss(model, side, size, collate) for name, side in sides.items()}
 
 
-def prefix_keys(losses: Losses, suffix: str) -> dict[str, float]:
+def prefix_keys(losses: Mapping[str, float], suffix: str) -> dict[str, float]:
     """Return losses as figures: `loss` and `rejected_loss` become `loss_SUFFIX`, ..."""
     return {f"{name}_{suffix}": value for name, value in losses.items()}
 
