@@ -121,12 +121,9 @@ def changed_files(digests: Mapping[str, str], folder: Path) -> list[str]:
 
 def _row_files(data: training_data.TrainingData) -> dict[str, str]:
     """Return the text of `SPLIT.jsonl` of each split that has rows."""
-    files = {}
-    for split, items in (("train", data.train), ("validation", data.validation)):
-        encoded = axolotl_rows(training_data.conversations_of(items))
-        if lines := [json.dumps(row) + "\n" for row in encoded]:
-            files[f"{split}.jsonl"] = "".join(lines)
-    return files
+    splits = {"train": data.train, "validation": data.validation}
+    rows = {k: axolotl_rows(training_data.conversations_of(v)) for k, v in splits.items() if v}
+    return {f"{k}.jsonl": "".join(json.dumps(row) + "\n" for row in rows[k]) for k in rows}
 
 
 def _portable_base(run: Run) -> str:
@@ -143,7 +140,6 @@ def axolotl_config(settings: Settings, base: str, counts: Mapping[str, int]) -> 
     steps = math.ceil(math.ceil(counts["train"] / settings.batch) / settings.accumulation)
     table: dict[str, Any] = {"base_model": base}
     if not is_full:
-        targets = settings.targets
         table |= {
             "adapter": settings.method,
             "load_in_4bit": settings.quantisation == "nf4",  # double quantisation, as here
@@ -151,8 +147,8 @@ def axolotl_config(settings: Settings, base: str, counts: Mapping[str, int]) -> 
             "lora_alpha": settings.alpha,
             "lora_dropout": settings.dropout,
         }
-        is_list = isinstance(targets, list)
-        table |= {"lora_target_modules": targets} if is_list else {"lora_target_linear": True}
+        named = {"lora_target_modules": settings.targets}
+        table |= {"lora_target_linear": True} if settings.targets == "all-linear" else named
 
     # `datasets` calls all rows of a file the split `train`.
     file_format = {"ds_type": "json", "split": "train"}
@@ -190,8 +186,7 @@ def axolotl_config(settings: Settings, base: str, counts: Mapping[str, int]) -> 
         table |= {"load_best_model_at_end": True, "metric_for_best_model": "eval_loss"}
         if settings.patience:
             table["early_stopping_patience"] = settings.patience
-    text: str = yaml.safe_dump(table, sort_keys=False, allow_unicode=True, width=100)
-    return text
+    return str(yaml.safe_dump(table, sort_keys=False, allow_unicode=True, width=100))
 
 
 def epochs_to_request(settings: Settings, rows: int, steps: int) -> float:

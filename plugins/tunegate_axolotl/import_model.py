@@ -18,8 +18,8 @@ from tunegate.utils.timestamps import timestamp
 from tunegate_qlora import model_card
 from tunegate_qlora.data import training_data
 from tunegate_qlora.data.training_data import TrainingJob
-from tunegate_qlora.model import architecture, folders, weights
-from tunegate_qlora.training import verify
+from tunegate_qlora.model import folders, weights
+from tunegate_qlora.training import loss
 
 from . import export
 
@@ -107,22 +107,22 @@ def compare_losses(job: TrainingJob, report: Report) -> dict[str, float]:
     """
     (proved, unproved), settings, root = report, job.settings, job.base_folder
     rows = replace(training_data.load_training_data(job), validation=[])
-    count = len(verify.sample_rows(rows))
+    count = len(loss.sample_rows(rows))
     model = weights.load_trained(job.model_folder, root, settings)
-    tuned_losses = verify.measure_loss(model, rows, settings)
+    tuned_losses = loss.measure_loss(model, rows, settings)
     del model  # the base takes its place in memory
-    base_losses = verify.measure_loss(weights.load_base(root, settings.decoding), rows, settings)
-    loss, base_loss, name = tuned_losses["loss"], base_losses["loss"], "loss"
+    base_losses = loss.measure_loss(weights.load_base(root, settings.decoding), rows, settings)
+    tuned_loss, base_loss, name = tuned_losses["loss"], base_losses["loss"], "loss"
     if settings.objective == "dpo":
         name = "loss on preferred less that on rejected replies"
-        loss -= tuned_losses["rejected_loss"]
+        tuned_loss -= tuned_losses["rejected_loss"]
         base_loss -= base_losses["rejected_loss"]
-    text = f"its {name} on {count} of them is {loss:.3f}, the base's {base_loss:.3f}"
-    if loss < base_loss:
+    text = f"its {name} on {count} of them is {tuned_loss:.3f}, the base's {base_loss:.3f}"
+    if tuned_loss < base_loss:
         proved.append(f"it does better on the training rows than its base: {text}")
     else:
         unproved.append(f"that it learnt the training rows: {text}")
-    return {"rows": count, "loss": loss, "loss_of_base": base_loss}
+    return {"rows": count, "loss": tuned_loss, "loss_of_base": base_loss}
 
 
 def model_problems(
@@ -143,8 +143,8 @@ def model_problems(
         config = json.loads((folder / folders.ADAPTER_CONFIG).read_bytes())
         if not same_base:
             yield from base_problems(config, folder, job, manifest)
-        outline = architecture.read_architecture(job.base_folder, job.settings)
-        attached = architecture.attach_adapter(outline.model, job.settings, outline.new_tokens)
+        outline = weights.read_architecture(job.base_folder, job.settings)
+        attached = weights.attach_adapter(outline.model, job.settings, outline.new_tokens)
         differing = [*config_problems(config, attached.peft_config["default"].to_dict())]
         yield from differing or tensor_problems(folder / ADAPTER_WEIGHTS, attached)
 

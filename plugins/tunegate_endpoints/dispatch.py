@@ -23,8 +23,8 @@ from tunegate.interfaces.model import Answer, Budget, ModelUnknown, Request
 from tunegate.utils.masking import KeyEchoes, mask
 from tunegate.utils.text import cut, one_line
 
-from .providers import Provider
-from .reply import Clock, Failure, Reply, Usage, backoff, failure_of_status, status_in, token_count
+from . import providers
+from .providers import Clock, Failure, Provider, Reply, Usage
 from .settings import MaxTokensField, Settings
 
 MAX_REPLY_BYTES = 4 << 20  # an answer of a million tokens is smaller
@@ -95,9 +95,9 @@ class Connection:
                 return Failure("404", retryable=True)
             if 200 <= (status := response.status) < 300:
                 result = self.provider.read_reply(body)
-                if isinstance(result, Reply) or not (status := status_in(body)):
+                if isinstance(result, Reply) or not (status := providers.status_in(body)):
                     return result
-            return failure_of_status(status, response.headers, body, self.clock)
+            return providers.failure_of_status(status, response.headers, body, self.clock)
 
 
 def open_session(settings: Settings, headers: Mapping[str, str]) -> aiohttp.ClientSession:
@@ -234,7 +234,7 @@ class Dispatcher:
             if result.retry_after:  # a server that asks one request to wait asks them all
                 self.limit.pause(result.retry_after)
             else:
-                await self.clock.sleep(backoff(tries, self.clock.random()))
+                await self.clock.sleep(providers.backoff(tries, self.clock.random()))
         raise AssertionError("count() never ends")
 
     async def _send(self, request: Request, body: dict[str, Any]) -> Answer | Failure:
@@ -282,8 +282,9 @@ class Dispatcher:
         if pictures := text.count('"type": "image'):
             text = _PICTURE_DATA.sub("", text)
         tokens = len(text.encode("utf-8", "replace")) + pictures * PICTURE_TOKENS + TEMPLATE_TOKENS
-        longest = [token_count(body.get(name)) or 0 for name in get_args(MaxTokensField)]
-        return self.settings.price(tokens, max(longest) * (token_count(body.get("n")) or 1))
+        longest = [providers.token_count(body.get(name)) or 0 for name in get_args(MaxTokensField)]
+        answers = providers.token_count(body.get("n")) or 1
+        return self.settings.price(tokens, max(longest) * answers)
 
     async def _reserve(self, estimate: float) -> bool:
         """Reserve the estimate in the budget; return whether that was possible.

@@ -20,8 +20,7 @@ from tunegate.utils.hashing import sha256_json
 from tunegate.utils.masking import hide_key
 from tunegate.utils.text import did_you_mean
 
-from .providers import AnthropicProvider, OpenAIProvider, Provider
-from .reply import Clock
+from .providers import AnthropicProvider, Clock, OpenAIProvider, Provider
 from .settings import Settings, merge_settings
 
 T = TypeVar("T")

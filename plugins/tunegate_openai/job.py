@@ -92,12 +92,10 @@ class Submitter:
                 return self.client.fine_tuning.jobs.retrieve(submission.job)
         if not submission.training_file:
             paths = {"training_file": self.plan.train, "validation_file": self.plan.validation}
-            file_ids = {}
+            form = self.plan.columns, self.settings.method
             with readable_errors(self.settings, "uploading the data"):
-                for name, path in paths.items():
-                    if path is not None:
-                        data = upload_content(path, self.plan.columns, self.settings.method)
-                        file_ids[name] = upload_once(self.client, data)
+                contents = ((name, upload_content(p, *form)) for name, p in paths.items() if p)
+                file_ids = {name: upload_once(self.client, data) for name, data in contents}
             submission = submission.with_saved(self.folder, **file_ids)
         job = self._find_job(submission)
         if job is None:
@@ -214,11 +212,9 @@ def upload_content(path: Path, columns: Mapping[str, str], method: str = "superv
         rows = [{k: e.fields[k] for k in CHAT_KEYS if k in e.fields} for e in dataset]
     data = path.read_bytes()
     lines = data.decode("utf-8", "replace").splitlines()
-    try:
+    with suppress(ValueError):  # some line is not JSON: the rows are written anew
         if [json.loads(line) for line in lines] == rows:
             return data
-    except ValueError:
-        pass  # some line is not JSON: the rows are written anew
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
 
 
@@ -334,7 +330,6 @@ class JobWatcher:
     def _poll(self) -> None:
         """Fetch the job and its events; pause longer while nothing new comes."""
         action, longest = f"looking at job {self.job.id}", self.settings.longest_poll
-        new_events = 0
         try:
             with readable_errors(self.settings, action):
                 for attempt in attempts(MAX_FAILED_POLLS, self._min_pause, longest):
@@ -393,5 +388,5 @@ def checkpoint_models(client: OpenAI, job: FineTuningJob) -> Mapping[str, str]:
         listed = list(client.fine_tuning.jobs.checkpoints.list(job.id))
     except APIStatusError:  # a provider without them
         return {}
-    models = {f"step-{c.step_number}": c.fine_tuned_model_checkpoint for c in listed}
-    return {name: model for name, model in models.items() if model}
+    made = [c for c in listed if c.fine_tuned_model_checkpoint]
+    return {f"step-{c.step_number}": c.fine_tuned_model_checkpoint for c in made}

@@ -82,9 +82,8 @@ class OpenAITrainer:
             jobs.fetch_results(api, job, folder)
             models = jobs.checkpoint_models(api, job)
         checkpoints = {name: model_spec(model, settings) for name, model in models.items()}
-        figures: dict[str, str | int | float] = {"job": job.id}
-        figures["trained_tokens"] = job.trained_tokens or 0
-        return Trained(model_spec(job.fine_tuned_model, settings), "", figures, checkpoints)
+        spec, tokens = model_spec(job.fine_tuned_model, settings), job.trained_tokens or 0
+        return Trained(spec, "", {"job": job.id, "trained_tokens": tokens}, checkpoints)
 
 
 def model_spec(model: str, settings: Settings) -> str:
@@ -112,21 +111,18 @@ def find_problems(plan: Plan, settings: Settings, today: date | None = None) -> 
     cost = f"{'about ' * is_estimate}{tokens:,} tokens an epoch, {epochs} epochs: {price_text}"
     print(f"openai    {cost}", flush=True)
     problems = [*model_problems, *_preference_problems(plan, train, settings)]
-    if most is not None and usd is None:
-        problems.append(Problem(NO_PRICE))
-    elif most is not None and usd is not None and usd > most:
-        problems.append(Problem(f"{cost}; max_cost is ${most:,.2f}"))
+    if most is not None and (usd is None or usd > most):
+        too_dear = f"{cost}; max_cost is ${most:,.2f}"
+        problems.append(Problem(NO_PRICE if usd is None else too_dear))
     return problems
 
 
 def count_tokens(train: Dataset, settings: Settings) -> tuple[int, bool]:
     """Return the tokens of one epoch, and whether they are an estimate; asks no provider."""
-    count, tokens = OpenAITokenCounter(settings.base), 0
-    for example in train:
-        # The loss of DPO reads the prompt with each of the two replies.
-        sides = preference_sides(example) if settings.method == "dpo" else [example]
-        tokens += sum(count(side).length for side in sides)
-    return tokens, bool(count.estimate)
+    count, is_dpo = OpenAITokenCounter(settings.base), settings.method == "dpo"
+    # The loss of DPO reads the prompt with each of the two replies.
+    sides = (side for e in train for side in (preference_sides(e) if is_dpo else [e]))
+    return sum(count(side).length for side in sides), bool(count.estimate)
 
 
 def _preference_problems(plan: Plan, train: Dataset, settings: Settings) -> Iterator[Problem]:

@@ -11,12 +11,10 @@ from tunegate.utils.atomic import atomic_folder
 
 from . import model_card
 from .data import training_data
-from .data.training_data import TrainingJob
 from .distributed import launch
 from .model.local_model import model_digest
 from .runtime.libraries import one_line_errors
-from .training import checkpoints, progress, verify
-from .training.learn import learn, seed_and_threads
+from .training import callbacks, learn, loss
 
 
 def train_plan(plan: Plan, folder: Path, *, checkpointing: bool = False) -> Trained:
@@ -35,14 +33,14 @@ def train_plan(plan: Plan, folder: Path, *, checkpointing: bool = False) -> Trai
             train_job(job)
         figures = json.loads((folder / "figures.json").read_bytes())
         # Whoever reads the curves judges the weights that were kept: the curves end with these.
-        progress.end_curves(folder, figures.get("kept_step", figures["steps"]))
+        callbacks.end_curves(folder, figures.get("kept_step", figures["steps"]))
         is_full = job.settings.method == "full"
         base, adapter = (job.model_folder, None) if is_full else (job.base_folder, job.model_folder)
         digest = model_digest(base, adapter, job.settings.decoding, plan.root)
         return Trained(f"folder:{job.model_folder.name}", digest, figures)
 
 
-def train_job(job: TrainingJob) -> None:
+def train_job(job: training_data.TrainingJob) -> None:
     """Learn, save, read back and describe the model of one run; it appears whole or not at all."""
     settings, base_folder = job.settings, job.base_folder
 
@@ -52,25 +50,25 @@ def train_job(job: TrainingJob) -> None:
         launch.wait_for_workers(job.folder / "workers", range(settings.processes))
 
     # The same seed, rows and number of threads give the same weights, bit for bit.
-    seed_and_threads(settings)
+    learn.seed_and_threads(settings)
     rows = training_data.load_training_data(job)
 
     with atomic_folder(job.model_folder) as draft:
         # Go on from the newest checkpoint that is whole.
-        checkpoint = checkpoints.newest_whole(job.folder)
+        checkpoint = callbacks.newest_whole(job.folder)
 
         # Learn: in this process, or in several that this one starts and waits for. Either writes
         # the model into the draft, and returns figures with the losses of the model in memory.
         if settings.world_size == 1:
-            figures = learn(job, rows, draft, checkpoint)
+            figures = learn.learn(job, rows, draft, checkpoint)
         else:
             figures = launch.learn_with_workers(job, draft, checkpoint)
 
         # Verify: read the model back from disk and compare its losses with those in memory. The
         # trained model and the one that is read back need not be in memory at once.
         gc.collect()
-        figures |= verify.verify_saved(draft, base_folder, settings, rows, figures)
-        progress.print_proof(figures, len(verify.sample_rows(rows)))
+        figures |= loss.verify_saved(draft, base_folder, settings, rows, figures)
+        callbacks.print_proof(figures, len(loss.sample_rows(rows)))
 
         # The card holds the figures, so they are written first.
         (job.folder / "figures.json").write_text(json.dumps(figures, indent=1))

@@ -26,9 +26,7 @@ from .config import Settings
 from .data import training_data
 from .data.training_data import EncodedItem
 from .model import folders
-from .model.architecture import Architecture, read_architecture
-from .model.folders import date_note
-from .model.weights import QUANTISATION_BLOCK, local_device
+from .model.weights import QUANTISATION_BLOCK, Architecture, local_device, read_architecture
 from .runtime.process_group import print_line
 
 MAX_SHOWN_ROWS = 3  # rows that are named of those that cannot be encoded
@@ -65,7 +63,7 @@ def find_problems(plan: Plan) -> tuple[list[Problem], bool]:
             note_cut_replies(train, settings)
         messages += base_problems(plan, settings, architecture)
         messages += token_problems(template, architecture, settings)
-        if note := date_note(template):
+        if note := folders.date_note(template):
             print(note, flush=True)
     except (ValueError, OSError) as error:
         messages = [str(error)]

@@ -15,7 +15,7 @@ from typing import Any
 
 from tunegate.interfaces.model import Answer, Model, Request
 from tunegate_endpoints.model import Endpoint
-from tunegate_endpoints.reply import Clock
+from tunegate_endpoints.providers import Clock
 
 Maker = Callable[..., Endpoint]
 

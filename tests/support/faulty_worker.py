@@ -15,9 +15,9 @@ RANK, STEP, WHAT = os.environ["FAULT"].split()
 
 
 def main() -> int:
-    from tunegate_qlora.training import checkpoints, loss
+    from tunegate_qlora.training import callbacks, loss
 
-    keep, mine = checkpoints.TimedCheckpointCallback.on_save, os.environ["RANK"] == RANK
+    keep, mine = callbacks.TimedCheckpointCallback.on_save, os.environ["RANK"] == RANK
 
     def on_save(self: Any, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if mine and state.global_step == int(STEP):  # written, not yet sealed
@@ -28,7 +28,7 @@ def main() -> int:
     def nothing(outputs: Any, labels: Any, **_: Any) -> Any:
         return outputs.logits.sum() * float("nan")
 
-    checkpoints.TimedCheckpointCallback.on_save = on_save  # type: ignore[method-assign]
+    callbacks.TimedCheckpointCallback.on_save = on_save  # type: ignore[method-assign]
     if mine and WHAT == "nan":
         loss.SupervisedObjective.loss = staticmethod(nothing)  # type: ignore[assignment]
     return worker.main(Path(sys.argv[1]))

@@ -63,9 +63,8 @@ def installed_lines() -> Iterator[tuple[str, str]]:
         for requirement in requirements:
             marker, name = requirement.marker, requirement.name
             in_core = marker is None or marker.evaluate({"extra": ""})
-            if name == "tunegate" or in_core != (not extra):
-                continue
-            if marker is not None and not marker.evaluate({"extra": extra}):
+            is_wanted = marker is None or marker.evaluate({"extra": extra})
+            if name == "tunegate" or not is_wanted or in_core != (not extra):
                 continue
             try:
                 version = metadata.version(name)

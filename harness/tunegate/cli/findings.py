@@ -44,9 +44,8 @@ def run(args: argparse.Namespace) -> None:
     last = read_last_findings(StateDir(current_project()))
     if not last.when:
         raise ConfigError("no session of the data suite is kept here: run pytest suites/data")
-    found = [
-        f for f in [*last.findings.values(), *last.without_id] if args.accepted or not f["accepted"]
-    ]
+    every = [*last.findings.values(), *last.without_id]
+    found = [f for f in every if args.accepted or not f["accepted"]]
     for name in FILTERS:
         found = matching(found, name, getattr(args, name))
     if args.json:

@@ -116,16 +116,15 @@ def read_history(lines: Iterable[Line], *, may_fork: bool = False) -> History:
     Each line must name lines above it, and the last line must follow from all others; with
     `may_fork`, several lines may be the last of a branch.
     """
-    entries: list[RegistryEntry] = []
+    entries: dict[str, RegistryEntry] = {}  # by digest
     places: list[str] = []
-    numbers: dict[str, int] = {}
     for place, line in lines:
         if CONFLICT_MARKER.fullmatch(line):
             left = "two branches both changed the registry, and git left its conflict markers here"
             raise RegistryBroken(f"{place}: {left}: {MERGE}")
         try:
             entry = RegistryEntry.read(line)
-            is_chained = all(p in numbers for p in entry.parents) and entry.digest not in numbers
+            is_chained = all(p in entries for p in entry.parents) and entry.digest not in entries
         except (ValueError, KeyError, TypeError, RecursionError):
             is_chained = False
         if not is_chained:
@@ -133,15 +132,14 @@ def read_history(lines: Iterable[Line], *, may_fork: bool = False) -> History:
             raise RegistryBroken(f"{place}: the chain is broken here; {changed}")
         if missing := [key for key in REQUIRED_KEYS if not isinstance(entry.get(key), str)]:
             raise RegistryBroken(f"{place}: it does not say {', '.join(missing)}")
-        numbers[entry.digest] = len(entries)
-        entries.append(entry)
+        entries[entry.digest] = entry
         places.append(place)
-    last_of_branches = heads(entries)
+    last_of_branches = heads([*entries.values()])
     if len(last_of_branches) > 1 and not may_fork:
-        number = min(numbers[entry.digest] for entry in last_of_branches)
+        number = [*entries].index(last_of_branches[0].digest)
         changed = f"a line was put in, or two branches both promoted: then {MERGE}"
         raise RegistryBroken(f"{places[number + 1]}: the chain is broken here; {changed}")
-    return History(entries, places)
+    return History([*entries.values()], places)
 
 
 def heads(entries: Sequence[RegistryEntry]) -> list[RegistryEntry]:
@@ -390,29 +388,27 @@ class Registry:
         """
         with self._lock:
             begin = run.removeprefix("run:")
-            chosen: dict[str, tuple[RegistryEntry, RegistryEntry | None]] = {}
+            chosen: list[tuple[str, RegistryEntry, RegistryEntry | None]] = []
             runs: set[str] = set()
             for name, standing in self.history().undecided().items():
                 if alias not in (None, name):
                     continue
+                found = {}
                 options = (standing.promotions, *standing.contenders)
-                entries = [promotions[0] for promotions in options if promotions]
-                runs |= {f"{name}: run:{entry.get('run')}" for entry in entries}
-                named = [(e, str(e.get("run")), str(e.get("model_digest"))) for e in entries]
-                found = {
-                    digest: entry for entry, id_, digest in named
-                    if begin and (id_.startswith(begin) or digest.startswith(begin))
-                }  # fmt: skip
+                for entry in (promotions[0] for promotions in options if promotions):
+                    id_, digest = str(entry.get("run")), str(entry.get("model_digest"))
+                    runs.add(f"{name}: run:{id_}")
+                    if begin and (id_.startswith(begin) or digest.startswith(begin)):
+                        found[digest] = entry
                 if len(found) > 1:
                     digests = ", ".join(digest[:12] for digest in found)
                     raise ConfigError(f"{run!r} fits {len(found)} models of {name}: {digests}")
-                for entry in found.values():
-                    chosen[name] = entry, standing.entry
+                chosen += [(name, entry, standing.entry) for entry in found.values()]
             if not chosen:
                 undecided = ", ".join(sorted(runs)) or "none"
                 raise ConfigError(f"no undecided alias has {run!r}; undecided: {undecided}")
             added = []
-            for name, (entry, former) in chosen.items():
+            for name, entry, former in chosen:
                 facts = {k: entry[k] for k in CHAIN_KEYS if k in entry}
                 facts |= {"kept": entry.digest, "from": former.get("run") if former else None}
                 added.append(self.append("keep", name, facts, reason))

@@ -8,14 +8,7 @@ from filelock import Timeout
 from tunegate.config.project import current_project
 from tunegate.errors import ConfigError
 from tunegate.interfaces.model import ModelUnknown
-from tunegate.storage.state_dir import (
-    Run,
-    RunNotFound,
-    SealBroken,
-    StateDir,
-    find_finished,
-    find_started,
-)
+from tunegate.storage import state_dir
 
 from ..runtime.libraries import missing_requirements, quiet_libraries
 
@@ -27,7 +20,7 @@ def require_packages() -> None:
 
 
 @contextmanager
-def qlora_run(name: str, *, finished: bool = False, busy: str = "") -> Iterator[Run]:
+def qlora_run(name: str, *, finished: bool = False, busy: str = "") -> Iterator[state_dir.Run]:
     """Yield a run of the trainer `qlora`; the libraries are quiet inside the block.
 
     `name` is its id, or the beginning of it; among `finished` runs alone also `latest`. Raises
@@ -36,14 +29,15 @@ def qlora_run(name: str, *, finished: bool = False, busy: str = "") -> Iterator[
     process holds: `busy` is the message about that.
     """
     require_packages()
-    state, find = StateDir(current_project()), find_finished if finished else find_started
+    state = state_dir.StateDir(current_project())
+    find = state_dir.find_finished if finished else state_dir.find_started
     try:
         run = find(state, name.removeprefix("run:"))
         if run.plan.trainer != "qlora":
             raise ConfigError(f"run {run.id} was trained with {run.plan.trainer}, not with qlora")
         with quiet_libraries():
             yield run
-    except (RunNotFound, SealBroken, ModelUnknown) as error:
+    except (state_dir.RunNotFound, state_dir.SealBroken, ModelUnknown) as error:
         raise ConfigError(str(error)) from None
     except Timeout:
         raise ConfigError(busy) from None

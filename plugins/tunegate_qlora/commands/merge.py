@@ -62,7 +62,7 @@ def merge_run(run: Run, folder: Path) -> dict[str, float]:
     """
     from .. import model_card
     from ..model import weights
-    from ..training import verify
+    from ..training import loss
 
     # The run, its adapter and its base must be what they were when it was trained.
     job = training_data.make_job(run.plan, run.folder)
@@ -77,34 +77,33 @@ def merge_run(run: Run, folder: Path) -> dict[str, float]:
     # The adapter's loss, measured before anything is written.
     rows = training_data.load_training_data(job)
     model = weights.load_tuned(root, tuned, settings.decoding)
-    adapter_losses = verify.measure_loss(model, rows, settings, COMPARED_ROWS)
+    adapter_losses = loss.measure_loss(model, rows, settings, COMPARED_ROWS)
     del model  # the merged model takes its place in memory
 
     with atomic_folder(folder) as draft:
         weights.merge_adapter(tuned, root, settings, draft)
         decoding = settings.decoding.model_copy(update={"quantisation": "none"})
         merged = weights.load_base(draft, decoding)
-        merged_losses = verify.measure_loss(merged, rows, settings, COMPARED_ROWS)
-        for name, loss in adapter_losses.items():
-            if verify.differs(loss, merged_losses[name]):
+        merged_losses = loss.measure_loss(merged, rows, settings, COMPARED_ROWS)
+        for name, before in adapter_losses.items():
+            if loss.differs(before, merged_losses[name]):
                 raise TrainingFailed(
                     f"not good, nothing was written: the merged model's {name.replace('_', ' ')} "
-                    f"is {merged_losses[name]:.4f}, the adapter's {loss:.4f}, further apart than "
-                    f"{verify.tolerance(loss):.4f}. Serve the adapter itself"
+                    f"is {merged_losses[name]:.4f}, the adapter's {before:.4f}, further apart than "
+                    f"{loss.tolerance(before):.4f}. Serve the adapter itself"
                 )
         figures = {
-            **verify.prefix_keys(adapter_losses, "of_adapter"),
-            **verify.prefix_keys(merged_losses, "merged"),
-            "tolerance": verify.tolerance(adapter_losses["loss"]),
-            "rows": len(verify.sample_rows(rows, COMPARED_ROWS)),
+            **loss.prefix_keys(adapter_losses, "of_adapter"),
+            **loss.prefix_keys(merged_losses, "merged"),
+            "tolerance": loss.tolerance(adapter_losses["loss"]),
+            "rows": len(loss.sample_rows(rows, COMPARED_ROWS)),
         }
         atomic_write(run.folder / "merge.json", json.dumps(figures, indent=1).encode(), mode=0o600)
         model_card.write_card(draft, job)
 
     # The run stays as old as it was; a folder inside the project is recorded relative to its root.
-    project, resolved = run.state.root.resolve(), folder.resolve()
-    is_inside = project in resolved.parents
-    name = resolved.relative_to(project).as_posix() if is_inside else str(resolved)
+    project, place = run.state.root.resolve(), folder.resolve()
+    name = (place.relative_to(project) if project in place.parents else place).as_posix()
     digest = open_folder(str(folder), run.state.root).digest
     run.add_checkpoint("merged", f"folder:{name}", digest)
     return figures

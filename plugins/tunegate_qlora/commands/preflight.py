@@ -66,7 +66,7 @@ def describe_training(plan: Plan) -> tuple[list[str], list[str]]:
 
     The second are about the rows and the number of processes, not about this machine.
     """
-    from ..model.architecture import describe_architecture
+    from ..model.weights import describe_architecture
     from ..preflight import estimate_memory, format_bytes, row_problems, world_size_problems
 
     settings = parse_settings(Settings, plan.config)

@@ -7,6 +7,7 @@ import argparse
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -115,10 +116,6 @@ class TokenView:
     excess: int = 0
 
     @property
-    def trained(self) -> int:
-        return sum(token.trained for token in self.tokens)
-
-    @property
     def turn_ends(self) -> tuple[int, int]:
         """The number of trained spans, and how many of them end with a control token."""
         after = [*self.tokens[1:], Token("", False, False)]
@@ -214,10 +211,11 @@ def fact_lines(example: Example, view: TokenView, settings: Settings) -> Iterato
         action = actions[settings.on_overflow]
         overflow = f"; {subject}{excess:,} too many: {action} (on_overflow)"
     turns, ended = view.turn_ends
+    learnt = sum(token.trained for token in view.tokens)
     turn_end = "learnt" if ended == turns else f"learnt in {ended} of {turns}"
     yield f"line {example.line}, row {example.row}, {len(example.messages)} messages"
     yield f"  tokens       {view.length:,} of at most {view.limit:,}{overflow}"
-    yield f"  learnt       {view.trained:,}, in {turns} assistant turn{'s' * (turns != 1)}"
+    yield f"  learnt       {learnt:,}, in {turns} assistant turn{'s' * (turns != 1)}"
     yield f"  end of turn  {turn_end if turns else 'not learnt: nothing is'}"
     if view.refused:
         yield textwrap.fill(f"  refused      {view.refused}", 80, subsequent_indent=" " * 15)
@@ -244,12 +242,8 @@ def token_lines(tokens: list[Token], width: int) -> Iterator[tuple[int, list[Tok
 
 def masked_tokens(tokens: list[Token]) -> list[Token]:
     """Return the tokens with `*` for each character of a private value of their text."""
-    text, start, masked = blank("".join(token.text for token in tokens)), 0, []
-    for token in tokens:
-        end = start + len(token.text)
-        masked.append(replace(token, text=text[start:end]))
-        start = end
-    return masked
+    text = StringIO(blank("".join(token.text for token in tokens)))
+    return [replace(token, text=text.read(len(token.text))) for token in tokens]
 
 
 def _visible_text(token: Token) -> str:

@@ -19,14 +19,12 @@ from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow
 
 from ..config import Compute, Settings
 from ..model import weights
-from ..model.architecture import hf
 from .training_data import EncodedItem, conversations_of
 
 Batch = dict[str, torch.Tensor]
 Collator = Callable[[Sequence[EncodedRow]], Batch]
 # Batches whose rows are sorted together: many enough for little padding, few enough to mix well.
 POOL_BATCHES = 50
-Collate = Callable[[Sequence[EncodedRow]], dict[str, Any]]
 PROOF_ROWS = 3  # rows of the test of packing: the second has one before it and one after it
 # Three times the rounding measured in Llamas of 24 and 36 random layers (bfloat16: 0.035); where
 # rows are mixed the difference is 0.9 and more.
@@ -145,7 +143,7 @@ def pad_with_dummy_batch(
     return collate_or_dummy
 
 
-def make_packing_collator(*, narrow: bool) -> Collate:
+def make_packing_collator(*, narrow: bool) -> Collator:
     """Return a function that lays a batch's rows end to end, in one sequence.
 
     `labels` [1, 1 + k] and `logits_to_keep` [k] are as `batches.make_collator` makes them; a row's
@@ -154,7 +152,9 @@ def make_packing_collator(*, narrow: bool) -> Collate:
     where there is neither `attention_mask` nor a cache. Flash attention and recurrent layers read
     `cu_seq_lens_*`, `max_length_*` and `seq_idx` instead.
     """
-    flatten = hf.DataCollatorWithFlattening(return_flash_attn_kwargs=True, return_seq_idx=True)
+    flatten = weights.hf.DataCollatorWithFlattening(
+        return_flash_attn_kwargs=True, return_seq_idx=True
+    )
 
     def collate(rows: Sequence[EncodedRow]) -> dict[str, Any]:
         batch: dict[str, Any] = flatten([{"input_ids": r.ids, "labels": r.labels} for r in rows])
@@ -164,7 +164,7 @@ def make_packing_collator(*, narrow: bool) -> Collate:
     return collate
 
 
-def verified_collator(model: Any, rows: Sequence[EncodedRow], settings: Settings) -> Collate:
+def verified_collator(model: Any, rows: Sequence[EncodedRow], settings: Settings) -> Collator:
     """Return the collator of packed rows, after a test that the model keeps them apart.
 
     Up to three rows are computed packed and one by one. Raises TrainingFailed where logits differ
@@ -181,7 +181,7 @@ def verified_collator(model: Any, rows: Sequence[EncodedRow], settings: Settings
 
 
 @torch.no_grad()
-def max_logit_difference(model: Any, rows: Sequence[EncodedRow], collate: Collate) -> float:
+def max_logit_difference(model: Any, rows: Sequence[EncodedRow], collate: Collator) -> float:
     """Return the greatest distance of packed logits from those of single rows, over the norm.
 
     Compared are the logits at each row's first position, where a row before it shows most, and at
@@ -191,15 +191,12 @@ def max_logit_difference(model: Any, rows: Sequence[EncodedRow], collate: Collat
     model.eval()
     try:
         packed_logits = _logits_at(model, collate(rows), _compared_positions(rows))
-        row_logits = []
-        for row in rows:
-            batch = {"input_ids": torch.tensor([row.ids])}
-            row_logits.append(_logits_at(model, batch, _compared_positions([row])))
+        single = [({"input_ids": torch.tensor([r.ids])}, _compared_positions([r])) for r in rows]
+        separate_logits = torch.cat([_logits_at(model, *of_row) for of_row in single])
     except (TypeError, ValueError, NotImplementedError) as error:  # the model takes no packed rows
         raise TrainingFailed(_mixed_rows_message(model, str(error))) from error
     finally:
         model.train(training)
-    separate_logits = torch.cat(row_logits)
     distances = (packed_logits - separate_logits).norm(dim=-1)
     return float((distances / separate_logits.norm(dim=-1)).max())
 

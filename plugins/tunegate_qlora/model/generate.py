@@ -1,21 +1,41 @@
-"""Turns requests into prompts, and generates greedy answers in batches, the shortest first."""
+"""Turns requests into prompts, and generates greedy answers: here in batches, or by vLLM.
 
+vLLM's batch mode, `vllm run-batch`, is a child process in an environment of its own. Prompts are
+rendered here, and vLLM is given a template that passes them on. With each answer it returns the
+token ids of both (tried with vLLM 0.32): a prompt that it read otherwise is an error.
+"""
+
+import json
+import os
+import re
+import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
 from tunegate.interfaces.model import Answer, ModelUnknown, Request
+from tunegate.storage.state_dir import StateDir
 from tunegate.tokenization.chat_template import TemplateError, TemplateOptions, load_template
+from tunegate.utils.processes import end_session
 
-from ..config import Decoding
+from ..config import Decoding, VLLMTable
 from ..runtime.libraries import quiet_libraries
 from . import folders
-from .architecture import hf
-from .folders import check_same, read_metadata
-from .weights import load_tuned
+from .weights import hf, load_tuned, new_token_ids
+
+VLLM_POLL_SECONDS = 0.2
+LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # that --max-lora-rank takes
+SERVED_NAME = "tunegate"  # of the model, in the requests to vLLM
+INSTALL = (
+    "python -m venv vllm-env && vllm-env/bin/pip install vllm; then set "
+    '[models.vllm] command = ["vllm-env/bin/vllm"]'
+)
+ERROR_LINE = re.compile(r"\w*(?:Error|Exception): .+")
 
 
 class Prompt(NamedTuple):
@@ -41,7 +61,7 @@ class PromptEncoder:
         before = self.chat_template.token_ids(self.chat_template.written_before)
         self.max_new_tokens = decoding.max_new_tokens + len(before)
         try:
-            check_same(self.chat_template, read_metadata(tuned or folder).rendered)
+            folders.check_same(self.chat_template, folders.read_metadata(tuned or folder).rendered)
         except ValueError as error:
             raise ModelUnknown(f"folder:{tuned or folder}: {error}") from None
         self.context = folders.context_length(folder)
@@ -125,3 +145,115 @@ class Generator(PromptEncoder):
         seconds = time.perf_counter() - started
         # After the end of a turn stands padding.
         return [self.answer(p, row, seconds=seconds) for p, row in zip(prompts, rows, strict=True)]
+
+
+class VLLMBatch(PromptEncoder):
+    """A model that vLLM loads anew for each batch of requests; `root` is the project's.
+
+    Raises ModelUnknown as `PromptEncoder` does, and where vLLM cannot load what was trained.
+    """
+
+    def __init__(
+        self, folder: Path, tuned: Path | None, decoding: Decoding, options: TemplateOptions,
+        root: Path,
+    ) -> None:  # fmt: skip
+        if new_token_ids(folder, decoding):
+            why = "vLLM reads no adapter with new_tokens: `tunegate run merge`, then RUN@merged"
+            raise ModelUnknown(f"{tuned or folder}: {why}")
+        super().__init__(folder, tuned, decoding, options)
+        table = VLLMTable.read(root)
+        self.root, self.log, self.program = root, StateDir(root).path("vllm.log"), table.command
+        self.options = ["--dtype", decoding.compute, "--generation-config", "vllm"]
+        self.options += ["--quantization", "bitsandbytes"] * (decoding.quantisation == "nf4")
+        # The last one of an option counts: none of the table's names another model.
+        self.options += [*table.options, "--model", str(folder.resolve())]
+        self.options += ["--served-model-name", f"{SERVED_NAME}-base" if tuned else SERVED_NAME]
+        if tuned:
+            rank = json.loads((tuned / folders.ADAPTER_CONFIG).read_bytes())["r"]
+            most = next((n for n in LORA_RANKS if n >= rank), rank)
+            self.options += ["--enable-lora", "--max-lora-rank", str(most)]
+            self.options += ["--lora-modules", f"{SERVED_NAME}={tuned}"]
+
+    def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
+        """Yield the answers whose prompts cannot be read, then each answer as vLLM writes it.
+
+        Where vLLM fails, that is the error of each request that it has not answered.
+        """
+        prompts, errors = self.encode(requests)
+        yield from errors
+        missing = {str(prompt.request.row): prompt for prompt in prompts}
+        if not missing:
+            return
+        with tempfile.TemporaryDirectory(prefix="tunegate-") as name, open(self.log, "wb") as log:
+            folder = Path(name)
+            lines = [json.dumps(self._request(prompt)) + "\n" for prompt in prompts]
+            (folder / "requests.jsonl").write_text("".join(lines), "utf-8")
+            (folder / "prompt.jinja").write_text("{{ messages[0]['content'] }}", "utf-8")
+            process = self._start(folder, log)
+            try:
+                for line in written_lines(folder / "answers.jsonl", process):
+                    result = json.loads(line)
+                    if prompt := missing.pop(result["custom_id"], None):
+                        yield self._answer(prompt, result)
+            finally:
+                end_session(process)
+        if missing:
+            reason = f"{self.program[0]} run-batch ended with status {process.returncode}"
+            if found := ERROR_LINE.findall(self.log.read_text("utf-8", "replace")):
+                reason += f": {found[-1].strip()}"
+            reason += f"; see {self.log}"
+            yield from (Answer(p.request.row, error=reason) for p in missing.values())
+
+    def _start(self, folder: Path, log: Any) -> subprocess.Popen[bytes]:
+        """Start `vllm run-batch` on the requests of a folder; raises ModelUnknown without vLLM."""
+        (folder / "answers.jsonl").touch()
+        files = ["-i", str(folder / "requests.jsonl"), "-o", str(folder / "answers.jsonl")]
+        files += ["--chat-template", str(folder / "prompt.jinja")]
+        files += ["--chat-template-content-format", "string"]
+        quiet = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+        try:
+            return subprocess.Popen(
+                [*self.program, "run-batch", *files, *self.options], cwd=self.root,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=os.environ | quiet,
+                start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            what = f"{self.program[0]}: {error.strerror}"
+            raise ModelUnknown(f"{what}; vLLM has an environment of its own: {INSTALL}") from None
+
+    def _request(self, prompt: Prompt) -> dict[str, Any]:
+        rest = self.context - len(prompt.ids)
+        body = {
+            "model": SERVED_NAME, "messages": [{"role": "user", "content": prompt.text}],
+            "temperature": 0, "max_tokens": min(self.max_new_tokens, rest),
+            "stop_token_ids": sorted(self.chat_template.stop_ids),
+            "add_special_tokens": False, "return_token_ids": True,
+        }  # fmt: skip
+        row = str(prompt.request.row)
+        return {"custom_id": row, "method": "POST", "url": "/v1/chat/completions", "body": body}
+
+    def _answer(self, prompt: Prompt, result: dict[str, Any]) -> Answer:
+        """Return the answer in a line of the output, or its error."""
+        row, error = prompt.request.row, result.get("error")
+        if error:
+            while isinstance(error, dict):
+                error = error.get("error") or error.get("message")
+            return Answer(row, error=f"vLLM: {error}")
+        body = result["response"]["body"]
+        ids = body["choices"][0].get("token_ids")
+        if ids is None or body.get("prompt_token_ids") != prompt.ids:
+            what = "no token ids: it is too old" if ids is None else "another prompt than was asked"
+            return Answer(row, error=f"vLLM returns {what}")
+        return self.answer(prompt, ids, served_by=body.get("system_fingerprint") or "")
+
+
+def written_lines(path: Path, process: subprocess.Popen[bytes]) -> Iterator[bytes]:
+    """Yield the whole lines of a file that a process writes, until it has ended."""
+    with open(path, "rb") as file:
+        rest, has_ended = b"", False
+        while not has_ended:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(VLLM_POLL_SECONDS)
+                has_ended = True
+            *lines, rest = (rest + file.read()).split(b"\n")
+            yield from lines

@@ -45,13 +45,11 @@ class LocalModel:
                 raise ModelUnknown(absent)
             model = self.folder, self.tuned, self.decoding, self.options
             with quiet_libraries():
-                if self.decoding.engine == "vllm":
-                    from .vllm import VLLMBatch
+                from .generate import Generator, VLLMBatch
 
+                if self.decoding.engine == "vllm":
                     self._generator = VLLMBatch(*model, self.root)
                 else:
-                    from .generate import Generator
-
                     self._generator = Generator(*model)
         yield from self._generator.answers(requests)
 

@@ -1,13 +1,16 @@
-"""The weights of a model: loaded, made ready to train, saved, and loaded again, by each method.
+"""The architecture of a base, and the weights of a model by each method: loaded, trained, saved.
 
-A base is loaded frozen, its linear layers in 4 bits with `qlora`; `qlora` and `lora` train an
-adapter beside them, `full` every weight.
+An architecture has no weights: it is on torch's device `meta`. A base is loaded frozen, its linear
+layers in 4 bits with `qlora`; `qlora` and `lora` train an adapter beside them, `full` every weight.
 """
 
 import inspect
 import json
+import re
 import shutil
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,23 +19,196 @@ import torch
 
 from ..config import Decoding, Settings
 from ..runtime import process_group
-from . import architecture, folders
-from .architecture import LOCAL_FILES, hf
-from .folders import (
-    ADAPTER_CONFIG,
-    METADATA_FILE,
-    ModelMetadata,
-    read_adapter_metadata,
-    write_metadata,
-)
+from . import folders
 
+hf: Any = import_module("transformers")  # partly untyped
+LOCAL_FILES = {"local_files_only": True, "trust_remote_code": False}  # of `from_pretrained`
+# Of these peft refuses `out_proj`, whose weight the fused kernels read past an adapter (0.21).
+_MAMBA_TYPES = ("falcon_h1", "mamba", "mamba2", "falcon_mamba", "nemotron_h")
+MAX_SHOWN_TENSORS = 3
 # bitsandbytes 0.50.2 dequantises rows of other lengths wrongly on a CPU (32, 48, 96, 160 were
 # tried); 64 is also its smallest block.
 QUANTISATION_BLOCK = 64
 _WEIGHT_SUFFIXES = (
     *(".safetensors", ".bin", ".index.json", ".gguf", ".onnx", ".h5", ".msgpack", ".pt", ".pth"),
 )
-_NOT_COPIED = ("README.md", "sealed.json", METADATA_FILE)
+_NOT_COPIED = ("README.md", "sealed.json", folders.METADATA_FILE)
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """The sizes of a base's layers.
+
+    `linear_layers` maps the full name of each linear layer that can get an adapter to its numbers
+    of inputs and outputs; the output head is not among them. `other_parameters` counts the
+    parameters of all else: embeddings, norms, biases, the output head, the experts of a mixture.
+    `decoder_layer` is the name of the class of the decoder layers, "" where transformers names
+    none. `model` holds no weights. `new_tokens` are the ids that have got an embedding.
+    """
+
+    linear_layers: dict[str, tuple[int, int]]
+    other_parameters: int
+    decoder_layer: str
+    model: Any
+    new_tokens: Sequence[int] = ()
+    counts: dict[str, int] = field(default_factory=dict, compare=False)  # attaching takes seconds
+
+    def trainable_parameters(self, settings: Settings) -> int:
+        """Count the trained parameters: all of them, or those that peft adds.
+
+        Raises ValueError where the adapter cannot be attached.
+        """
+        if settings.method == "full":
+            return sum(i * o for i, o in self.linear_layers.values()) + self.other_parameters
+        key = f"{settings.r} {settings.targets} {settings.dropout}"
+        if key not in self.counts:
+            attached = attach_adapter(deepcopy(self.model), settings, self.new_tokens)
+            self.counts[key] = int(attached.get_nb_trainable_parameters()[0])
+        return self.counts[key]
+
+
+def new_token_ids(folder: Path, decoding: Decoding) -> Sequence[int]:
+    """Return the ids of tokens that the base has no embedding for, where they are to get one."""
+    if not decoding.new_tokens:
+        return ()
+    tokenizer = hf.AutoTokenizer.from_pretrained(folder, **LOCAL_FILES)
+    rows = next(filter(None, folders.config_values(folder, "vocab_size")), 0)
+    return range(rows, max(tokenizer.get_vocab().values()) + 1)
+
+
+def add_tokens(model: Any, ids: Sequence[int]) -> None:
+    """Append rows with these ids to a model's embeddings and output head: the mean of the others.
+
+    Raises ValueError where the head has a bias, which peft would leave out.
+    """
+    if not ids:
+        return
+    model.resize_token_embeddings(ids[-1] + 1, mean_resizing=False)
+    if getattr(model.get_output_embeddings(), "bias", None) is not None:
+        raise ValueError(f"new_tokens: the output head of a {type(model).__name__} has a bias")
+    for layer in (model.get_input_embeddings(), model.get_output_embeddings()):
+        weight = layer.weight.data
+        weight[ids[0] :] = weight[: ids[0]].float().mean(dim=0).to(weight.dtype)
+
+
+def attach_adapter(model: Any, settings: Settings, new_tokens: Sequence[int] = ()) -> Any:
+    """Return a model with the adapter of the settings: of a model with vision, on its text alone.
+
+    The rows of `new_tokens` in embeddings and output head are trained too. Raises ValueError in one
+    line where peft refuses it.
+    """
+    peft: Any = import_module("peft")  # untyped
+    excluded = list(_parts_without_text(model)) if settings.targets == "all-linear" else []
+    rows: dict[str, list[int]] = {}
+    if new_tokens:  # of tied weights peft trains the embeddings alone
+        layers = {id(m): n for n, m in model.named_modules()}
+        embeddings, head = model.get_input_embeddings(), model.get_output_embeddings()
+        trained = {id(layer.weight): layer for layer in (head, embeddings)}
+        rows = {layers[id(layer)]: [*new_tokens] for layer in trained.values()}
+    config = peft.LoraConfig(
+        r=settings.r, lora_alpha=settings.alpha, lora_dropout=settings.dropout,
+        target_modules=settings.targets, exclude_modules="|".join(excluded) or None,
+        task_type="CAUSAL_LM", trainable_token_indices=rows or None,
+    )  # fmt: skip
+    try:
+        # Without weights, the adapter needs none either.
+        return peft.get_peft_model(model, config, low_cpu_mem_usage=model.device.type == "meta")
+    except (ValueError, NotImplementedError) as error:
+        hint = ": set dropout = 0" if "lora_dropout" in str(error) else ""
+        text = f"the adapter does not suit a {type(model).__name__}: {error}"
+        raise ValueError(" ".join(text.split()) + hint) from None
+
+
+def _parts_without_text(model: Any) -> Iterator[str]:
+    """Yield a pattern of the names of layers that read no text, or that peft refuses."""
+    if getattr(model.config, "model_type", "") in _MAMBA_TYPES:
+        yield r".*\.out_proj"
+    names = {id(module): name for name, module in model.named_modules()}
+    parent, _, own = names.get(id(model.get_decoder()), "").rpartition(".")
+    for name, _ in model.get_submodule(parent).named_children() if parent else ():
+        if name != own:
+            yield re.escape(f"{parent}.{name}.") + ".*"
+
+
+def auto_class(config: Any) -> Any:
+    """Return the class of transformers that loads a model by its configuration.
+
+    Models that read pictures too are asked and trained on text alone. Raises ValueError where it is
+    no language model.
+    """
+    for kind in (hf.AutoModelForCausalLM, hf.AutoModelForImageTextToText):
+        if type(config) in kind._model_mapping:
+            return kind
+    raise ValueError(f"a {config.model_type!r} model is none")
+
+
+def read_architecture(folder: Path, settings: Settings | None = None) -> Architecture:
+    """Return the architecture of a base, of which every tensor is there.
+
+    Raises ValueError where the base or a tensor is missing, the weights hold others, or the base is
+    quantised in a way that `settings` cannot train.
+    """
+    if not any(folder.glob("*.safetensors")) and not any(folder.glob("*.bin")):
+        gguf = next(iter(sorted(folder.glob("*.gguf"))), None)
+        hint = f", only {gguf.name}: the weights that it was made of are needed" if gguf else ""
+        raise ValueError(f"{folder} holds no weights (*.safetensors){hint}")
+    if settings and (problem := folders.quantisation_problem(folder, settings)):
+        raise ValueError(problem)
+    return describe_architecture(folder, settings, with_weights=True)
+
+
+def describe_architecture(
+    folder: Path, settings: Settings | None = None, *, with_weights: bool = False
+) -> Architecture:
+    """Return the architecture that `config.json` describes, also where no weights are there yet.
+
+    With `new_tokens` in the settings it has their embeddings. Raises ValueError where the folder
+    holds no causal language model, or, `with_weights`, where they are not those of the model.
+    """
+    info: dict[str, Any] = {}
+    try:
+        config = hf.AutoConfig.from_pretrained(folder, **LOCAL_FILES)
+        is_quantised = getattr(config, "quantization_config", None) is not None
+        if with_weights and not is_quantised:
+            model, info = auto_class(config).from_pretrained(
+                folder, device_map={"": "meta"}, output_loading_info=True,
+                ignore_mismatched_sizes=True, **LOCAL_FILES,
+            )  # fmt: skip
+        else:
+            with torch.device("meta"):
+                model = auto_class(config).from_config(config, trust_remote_code=False)
+    except Exception as error:  # an unknown architecture, a setting it does not take
+        reason = str(error).strip().partition("\n")[0]
+        if "custom code" in reason or "trust_remote_code" in reason:
+            reason = "it is code of its own (trust_remote_code), which is never run"
+        raise ValueError(f"{folder} holds no causal language model: {reason}") from None
+    for key in ("missing", "unexpected", "mismatched"):
+        if names := sorted(n if isinstance(n, str) else n[0] for n in info.get(f"{key}_keys", ())):
+            more = ", ..." if len(names) > MAX_SHOWN_TENSORS else ""
+            shown = ", ".join(names[:MAX_SHOWN_TENSORS])
+            raise ValueError(
+                f"the weights in {folder} are not those of a {type(model).__name__}: "
+                f"{len(names):,} {key} tensors, {shown}{more}"
+            )
+    ids = new_token_ids(folder, settings) if settings else ()
+    add_tokens(model, ids)
+    head = model.get_output_embeddings()
+    linear = {
+        name: (layer.in_features, layer.out_features)
+        if isinstance(layer, torch.nn.Linear)
+        else tuple(layer.weight.shape)
+        for name, layer in model.named_modules()
+        if isinstance(layer, torch.nn.Linear | hf.pytorch_utils.Conv1D) and layer is not head
+    }
+    total = sum(p.numel() for p in model.parameters())
+    other = total - sum(i * o for i, o in linear.values())
+    return Architecture(linear, other, decoder_layer_class(model), model, ids)
+
+
+def decoder_layer_class(model: Any) -> str:
+    """Return the class name of a model's decoder layers, "" where transformers names none."""
+    names = getattr(model, "_no_split_modules", None) or ()
+    return next((name for name in sorted(names) if name.endswith(("Layer", "Block"))), "")
 
 
 def local_device() -> str:
@@ -64,7 +240,7 @@ def load_base(folder: Path, decoding: Decoding, *, sharded: bool = False) -> Any
     elif sharded:
         device = "cpu"
     attention = {"attn_implementation": decoding.attention} if decoding.attention else {}
-    model = architecture.auto_class(config).from_pretrained(
+    model = auto_class(config).from_pretrained(
         folder, quantization_config=quantisation, dtype=dtype, device_map={"": device},
         **LOCAL_FILES, **attention,
     )  # fmt: skip
@@ -77,7 +253,7 @@ def load_base(folder: Path, decoding: Decoding, *, sharded: bool = False) -> Any
         for layer in model.modules():
             if isinstance(layer, bnb.nn.Linear4bit):
                 layer.support_avx512bf16_for_cpu = False
-    architecture.add_tokens(model, architecture.new_token_ids(folder, decoding))
+    add_tokens(model, new_token_ids(folder, decoding))
     model.requires_grad_(False)
     return model.eval()
 
@@ -100,7 +276,7 @@ def load_trainable(root: Path, settings: Settings) -> Any:
         model = peft.prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     if settings.gradient_checkpointing:
         model.enable_input_require_grads()
-    return architecture.attach_adapter(model, settings, architecture.new_token_ids(root, settings))
+    return attach_adapter(model, settings, new_token_ids(root, settings))
 
 
 def unwrap(model: Any) -> Any:
@@ -119,8 +295,13 @@ def count_parameters(model: Any) -> tuple[int, int]:
     return count if isinstance(count, tuple) else (model.num_parameters(only_trainable=True), count)
 
 
+def trained_parameters(model: Any) -> list[tuple[str, Any]]:
+    """Return the names and the parameters that are trained."""
+    return [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+
+
 def save_trained(
-    model: Any, folder: Path, root: Path, settings: Settings, metadata: ModelMetadata
+    model: Any, folder: Path, root: Path, settings: Settings, metadata: folders.ModelMetadata
 ) -> None:
     """Write the adapter or the whole model; raise OSError.
 
@@ -133,8 +314,7 @@ def save_trained(
         return
     trained = None  # peft takes the weights from the model
     if process_group.is_distributed():
-        parameters = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-        trained = {name: process_group.full_tensor(p) for name, p in parameters}
+        trained = {name: process_group.full_tensor(p) for name, p in trained_parameters(model)}
     if process_group.is_main():
         model.save_pretrained(folder, state_dict=trained, save_embedding_layers=False)
         finalise(folder, root, metadata)
@@ -154,7 +334,7 @@ def gather_shards(model: Any, root: Path) -> Any:
     return plain_model
 
 
-def save_full(model: Any, folder: Path, root: Path, metadata: ModelMetadata) -> None:
+def save_full(model: Any, folder: Path, root: Path, metadata: folders.ModelMetadata) -> None:
     """Write a model in the number format of its base, with the base's tokenizer and template.
 
     `root` is the base's folder. Raises OSError.
@@ -167,7 +347,7 @@ def save_full(model: Any, folder: Path, root: Path, metadata: ModelMetadata) -> 
     finalise(folder, root, metadata)
 
 
-def finalise(folder: Path, root: Path, metadata: ModelMetadata) -> None:
+def finalise(folder: Path, root: Path, metadata: folders.ModelMetadata) -> None:
     """Complete a folder of saved weights: copy the base's other files, and write the metadata.
 
     A file that is already there, such as the `config.json` of a whole model, is left as it is. An
@@ -175,7 +355,7 @@ def finalise(folder: Path, root: Path, metadata: ModelMetadata) -> None:
     does, and what peft writes in the order of a set is sorted, so that the same training writes the
     same bytes. Raises OSError.
     """
-    path, left_out = folder / ADAPTER_CONFIG, {*_NOT_COPIED}
+    path, left_out = folder / folders.ADAPTER_CONFIG, {*_NOT_COPIED}
     if path.is_file():
         left_out.add("config.json")
         (folder / "README.md").unlink(missing_ok=True)  # peft's template, with nothing filled in
@@ -188,7 +368,7 @@ def finalise(folder: Path, root: Path, metadata: ModelMetadata) -> None:
         is_copied = file.name not in left_out and not file.name.endswith(_WEIGHT_SUFFIXES)
         if is_copied and not (folder / file.name).exists():
             shutil.copy(file, folder / file.name)
-    write_metadata(folder, metadata)
+    folders.write_metadata(folder, metadata)
 
 
 def stored_dtype(root: Path) -> torch.dtype:
@@ -240,8 +420,8 @@ def merge_adapter(tuned: Path, root: Path, settings: Settings, folder: Path) -> 
     """
     from transformers.pytorch_utils import Conv1D
 
-    metadata = read_adapter_metadata(tuned)
-    layers = dict(architecture.describe_architecture(root).model.named_modules())
+    metadata = folders.read_adapter_metadata(tuned)
+    layers = dict(describe_architecture(root).model.named_modules())
     model = load_base(root, settings.decoding)
     if settings.quantisation == "nf4":
         model = model.dequantize(torch.float32)

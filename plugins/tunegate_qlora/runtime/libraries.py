@@ -39,8 +39,7 @@ def quiet_libraries() -> Iterator[None]:
     offline after the block, because huggingface_hub reads HF_HUB_OFFLINE only once.
     """
     os.environ["HF_HUB_OFFLINE"] = "1"
-    hub_constants = sys.modules.get("huggingface_hub.constants")
-    if hub_constants is not None:  # imported before, so that the variable is read already
+    if hub_constants := sys.modules.get("huggingface_hub.constants"):  # it has read the variable
         hub_constants.HF_HUB_OFFLINE = True  # type: ignore[attr-defined]
     levels = {name: logging.getLogger(name).level for name in _NOISY_LIBRARIES}
     with warnings.catch_warnings():

@@ -1,7 +1,7 @@
 """Train the weights of one job: model, objective, loop, best weights, figures, files."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,16 @@ from tunegate.interfaces.trainer import TrainingFailed
 from ..config import Settings
 from ..data.batches import Batch, LengthGroupedSampler, pad_with_dummy_batch
 from ..data.training_data import EncodedItem, TrainingData, TrainingJob
-from ..model import architecture, weights
-from ..model.folders import metadata_of
+from ..model import folders, weights
 from ..runtime import process_group
-from . import checkpoints, loss, progress, verify
+from . import callbacks, loss
 
 MAX_READINGS = 200  # points on a loss curve: each costs a synchronisation with the GPU
 
 
 def learn(
     job: TrainingJob, rows: TrainingData, draft: Path, checkpoint: Path | None
-) -> progress.Figures:
+) -> callbacks.Figures:
     """Train the job's model, from a checkpoint on if there is one, and save it into the draft.
 
     In a distributed training every process calls this with its own copy of the arguments; the main
@@ -34,12 +33,12 @@ def learn(
     number, or packed rows are not kept apart.
     """
     settings, folder = job.settings, job.folder
-    steps_done = checkpoints.step_of(checkpoint)
+    steps_done = callbacks.step_of(checkpoint)
 
     # The model: the base, with the weights that `method` trains. They are drawn from the seed.
     model = weights.load_trainable(job.base_folder, settings)
     parameters = weights.count_parameters(model)
-    padding = progress.print_start(settings, rows, parameters)
+    padding = callbacks.print_start(settings, rows, parameters)
 
     # The objective, made before a checkpoint is loaded, while the model still answers as its base
     # does: DPO takes its reference from it, and packing is tested on it.
@@ -49,22 +48,19 @@ def learn(
 
     # The callbacks, in the order in which the Trainer calls them. The curves come first: they
     # measure the validation loss, which the other two read.
-    curves = progress.LossCurveCallback(
+    curves = callbacks.LossCurveCallback(
         folder / "curves.jsonl", objective.num_choices,
         objective.validate if rows.validation else None, steps_done, objective.divergence_factor,
     )  # fmt: skip
-    display = progress.ProgressCallback(curves, rows.tokens * settings.epochs)
+    display = callbacks.ProgressCallback(curves, rows.tokens * settings.epochs)
     best = None
     if settings.keep == "best" and rows.validation:
-        best = checkpoints.BestWeightsCallback(model, folder, curves, settings.patience)
+        best = callbacks.BestWeightsCallback(model, folder, curves, settings.patience)
 
     # The loop itself is transformers' Trainer; it restores optimiser, schedule and random numbers
     # from the checkpoint, and so ends with the weights of a training that was never interrupted.
-    callbacks = [curves, display, *([best] if best else [])]
-    trainer = LengthGroupedTrainer(
-        model, objective.train, settings, folder / "checkpoints",
-        collate=objective.collate, callbacks=callbacks, loss_function=objective.loss,
-    )  # fmt: skip
+    own = [curves, display, *([best] if best else [])]
+    trainer = LengthGroupedTrainer(model, objective, settings, folder / "checkpoints", own)
     with closing(display.bar):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
@@ -72,20 +68,20 @@ def learn(
     # loss. The loop looks at losses only at every so many steps, so the weights are checked here.
     if best and trainer.state.best_global_step not in (None, trainer.state.global_step):
         best.restore(trainer.state.best_global_step)
-    trained = [weight for weight in model.parameters() if weight.requires_grad]
-    if not all(bool(torch.isfinite(process_group.full_tensor(w)).all()) for w in trained):
+    trained = weights.trained_parameters(model)
+    if not all(bool(torch.isfinite(process_group.full_tensor(w)).all()) for _, w in trained):
         raise TrainingFailed("the trained weights are not numbers: lower `learning_rate`")
-    figures = progress.print_figures(
+    figures = callbacks.print_figures(
         curves, trainer.state, rows, parameters, settings, {**padding, **objective.figures()}
     )
 
     # The files, and then the loss of the model as they hold it: it is what the model has to have
     # when it is read back from disk.
-    metadata = metadata_of(settings, job.base_folder, rows.chat_template)
+    metadata = folders.metadata_of(settings, job.base_folder, rows.chat_template)
     weights.save_trained(model, draft, job.base_folder, settings, metadata)
     weights.round_to_saved_dtype(model, job.base_folder, settings)
-    losses = verify.measure_loss(model, rows, settings)
-    return figures | verify.prefix_keys(losses, verify.IN_MEMORY)
+    losses = loss.measure_loss(model, rows, settings)
+    return figures | loss.prefix_keys(losses, loss.IN_MEMORY)
 
 
 def seed_and_threads(settings: Settings) -> None:
@@ -96,27 +92,28 @@ def seed_and_threads(settings: Settings) -> None:
 
 
 class LengthGroupedTrainer(Trainer):
-    """A Trainer with batches of rows of like length; its own callbacks come after `callbacks`."""
+    """A Trainer with batches of rows of like length; its other callbacks come after `own`."""
 
     def __init__(
-        self, model: Any, rows: Sequence[EncodedItem], settings: Settings, folder: Path,
-        collate: Callable[[Sequence[Any]], Batch], callbacks: Sequence[TrainerCallback],
-        loss_function: Callable[..., torch.Tensor] | None = None,
+        self, model: Any, objective: loss.Objective, settings: Settings, folder: Path,
+        own: Sequence[TrainerCallback],
     ) -> None:  # fmt: skip
+        rows: Sequence[EncodedItem] = objective.train
+        shortest = min(rows, key=lambda row: len(row.ids))
         group = process_group.rank(), process_group.world_size()
         self.batches = LengthGroupedSampler(rows, settings.batch, settings.seed, *group)
         steps = -(-len(self.batches) // settings.accumulation) * settings.epochs
-        layer_class = architecture.decoder_layer_class(weights.unwrap(model))
+        layer_class = weights.decoder_layer_class(weights.unwrap(model))
         super().__init__(
             model=model,
             args=training_arguments(settings, folder, steps, layer_class),
             train_dataset=rows,
-            data_collator=pad_with_dummy_batch(collate, min(rows, key=lambda row: len(row.ids))),
-            compute_loss_func=loss_function or loss.loss_per_token,
+            data_collator=pad_with_dummy_batch(objective.collate, shortest),
+            compute_loss_func=objective.loss,
         )
         self.remove_callback(PrinterCallback)
-        clock = checkpoints.TimedCheckpointCallback(settings.checkpoint_seconds)
-        for callback in (*callbacks, EpochSeedCallback(self.batches), clock):
+        clock = callbacks.TimedCheckpointCallback(settings.checkpoint_seconds)
+        for callback in (*own, EpochSeedCallback(self.batches), clock):
             self.add_callback(callback)
 
     def get_train_dataloader(self) -> Any:

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunegate_endpoints.providers import AnthropicProvider, OpenAIProvider
-from tunegate_endpoints.reply import Failure, Reply, Usage
+from tunegate_endpoints.providers import AnthropicProvider, Failure, OpenAIProvider, Reply, Usage
 from tunegate_endpoints.settings import Settings
 
 OPENAI, ANTHROPIC = OpenAIProvider(), AnthropicProvider()

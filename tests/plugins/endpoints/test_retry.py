@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunegate.utils.masking import mask
-from tunegate_endpoints.reply import backoff, failure_of_status, retry_after_seconds
+from tunegate_endpoints.providers import backoff, failure_of_status, retry_after_seconds
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from tunegate_qlora.config import (
     resolve_settings,
 )
 from tunegate_qlora.trainer import QLoRATrainer
-from tunegate_qlora.training import progress
+from tunegate_qlora.training import callbacks
 
 
 def test_every_setting_is_described() -> None:
@@ -101,7 +101,7 @@ def test_a_run_says_which_preset_it_follows(rows: int, capsys: pytest.CaptureFix
     row = EncodedRow(1, [1, 2], [1, 2])
     material: Any = SimpleNamespace(train=[row] * rows, validation=[], dropped_rows=2)
     settings = resolve_settings({"base": "b", "preset": "few", "batch": 4, "method": "lora"})
-    figures = progress.print_start(settings, material, (25, 100))
+    figures = callbacks.print_start(settings, material, (25, 100))
     assert figures == {"computed_tokens_an_epoch": 2 * rows, "padding": 0.0}
     expected = [
         "preset    few: 5 epochs, batch 2, learning rate 0.0001",

@@ -19,7 +19,7 @@ from tunegate_qlora.config import (
     Settings,
     resolve_settings,
 )
-from tunegate_qlora.training import verify
+from tunegate_qlora.training import loss
 
 DOCS = Path(__file__).parents[3] / "docs"
 pytestmark = pytest.mark.parametrize("page", ["training.md", "training.pt-BR.md"])
@@ -74,9 +74,9 @@ def test_every_method_and_preset_stands_there(page: str) -> None:
 
 def test_the_tolerances_are_the_true_ones(page: str) -> None:
     told = text(page).replace(",", ".")
-    assert f"{verify.TOLERANCE:.0%}".replace("%", " %") in told
-    assert str(verify.MIN_DIFFERENCE) in told
-    assert str(verify.SAMPLE_ROWS) in told
+    assert f"{loss.TOLERANCE:.0%}".replace("%", " %") in told
+    assert str(loss.MIN_DIFFERENCE) in told
+    assert str(loss.SAMPLE_ROWS) in told
     assert str(COMPARED_ROWS) in told
 
 

@@ -19,7 +19,7 @@ from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow, encode_exampl
 from tunegate.utils import optional_deps
 from tunegate_qlora import preflight
 from tunegate_qlora.config import Settings
-from tunegate_qlora.model import architecture, weights
+from tunegate_qlora.model import weights
 from tunegate_qlora.trainer import QLoRATrainer
 
 Planner = Callable[..., Plan]
@@ -165,7 +165,7 @@ def test_more_processes_than_gpus_or_batches_are_problems(
 def test_a_base_without_known_layers_cannot_be_shared_out(
     plan: Planner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(architecture, "decoder_layer_class", lambda _: "")
+    monkeypatch.setattr(weights, "decoder_layer_class", lambda _: "")
     (problem,) = told(plan(processes=2, sharding="fsdp"))
     assert problem.startswith("sharding = 'fsdp' shares out a model by its decoder layers")
 
@@ -192,7 +192,7 @@ def test_weights_and_training_are_what_a_loaded_model_holds(
     base: Path, rows: list[EncodedRow], plan: Planner, said: dict[str, Any]
 ) -> None:
     settings = parse_settings(Settings, plan(**said).config)
-    found = preflight.estimate_memory(architecture.read_architecture(base), settings, rows)
+    found = preflight.estimate_memory(weights.read_architecture(base), settings, rows)
     model = weights.load_trainable(base, settings)
     trained = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(trained)
@@ -209,7 +209,7 @@ def test_activations_grow_with_batch_and_length_and_shrink_with_checkpointing(
 ) -> None:
     def activations(rows: list[EncodedRow], **said: Any) -> float:
         settings = parse_settings(Settings, plan(**said).config)
-        outline = architecture.read_architecture(base)
+        outline = weights.read_architecture(base)
         return preflight.estimate_memory(outline, settings, rows).activations
 
     once = activations(rows, batch=4)
@@ -244,7 +244,7 @@ def test_activations_are_those_of_the_formula(
         EncodedRow(2, [5] * 6, [IGNORE_INDEX] * 2 + [5] * 4),
     ]
     settings = parse_settings(Settings, plan(**{"batch": 2, "method": "lora", **said}).config)
-    outline = architecture.read_architecture(base)
+    outline = weights.read_architecture(base)
     outline.trainable_parameters(settings)  # of what the base is
     for config in configs:
         outline = replace(outline, model=SimpleNamespace(config=config))
@@ -303,7 +303,7 @@ def test_eight_billion_parameters_in_four_bits_fit_a_card_of_24_gb(
 
     wide = {"hidden_size": 4096, "intermediate_size": 14336, "num_key_value_heads": 8}
     LlamaConfig(**wide, num_hidden_layers=32, vocab_size=128256).save_pretrained(tmp_path)
-    outline = architecture.describe_architecture(tmp_path)
+    outline = weights.describe_architecture(tmp_path)
     rows = [EncodedRow(1, [5] * 1024, [IGNORE_INDEX] * 512 + [5] * 512)]
     plain = {"batch": 8, "gradient_checkpointing": True}
     settings = parse_settings(Settings, plan(**plain).config)
@@ -335,7 +335,7 @@ def test_free_memory_is_that_of_this_machine() -> None:
 
 
 def test_only_the_chosen_layers_get_an_adapter(base: Path, plan: Planner) -> None:
-    outline = architecture.read_architecture(base)
+    outline = weights.read_architecture(base)
     settings = parse_settings(Settings, plan(targets=["q_proj", "v_proj"]).config)
     assert outline.trainable_parameters(settings) == 2 * 2 * 16 * (64 + 64)
 

@@ -22,7 +22,7 @@ from tunegate.gates import training_process
 from tunegate.interfaces.trainer import Plan, Trainer, TrainingFailed
 from tunegate_qlora.model.local_model import open_folder
 from tunegate_qlora.trainer import QLoRATrainer
-from tunegate_qlora.training import loss, progress
+from tunegate_qlora.training import callbacks, loss
 from tunegate_qlora.training.learn import LengthGroupedTrainer
 
 Planner = Callable[..., Plan]
@@ -151,7 +151,7 @@ def test_weights_that_are_no_numbers_are_not_kept(
         weights[-1].data[0] = float("nan")
 
     monkeypatch.setattr(LengthGroupedTrainer, "train", train)
-    monkeypatch.setattr(progress, "print_figures", lambda *_: {})
+    monkeypatch.setattr(callbacks, "print_figures", lambda *_: {})
     with pytest.raises(TrainingFailed, match="weights are not numbers: lower `learning_rate`"):
         QLoRATrainer().train(plan(), folder)
     assert not (folder / "adapter").exists()

@@ -24,7 +24,7 @@ from tunegate_qlora.commands import merge
 from tunegate_qlora.model import weights
 from tunegate_qlora.model.local_model import open_folder
 from tunegate_qlora.trainer import QLoRATrainer
-from tunegate_qlora.training import verify
+from tunegate_qlora.training import loss
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +165,7 @@ def test_an_adapter_that_was_changed_is_not_merged(run: Run) -> None:
 
 
 def test_the_tolerance_is_stated(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify, "differs", lambda *_: True)
+    monkeypatch.setattr(loss, "differs", lambda *_: True)
     with pytest.raises(TrainingFailed, match=r"further apart than 0\.0"):
         merge.merge_run(run, run.folder / "elsewhere")
 

@@ -11,7 +11,7 @@ import transformers
 from tiny_copy import tiny_copy
 
 from tunegate_qlora.config import Decoding
-from tunegate_qlora.model import architecture, weights
+from tunegate_qlora.model import weights
 
 hf: Any = transformers
 
@@ -30,10 +30,10 @@ def test_architectures_are_made_small_and_still_compute(tmp_path: Path, kind: st
 
 
 def test_the_decoder_layer_is_the_base_s_own(base: Path) -> None:
-    assert architecture.read_architecture(base).decoder_layer == "LlamaDecoderLayer"
+    assert weights.read_architecture(base).decoder_layer == "LlamaDecoderLayer"
 
 
 def test_an_architecture_that_nobody_knows_is_one_message(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "none such"}')
     with pytest.raises(ValueError, match="holds no causal language model: "):
-        architecture.describe_architecture(tmp_path)
+        weights.describe_architecture(tmp_path)

@@ -11,7 +11,7 @@ import torch
 import transformers
 
 from tunegate_qlora.config import Settings
-from tunegate_qlora.model.architecture import attach_adapter, auto_class
+from tunegate_qlora.model.weights import attach_adapter, auto_class
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of peft and transformers, on their own names
 hf: Any = transformers

@@ -13,7 +13,7 @@ import transformers
 
 from tunegate.tokenization.chat_template import load_template
 from tunegate_qlora.config import Settings, resolve_settings
-from tunegate_qlora.model import architecture, weights
+from tunegate_qlora.model import weights
 from tunegate_qlora.model.folders import metadata_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -84,7 +84,7 @@ def loss(model: Any) -> float:
 
 def check(folder: Path, settings: Settings, out: Path) -> None:
     """Train a few steps, and compare the losses in memory, read back, and merged."""
-    outline = architecture.read_architecture(folder, settings)
+    outline = weights.read_architecture(folder, settings)
     torch.manual_seed(0)
     model = weights.load_trainable(folder, settings)
     assert outline.trainable_parameters(settings) == weights.count_parameters(model)[0]

@@ -13,7 +13,7 @@ from tiny_llama import ticket
 
 from tunegate.tokenization.chat_template import load_template
 from tunegate_qlora.config import Method, Settings, resolve_settings
-from tunegate_qlora.model import architecture, weights
+from tunegate_qlora.model import weights
 from tunegate_qlora.model.folders import metadata_of
 from tunegate_qlora.model.local_model import open_folder
 from tunegate_qlora.preflight import token_problems
@@ -77,7 +77,7 @@ def test_an_adapter_brings_its_tokens(grown: Path, tmp_path: Path, method: Metho
     from peft import AutoPeftModelForCausalLM
 
     settings = settings_of(method, dropout=0.0)
-    outline = architecture.read_architecture(grown, settings)
+    outline = weights.read_architecture(grown, settings)
     model = trained(grown, settings)
     expected, untuned = logits(model), logits(weights.load_base(grown, settings.decoding))
     assert expected.shape[-1] == NEW + 2
@@ -114,7 +114,7 @@ def test_an_adapter_brings_its_tokens(grown: Path, tmp_path: Path, method: Metho
 def test_all_weights_are_trained_with_the_tokens(grown: Path, tmp_path: Path) -> None:
     settings = settings_of("full")
     model = trained(grown, settings)
-    outline = architecture.read_architecture(grown, settings)
+    outline = weights.read_architecture(grown, settings)
     assert outline.trainable_parameters(settings) == weights.count_parameters(model)[0]
     metadata = metadata_of(settings, grown, load_template(grown))
     (tmp_path / "model").mkdir()
@@ -126,7 +126,7 @@ def test_all_weights_are_trained_with_the_tokens(grown: Path, tmp_path: Path) ->
 
 def token_names(folder: Path, **said: Any) -> list[str]:
     settings = settings_of("lora", **said)
-    outline = architecture.describe_architecture(folder, settings)
+    outline = weights.describe_architecture(folder, settings)
     return [*token_problems(load_template(folder), outline, settings)]
 
 

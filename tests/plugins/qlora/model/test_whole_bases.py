@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tunegate_qlora.config import Method, Settings
-from tunegate_qlora.model.architecture import read_architecture
+from tunegate_qlora.model.weights import read_architecture
 from tunegate_qlora.preflight import token_problems
 
 Tensors = dict[str, torch.Tensor]

@@ -14,7 +14,7 @@ from trainings import adapter, kill, losses
 from tunegate.interfaces.trainer import Plan
 from tunegate_checks.model import overfitting
 from tunegate_qlora.trainer import QLoRATrainer
-from tunegate_qlora.training import verify
+from tunegate_qlora.training import loss
 
 Planner = Callable[..., Plan]
 HASTY = {"epochs": 8, "learning_rate": 2e-2, "scheduler": "constant", "warmup": 0.0}
@@ -47,7 +47,7 @@ def test_a_training_that_gets_no_better_stops_with_its_best(
     assert trained.figures["epochs"] == best + 2
     assert trained.figures["kept_epoch"] == best
     assert trained.figures["validation_loss"] == min(seen)
-    assert abs(float(trained.figures["loss_from_disk"]) - min(seen)) < verify.MIN_DIFFERENCE
+    assert abs(float(trained.figures["loss_from_disk"]) - min(seen)) < loss.MIN_DIFFERENCE
     out = capfd.readouterr().out
     assert f"stopped after epoch {best + 2} of 8: the last 2 were no better" in out
     assert f"kept epoch {best}, the one with the best validation loss" in out

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tunegate_qlora.training import checkpoints
+from tunegate_qlora.training import callbacks
 
 
 @pytest.fixture
@@ -16,14 +16,14 @@ def saved(tmp_path: Path) -> Path:
         folder.mkdir(parents=True)
         (folder / "optimizer.pt").write_bytes(b"moments")
         (folder / "adapter_model.safetensors").write_bytes(b"weights")
-        checkpoints.seal_checkpoint(folder)
+        callbacks.seal_checkpoint(folder)
     return tmp_path
 
 
 def test_the_newest_whole_checkpoint_is_used(saved: Path) -> None:
-    found = checkpoints.newest_whole(saved)
+    found = callbacks.newest_whole(saved)
     assert found == saved / "checkpoints/checkpoint-10"
-    assert checkpoints.step_of(found) == 10
+    assert callbacks.step_of(found) == 10
 
 
 @pytest.mark.parametrize("harm", ["cut", "changed", "lost", "unsealed", "half a seal"])
@@ -40,7 +40,7 @@ def test_a_checkpoint_that_is_not_whole_is_passed_over(saved: Path, harm: str) -
             (broken / "sealed.json").unlink()
         case _:
             (broken / "sealed.json").write_text('{"optimizer.pt"')
-    assert checkpoints.newest_whole(saved) == saved / "checkpoints/checkpoint-9"
+    assert callbacks.newest_whole(saved) == saved / "checkpoints/checkpoint-9"
     assert not broken.exists()
 
 
@@ -48,18 +48,18 @@ def test_a_checkpoint_that_is_not_whole_is_passed_over(saved: Path, harm: str) -
 def test_a_checkpoint_needs_the_best_weights_that_it_refers_to(saved: Path, harm: str) -> None:
     newest = saved / "checkpoints/checkpoint-10"
     (newest / "trainer_state.json").write_text('{"best_global_step": 6}')
-    checkpoints.seal_checkpoint(newest)
+    callbacks.seal_checkpoint(newest)
     best = saved / "best/6"
     best.mkdir(parents=True)
     (best / "weights.safetensors").write_bytes(b"best")
-    checkpoints.seal_checkpoint(best)
+    callbacks.seal_checkpoint(best)
     if harm == "changed":
         (best / "weights.safetensors").write_bytes(b"cut")
     elif harm == "gone":
         shutil.rmtree(best)
-    assert checkpoints.step_of(checkpoints.newest_whole(saved)) == (9 if harm else 10)
+    assert callbacks.step_of(callbacks.newest_whole(saved)) == (9 if harm else 10)
 
 
 def test_where_nothing_was_saved_nothing_is_found(tmp_path: Path) -> None:
-    assert checkpoints.newest_whole(tmp_path / "none") is None
-    assert checkpoints.step_of(None) == 0
+    assert callbacks.newest_whole(tmp_path / "none") is None
+    assert callbacks.step_of(None) == 0

@@ -23,8 +23,8 @@ from tunegate_qlora.commands import merge
 from tunegate_qlora.config import Settings
 from tunegate_qlora.data import training_data
 from tunegate_qlora.trainer import QLoRATrainer
+from tunegate_qlora.training import loss
 from tunegate_qlora.training import loss as dpo
-from tunegate_qlora.training import verify
 
 Planner = Callable[..., Plan]
 SUITE = """
@@ -81,13 +81,13 @@ def test_a_rejected_side_that_comes_back_otherwise_is_caught(
     settings = parse_settings(Settings, chosen.config)
     rows = training_data.load_training_data(training_data.make_job(chosen, Path()))
     before = {name: float(value) for name, value in figures.items()}
-    assert verify.verify_saved(folder / "adapter", base, settings, rows, before)
+    assert loss.verify_saved(folder / "adapter", base, settings, rows, before)
     name = "rejected_loss_in_memory"
     other = {**before, name: 1.1 * before[name]}
     with pytest.raises(
         TrainingFailed, match=r"the model's rejected loss is .* what was written is"
     ):
-        verify.verify_saved(folder / "adapter", base, settings, rows, other)
+        loss.verify_saved(folder / "adapter", base, settings, rows, other)
 
 
 def test_a_row_without_a_rejected_reply_is_one_message(

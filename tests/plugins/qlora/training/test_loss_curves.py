@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tunegate.interfaces.trainer import TrainingFailed
+from tunegate_qlora.training.callbacks import LossCurveCallback
 from tunegate_qlora.training.loss import DPOObjective, dpo_divergence_factor
-from tunegate_qlora.training.progress import LossCurveCallback
 
 
 def log(curves: LossCurveCallback, step: int, loss: float) -> None:

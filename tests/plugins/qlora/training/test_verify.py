@@ -12,7 +12,7 @@ from tunegate.interfaces.trainer import Plan, TrainingFailed
 from tunegate.storage.state_dir import StateDir, find_finished
 from tunegate_qlora.model import weights
 from tunegate_qlora.trainer import QLoRATrainer
-from tunegate_qlora.training import verify
+from tunegate_qlora.training import loss
 
 Planner = Callable[..., Plan]
 
@@ -31,7 +31,7 @@ Planner = Callable[..., Plan]
 def test_losses_differ_where_rounding_does_not_explain_it(
     one: float, other: float, apart: bool
 ) -> None:
-    assert verify.differs(one, other) is apart
+    assert loss.differs(one, other) is apart
 
 
 def test_what_was_read_back_is_what_was_trained(finished_project: Path) -> None:
