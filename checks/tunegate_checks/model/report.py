@@ -2,7 +2,6 @@
 
 Its answers stand on a second page. `--against` adds another run on the same test set, or the
 baseline: scores side by side, paired differences, and the rows that one of them alone got right.
---comment prints the same in short as Markdown, for a pull request, and writes no page.
 
 $ tunegate report latest
 $ tunegate report 3fa9c1 -o report.html
@@ -39,7 +38,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("-o", "--out", type=Path, metavar="FILE", help="default: report.html in its folder")
     add("--scorecard", default="", metavar="DIGEST", help="default: the newest")
     add("--against", metavar="RUN2", help="another run or model, or baseline")
-    add("--comment", action="store_true", help="print Markdown, and write no page")
+    add("--comment", action="store_true", help="print Markdown for a pull request, no page")
 
 
 def run(args: argparse.Namespace) -> None:

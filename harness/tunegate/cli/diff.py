@@ -1,10 +1,10 @@
-"""Compare the data with those of a revision in git: rows added, removed, and changed.
+"""Show the rows that were added, removed and changed in git.
 
 A row is changed where another one asked the same. --comment writes Markdown for a pull request,
 with what the last session of the data suite found.
 
 $ tunegate data diff main
-$ tunegate data diff origin/main --comment >> "$GITHUB_STEP_SUMMARY"
+$ tunegate data diff origin/main --comment
 """
 
 import argparse
