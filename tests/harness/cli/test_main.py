@@ -245,7 +245,7 @@ def test_a_broken_command_breaks_no_other(project: Path, capsys: Out) -> None:
         (["regstry"], "no command 'regstry', did you mean `tunegate registry`?"),
         (
             ["zzz"],
-            "no command 'zzz'; commands: accept, data diff, data findings, data generate, data plan, ",
+            "no command 'zzz'; commands: accept, data diff, data findings, data generate, ",
         ),
         (["run", "mrege"], "run: no verb 'mrege', did you mean 'merge'? verbs: preflight, resume,"),
         (["registry", "zzz"], "registry: no verb 'zzz'; verbs: history, rollback"),
