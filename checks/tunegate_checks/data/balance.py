@@ -36,8 +36,7 @@ def find(dataset: Dataset, *, rarest: float = 0.1) -> Iterator[Finding]:
     first_examples = {label: e for e in reversed(dataset) for label in e.labels}
     names = class_names(counts)
     for label, count in counts.most_common()[::-1]:
-        needed_count = math.ceil(rarest / len(counts) * counts.total() - 1e-9)
-        if count < needed_count:
+        if count < (needed_count := math.ceil(rarest / len(counts) * counts.total() - 1e-9)):
             share = f"{count:,} of {n:,} examples, {100 * count / n:.2g} %"
             evidence = f"{names[label]}: {share}; at least {needed_count:,} wanted"
             fingerprint = f"{dataset.split} {evidence}"  # two splits may have the same counts

@@ -179,8 +179,7 @@ def no_classes(dataset: Dataset) -> str:
     if evidence := lacks_labels(dataset):
         return evidence
     labels = [label for example in dataset for label in example.labels]
-    different = len({*labels})
-    if len(labels) < comparison.MIN_ROWS or different <= len(labels) / 2:
+    if len(labels) < comparison.MIN_ROWS or (different := len({*labels})) <= len(labels) / 2:
         return ""
     fault = f"{different:,} different replies in {len(dataset):,} rows are no set of labels"
     if dataset.reading.label == exact and (field := _label_field(dataset)):

@@ -180,8 +180,7 @@ def classifier_auc(
     kind, decisions = StratifiedGroupKFold if groups else StratifiedKFold, np.zeros(len(truth))
     for trained, held_out in kind(FOLDS, shuffle=True, random_state=0).split(counts, truth, groups):
         # Counted once: of a fold, the terms are those of two texts or more that it is trained on.
-        terms = np.flatnonzero(counts[trained].getnnz(axis=0) >= 2)
-        if not len(terms):
+        if not len(terms := np.flatnonzero(counts[trained].getnnz(axis=0) >= 2)):
             return 0.5
         tfidf = TfidfTransformer().fit(counts[trained][:, terms])
         known, unknown = (tfidf.transform(counts[rows][:, terms]) for rows in (trained, held_out))

@@ -173,10 +173,11 @@ class Context:
                 and not _PAIR.match(self.text, label.end, start)
                 and not (needs_own_label and _NUMBER_ENDS_SENTENCE.search(between))
             ):
-                return None if needs_own_label and self._is_topic(label) else len(between)
+                is_topic = needs_own_label and self._is_of(label, {OTHER_FAMILY}, 20)
+                return None if is_topic else len(between)  # "protocolo de ligação"
             if _SPENT.search(between):
                 continue
-            is_silencing = OTHER_FAMILY in label.families and not self._is_owner(label, families)
+            is_silencing = OTHER_FAMILY in label.families and not self._is_of(label, families)
             if is_silencing and not _CLOSED.match(self.text, label.end, start):
                 return None
             follower = label
@@ -188,16 +189,9 @@ class Context:
                 return
             yield self.labels[i]
 
-    def _is_topic(self, label: Label) -> bool:
-        """Whether a label is only the topic of another number: "protocolo de ligação"."""
-        earlier = next(self._labels_before(label.start, 20), None)
-        if not (earlier and OTHER_FAMILY in earlier.families):
-            return False
-        return _OF.fullmatch(self.text, earlier.end, label.start) is not None
-
-    def _is_owner(self, label: Label, families: frozenset[str]) -> bool:
-        """Whether a label only says whose number a wanted label names: "telefone do pedido"."""
-        labels = self._labels_before(label.start, REACH_BEFORE)
+    def _is_of(self, label: Label, families: Set[str], reach: int = REACH_BEFORE) -> bool:
+        """Whether a label only says what one of these families is of: "telefone do pedido"."""
+        labels = self._labels_before(label.start, reach)
         wanted = next((x for x in labels if x.families & families), None)
         return bool(wanted and _OF.fullmatch(self.text, wanted.end, label.start))
 

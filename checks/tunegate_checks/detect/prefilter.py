@@ -106,8 +106,7 @@ class Prefilter:
                 digits = digits or [m.start() for m in _FIRST_DIGIT.finditer(clues.shape)]
                 found = map(pattern.match, repeat(text), digits)
             else:
-                key = rule.min_digits or rule.signs
-                if key not in known:
+                if (key := rule.min_digits or rule.signs) not in known:
                     signs_at = _places(shape, () if rule.min_digits else rule.signs or ("",))
                     numbers = [(a, b) for n, a, b in clues.numbers if 0 < rule.min_digits <= n]
                     known[key] = windows(text, numbers + [(a, a) for a in sorted(signs_at)], _REACH)

@@ -63,10 +63,8 @@ def is_cpf(value: str) -> bool:
 
 
 def is_cnpj(value: str) -> bool:
-    """Check both digits of a numeric or alphanumeric CNPJ; refuse repeated characters."""
-    from stdnum.br import cnpj
-
-    return len(set(value[:8])) > 1 and bool(cnpj.is_valid(value))
+    """Refuse a CNPJ of repeated characters; python-stdnum checks its digits."""
+    return len(set(value[:8])) > 1
 
 
 def is_pis(value: str) -> bool:

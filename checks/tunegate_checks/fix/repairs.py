@@ -62,8 +62,7 @@ def _repair_keys(message: Message) -> Iterator[str]:
     if role not in ROLES and repaired_role in ROLES:
         message["role"] = repaired_role
         yield f".role became {repaired_role}"
-    name = message.get("name")
-    if isinstance(name, str) and not name.strip():
+    if isinstance(name := message.get("name"), str) and not name.strip():
         del message["name"]
         yield ".name, which was empty, left out"
     if "weight" not in message:

@@ -9,7 +9,7 @@ $ tunegate data generate --like seeds.jsonl -n 99 --model openai:M -o n.jsonl
 import argparse
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -19,20 +19,10 @@ from tunegate.data.comparison import rows_in_training
 from tunegate.data.dataset import Dataset, Example, rejected_reply
 from tunegate.errors import ConfigError
 from tunegate.interfaces.installed import load_files
-from tunegate.interfaces.model import (
-    Answer,
-    Budget,
-    Model,
-    ModelUnknown,
-    Request,
-    SamplingModel,
-    budget_from_options,
-    hold_to_budget,
-)
-from tunegate.models.predict import cached_answers, predict
+from tunegate.interfaces.model import Model, ModelUnknown, budget_from_options, hold_to_budget
+from tunegate.models.predict import predict
 from tunegate.models.spec import open_model, resolve_candidate
 from tunegate.storage.state_dir import StateDir
-from tunegate.utils import progress
 from tunegate.utils.atomic import atomic_write
 from tunegate.utils.masking import mask
 from tunegate.utils.strict_json import to_json_line
@@ -42,9 +32,7 @@ from ..fix.pipeline import check_jobs, read_reference
 from ..fix.redact import Redactor
 from ..fix.steps import FixRules
 from ..review.sheet import row_id
-from .rows import NEW, REWORDED, WORDS, Generation, Slot, slots
-
-TEMPERATURE = 0.8
+from .rows import NEW, REWORDED, Generation, Slot, slots, writer
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -135,26 +123,6 @@ def opened(spec: str, state: StateDir) -> Model:
     installed = load_files(())
     found = resolve_candidate(spec, state, lambda: installed)
     return open_model(found.spec, state.root, installed.openers)
-
-
-def writer(
-    model: Model, kind: str, state: StateDir, budget: Budget
-) -> Callable[[Sequence[Request]], Mapping[int, Answer]]:
-    """Return what asks a model for rows, held to their JSON schema if its server takes one."""
-    forms = [model]
-    if isinstance(model, SamplingModel):
-        forms = [model.sampled(TEMPERATURE, WORDS[kind]["schema"]), model.sampled(TEMPERATURE, {})]
-    forms = [hold_to_budget(budget, form) for form in forms]
-
-    def ask(requests: Sequence[Request]) -> Mapping[int, Answer]:
-        with progress.progress_bar(f"asking {mask(model.name)}", lambda: budget.spent) as bar:
-            answers = cached_answers(forms[0], requests, state, bar)
-            if len(forms) > 1 and all(a.error for a in answers.values()) and not budget.exceeded:
-                del forms[0]  # a server that takes no schema refuses every request
-                answers = cached_answers(forms[0], requests, state, bar)
-        return answers
-
-    return ask
 
 
 def print_summary(made: Generation, wanted: int, out: Path, notes: Sequence[str]) -> None:

@@ -17,7 +17,11 @@ from typing import Any
 from tunegate import Dataset, Predictions
 from tunegate.data.canonical import request_digest
 from tunegate.data.comparison import group_indices, is_label
-from tunegate.interfaces.model import Answer, Request
+from tunegate.interfaces.model import Answer, Budget, Model, Request, SamplingModel, hold_to_budget
+from tunegate.models.predict import cached_answers
+from tunegate.storage.state_dir import StateDir
+from tunegate.utils import progress
+from tunegate.utils.masking import mask
 from tunegate.utils.strict_json import Unreadable, find_objects, to_json_line
 from tunegate.utils.text import shorten, split_reasoning
 
@@ -31,7 +35,9 @@ OUT_OF_SCOPE_AFTER = 9  # slots within it comes one out of it, where its reply i
 ROUNDS = 4  # how often a slot is asked for, each time beside other seeds
 MAX_BATCH = 5  # rows of one request
 BATCH_LETTERS = 3_000  # of the rows of one answer, about: a longer one may be cut off
+TEMPERATURE = 0.8
 Fields = dict[str, Any]
+AskRows = Callable[[Sequence[Request]], Mapping[int, Answer]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,24 @@ def slots(by_seed: Sequence[str], languages: Sequence[str], away: str | None) ->
             yield Slot(parent, away, language, OUT_OF_SCOPE, length)
 
 
+def writer(model: Model, kind: str, state: StateDir, budget: Budget) -> AskRows:
+    """Return what asks a model for rows, held to their JSON schema if its server takes one."""
+    forms = [model]
+    if isinstance(model, SamplingModel):
+        forms = [model.sampled(TEMPERATURE, WORDS[kind]["schema"]), model.sampled(TEMPERATURE, {})]
+    forms = [hold_to_budget(budget, form) for form in forms]
+
+    def ask(requests: Sequence[Request]) -> Mapping[int, Answer]:
+        with progress.progress_bar(f"asking {mask(model.name)}", lambda: budget.spent) as bar:
+            answers = cached_answers(forms[0], requests, state, bar)
+            if len(forms) > 1 and all(a.error for a in answers.values()) and not budget.exceeded:
+                del forms[0]  # a server that takes no schema refuses every request
+                answers = cached_answers(forms[0], requests, state, bar)
+        return answers
+
+    return ask
+
+
 @dataclass
 class Generation:
     """The seeds, what new rows are held to, and what came of it.
@@ -76,7 +100,7 @@ class Generation:
     """
 
     seeds: Dataset
-    ask: Callable[[Sequence[Request]], Mapping[int, Answer]]
+    ask: AskRows
     model: str
     rules: FixRules
     splits: Sequence[Dataset] = ()

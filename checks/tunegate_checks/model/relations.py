@@ -88,8 +88,7 @@ class Relation:
         answers = ask(with_user_texts([(case.example, case.changed) for case in untried]))
         # A model that cannot be asked gives no answers at all.
         both = zip(untried, answers, strict=False)
-        cases = [replace(case, after=read(a.got), error=a.error) for case, a in both]
-        if not cases:
+        if not (cases := [replace(case, after=read(a.got), error=a.error) for case, a in both]):
             hint = "no calls allowed, or a model of fixed answers"
             if self.calls >= len(self.changes) and not untried and any(not p.error for p in rows):
                 hint = f"{', '.join(self.changes)}: no row is changed"

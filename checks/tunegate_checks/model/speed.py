@@ -33,8 +33,7 @@ def latency(predictions: Predictions, quantile: float = 0.95) -> Score:
     from scipy.stats import binom
 
     name = f"latency p{quantile * 100:g} (s)"
-    latencies = sorted(p.latency for p in predictions if not p.error)
-    if not any(latencies):
+    if not any(latencies := sorted(p.latency for p in predictions if not p.error)):
         return Score(math.nan, name=name, hints=("no latency was recorded: not measured",))
     if _is_batched(latencies):
         size, seconds = len(latencies) / len({*latencies}), sum({*latencies}) / len(latencies)

@@ -40,9 +40,8 @@ def text_fields(dataset: Dataset) -> Iterator[tuple[Example, TextField]]:
     earlier_messages = [{"messages": [message]} for message in dataset.earlier_messages]
     known_texts = {field.text for fields in earlier_messages for field in iter_texts(fields)}
     for example in dataset:
-        roles = enumerate(message["role"] for message in example.fields["messages"])
-        systems = [i for i, role in roles if role in ("system", "developer")]
-        system_paths = tuple(f"messages[{i}]" for i in systems)
+        places = [i for i, m in enumerate(example.messages) if m["role"] in ("system", "developer")]
+        system_paths = tuple(f"messages[{i}]" for i in places)
         for field in iter_texts(example.fields):
             if not field.path.startswith(system_paths):
                 yield example, field
