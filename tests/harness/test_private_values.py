@@ -323,6 +323,7 @@ def test_no_private_value_is_shown(
     run("registry", "rollback", "production", "--why", f"key {ENV_KEY[:3]}x", code=2)
     run("registry", "history")
     run("registry", "verify")
+    run("registry", "lineage", code=None)
     run("registry", "merge")
     run("init", "started")
     run("split", "test.jsonl", "-o", "parts")

@@ -248,7 +248,7 @@ def test_a_broken_command_breaks_no_other(project: Path, capsys: Out) -> None:
             "no command 'zzz'; commands: accept, data diff, data findings, data generate, ",
         ),
         (["run", "mrege"], "run: no verb 'mrege', did you mean 'merge'? verbs: preflight, resume,"),
-        (["registry", "zzz"], "registry: no verb 'zzz'; verbs: history, rollback"),
+        (["registry", "zzz"], "registry: no verb 'zzz'; verbs: history, lineage, rollback"),
     ],
 )
 def test_a_wrong_name_is_told_the_valid_ones(capsys: Out, words: list[str], told: str) -> None:
