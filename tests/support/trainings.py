@@ -28,18 +28,18 @@ import json, os, signal, sys
 from pathlib import Path
 from tunegate.interfaces.trainer import Plan
 from tunegate_qlora.trainer import QLoRATrainer
-from tunegate_qlora.training import checkpoints
+from tunegate_qlora.training import callbacks
 
 plan = json.loads(Path("plan.json").read_text())
 paths = {key: plan[key] and Path(plan[key]) for key in ("train", "validation", "test")}
-seal, step = checkpoints.seal_checkpoint, int(sys.argv[1])
+seal, step = callbacks.seal_checkpoint, int(sys.argv[1])
 
 def seal_or_die(folder):
-    if checkpoints.step_of(folder) == step:
+    if callbacks.step_of(folder) == step:
         os.kill(os.getpid(), signal.SIGKILL)  # written, not yet sealed
     seal(folder)
 
-checkpoints.seal_checkpoint = seal_or_die
+callbacks.seal_checkpoint = seal_or_die
 QLoRATrainer().train(Plan(**plan | paths), Path(".tunegate/runs/abc"))
 """
 
