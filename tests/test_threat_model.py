@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections import Counter
 
-import pytest
 from readmes import ROOT
 
 PAGES = ("docs/threat-model.md", "docs/threat-model.pt-BR.md")
@@ -37,7 +36,6 @@ def test_each_test_exists() -> None:
         assert function in {node.name for node in body if isinstance(node, ast.FunctionDef)}, name
 
 
-@pytest.mark.slow
 def test_the_ways_are_counted() -> None:
     files = sorted({name.partition("::")[0] for name in held_by(PAGES[0])})
     command = [sys.executable, "-m", "pytest", "-p", "tunegate", "--collect-only", "-q", *files]
