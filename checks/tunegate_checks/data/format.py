@@ -142,7 +142,7 @@ def _media_faults(example: Example) -> Iterator[Fault]:
     parts = [p for m in messages if isinstance(m.get("content"), list) for p in m["content"]]
     for kind, field in MEDIA_FIELDS.items():
         files = example.fields.get(field)
-        count = len(files) if isinstance(files, list) else int(files is not None)
+        count = len(files) if isinstance(files, list) else int(bool(files))
         # A part that has nothing but its type stands for the next file; so does the text `<image>`.
         places = sum(part == {"type": kind} for part in parts)
         if count:

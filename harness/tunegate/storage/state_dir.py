@@ -234,7 +234,8 @@ class Run:
     @cached_property
     def intent(self) -> dict[str, Any]:
         """The plan as `intent.json` holds it, with `plugins`."""
-        return dict(json.loads((self.folder / "intent.json").read_bytes()))
+        value: dict[str, Any] = json.loads((self.folder / "intent.json").read_bytes())
+        return value
 
     @property
     def plugins(self) -> list[Path]:

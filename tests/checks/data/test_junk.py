@@ -200,6 +200,8 @@ def test_pictures_are_counted_against_the_files_of_the_row() -> None:
     assert read("What is <image> in HTML?") == []
     assert read("<image><image>What?", images=["a.png"]) == ["images"]
     assert read([{"type": "video"}, asked]) == ["videos"]
+    # An empty column holds no file: the text only speaks of pictures.
+    assert read("Is <image> or <image/> right, and <image> alone?", images="") == []
 
 
 def test_a_result_after_a_call_that_is_text_is_a_hint() -> None:

@@ -185,6 +185,14 @@ def test_a_plan_that_is_edited_is_noticed(state: StateDir, plan: Plan) -> None:
         run.verify()
 
 
+@pytest.mark.parametrize("content", ["null", "7", "[1]", '"no plan"'])
+def test_an_intent_that_is_no_object_is_noticed(state: StateDir, plan: Plan, content: str) -> None:
+    run = opened(state, plan, intent="of the plan")
+    (run.folder / "intent.json").write_text(content)
+    with pytest.raises(SealBroken, match=r"intent\.json was changed since the gate opened"):
+        run.verify()
+
+
 def test_rows_of_a_table_are_read_by_its_columns(state: StateDir, plan: Plan) -> None:
     table = replace(plan, train=state.store_snapshot(TABLE), columns=COLUMNS)
     (example,) = opened(state, table).data("train")
