@@ -24,6 +24,7 @@ from ..errors import ConfigError
 from ..utils.atomic import atomic_write
 from ..utils.hashing import sha256_bytes
 from ..utils.masking import find_private
+from ..utils.text import counted
 from ..utils.timestamps import timestamp
 from .state_dir import StateDir
 
@@ -340,7 +341,7 @@ class Registry:
                 raise ConfigError(f"two branches moved {alias!r}: decide first, `{decide}`")
             current, before = standing.promotions or (RegistryEntry(), ())
             if not before:
-                in_force = f"{int(bool(current))} promotion in force"
+                in_force = f"{counted(int(bool(current)), 'promotion')} in force"
                 raise ConfigError(f"{alias!r} has {in_force}; there is none before it")
             facts = {k: before[0][k] for k in MODEL_KEYS if k in before[0]}
             facts["from"] = current.get("run")
