@@ -157,9 +157,10 @@ def shared_beginnings(texts: Sequence[str], fewest: int, part: float = 0.0) -> l
         if 2 * (count - MIN_TEXTS) < len(ordered):
             return [0] * len(texts)
     sizes = dict.fromkeys(ordered, 0)
-    nodes = [(0, len(ordered), 0)]
+    nodes = [(0, len(ordered), 0, 0)]
     while nodes:
-        first, end, shared = nodes.pop()  # ordered[first:end] begin alike; `shared` letters count
+        # ordered[first:end] have `begun` letters in common; the first `shared` of them count.
+        first, end, shared, begun = nodes.pop()
         if end - first < fewest:
             continue
         size = _common_size(ordered[first], ordered[end - 1])
@@ -167,7 +168,9 @@ def shared_beginnings(texts: Sequence[str], fewest: int, part: float = 0.0) -> l
             shared = size
             found = (t for t in ordered[first:end] if part * len(t) <= size < len(t))
             sizes.update(dict.fromkeys(found, size))
-        nodes += ((a, b, shared) for a, b in _branches(ordered, first, end, size))
+        # A quotation mark before letters that differ is common, and no whole word: go on behind it.
+        branches = _branches(ordered, first, end, max(size, begun))
+        nodes += ((a, b, shared, letters) for a, b, letters in branches)
     count = sum(size > 0 for size in sizes.values())
     return [sizes[text] if 2 * (count - MIN_TEXTS) >= len(ordered) else 0 for text in texts]
 
@@ -182,13 +185,16 @@ def _common_size(text: str, other: str) -> int:
     return words.end() if words else 0
 
 
-def _branches(ordered: Sequence[str], first: int, end: int, size: int) -> Iterator[tuple[int, int]]:
-    """Yield the bounds of the texts that go on with each word, after the same `size` letters."""
+def _branches(
+    ordered: Sequence[str], first: int, end: int, size: int
+) -> Iterator[tuple[int, int, int]]:
+    """Yield bounds of the texts that go on with a word after `size` letters, and where it ends."""
     while first < end:
         text = ordered[first]
         word = _WORD.match(text, size)
         stem = text[: word.end()] if word else text
-        # A text that ends with the word stands before those that only have its letters.
-        last = first + 1 if stem == text else bisect_left(ordered, stem + _AFTER_ALL, first, end)
-        yield first, last
+        last = first + 1
+        if stem != text:  # a text that ends with the word stands before others with its letters
+            last = max(last, bisect_left(ordered, stem + _AFTER_ALL, first, end))
+        yield first, last, len(stem)
         first = last

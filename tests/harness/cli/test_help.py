@@ -38,7 +38,7 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["acc"], {"accept"}),
         (["re"], {"report", "registry", "review"}),
         (["run", "m"], {"merge"}),
-        (["registry", ""], {"history", "rollback", "verify", "merge"}),
+        (["registry", ""], {"history", "lineage", "rollback", "verify", "merge"}),
         (["run", "merge", "--o"], {"--out"}),
         (["split", "tick"], {"tickets.jsonl"}),
         (["hist"], set()),  # a former name is valid, and not offered

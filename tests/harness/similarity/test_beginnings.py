@@ -32,6 +32,19 @@ def test_what_enough_different_texts_begin_with_is_shared(texts: list[str], fewe
         assert not size or (text[:size] in all_beginnings(text) and is_shared(text[:size]))
 
 
+mixed = st.text("解释“”ａ! a\U0010ffff", max_size=8)
+
+
+@given(
+    st.lists(st.builds(lambda end: "解释下面的概念，并举一个例子说明它的用途和意义" + end, mixed))
+)
+def test_signs_before_letters_of_scripts_without_spaces(texts: list[str]) -> None:
+    """A quotation mark that all have in common is no whole word: the search goes on behind it."""
+    for text, size in zip(texts, shared_beginnings(texts, 2), strict=True):
+        beginning = text[:size]
+        assert not size or sum(other.startswith(beginning) for other in {*texts}) >= 2
+
+
 TASK = "Classify the sentiment of this review: "
 OTHER = "Which team should answer this message? "
 
