@@ -61,7 +61,7 @@ def read_source(path: Path, columns: Mapping[str, str] | None = None, split: str
         raise ConfigError(f"{path}: {unread[0].evidence}")
     data = json_lines.select_split(whole, split)
     check_data(data, path, columns or {})
-    is_table = json_lines.is_table(path, mapped=bool(columns))
+    is_table = json_lines.is_table_data(data, path, mapped=bool(columns))
     source = (read_table_source if is_table else read_json_source)(path, data, columns or {})
     if source.rows:
         return source

@@ -9,7 +9,6 @@ $ tunegate data diff origin/main --comment
 
 import argparse
 import subprocess
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,12 +16,14 @@ from html import escape
 from pathlib import Path
 
 from ..checking.accepted import read_last_findings
-from ..config.data_files import DataFiles, find_data_files, read_file
+from ..config.data_files import DataFiles, find_data_files, needs_columns
 from ..config.project import current_project
 from ..config.schema import load
 from ..data.canonical import to_json
 from ..data.comparison import question_key
-from ..data.dataset import Example
+from ..data.dataset import Dataset, Example
+from ..data.json_lines import select_split
+from ..data.tables import check_data
 from ..errors import ConfigError
 from ..storage.state_dir import StateDir
 from ..utils.masking import masker
@@ -74,13 +75,10 @@ def rows_at(revision: str, path: Path, split: str, files: DataFiles) -> list[Exa
         return []
     if shown.stdout.startswith(b"version https://git-lfs.github.com/spec/"):
         raise ConfigError(f"{path.name} is kept by git-lfs: check {revision} out beside, and fetch")
-    with tempfile.TemporaryDirectory() as folder:
-        old = Path(folder, path.name)
-        old.write_bytes(shown.stdout)
-        try:
-            return [*read_file(old, files.columns, split, files.reading)]
-        except ConfigError as error:
-            raise ConfigError(str(error).replace(str(old), f"{revision}:{path.name}")) from None
+    old, rows = Path(f"{revision}:{path.name}"), select_split(shown.stdout, split)
+    columns = files.columns if needs_columns(old, rows) else {}
+    check_data(rows, old, columns)
+    return [*Dataset.parse(shown.stdout, split, old, columns, files.reading)]
 
 
 def compare(split: str, before: Sequence[Example], now: Sequence[Example]) -> Difference:
@@ -98,8 +96,7 @@ def compare(split: str, before: Sequence[Example], now: Sequence[Example]) -> Di
             changed.append((pair.pop(0), example))
         else:
             added.append(example)
-    replaced = {e.row for e, _ in changed}
-    removed = [e for e in gone if e.row not in replaced]
+    removed = sorted((e for rows in asked.values() for e in rows), key=lambda e: e.row)
     return Difference(split, added, removed, changed, len(now) - len(new))
 
 

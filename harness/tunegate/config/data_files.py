@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..data import SPLITS
 from ..data.dataset import PLAIN_READING, Dataset, Reading
-from ..data.json_lines import is_table, select_split, split_rows
+from ..data.json_lines import is_table_data, select_split, split_rows
 from ..data.tables import check_data, is_saved_folder, read_saved
 from ..errors import ConfigError
 from ..utils.hashing import sha256_bytes
@@ -73,7 +73,7 @@ def find_data_files(
 
 def needs_columns(path: Path, data: bytes) -> bool:
     """Tell whether a split is a table, or JSON that does not begin with chat messages."""
-    if is_table(path, mapped=True):
+    if is_table_data(data, path, mapped=True):
         return True
     _, row = next(split_rows(data), (0, b""))
     return isinstance(row, bytes) and not _CHAT.search(row)

@@ -15,7 +15,6 @@ from typing import TypeVar
 
 from ..results.finding import Finding
 from ..utils.strict_json import Unreadable, parse_strict
-from ..utils.text import error_names
 from .formats import to_messages
 from .formats.columns import Columns
 from .formats.pairs import squad_questions
@@ -76,20 +75,14 @@ _C1 = re.compile("[\udc80-\udc9f]")  # letters and quotes in Windows-1252, nothi
 _IN_NEITHER = re.compile("[\0\udc81\udc8d\udc8f\udc90\udc9d]")
 
 
-def is_table(path: Path, mapped: bool = False) -> bool:
-    """Tell whether a file is CSV or Parquet, as `is_table_data` does; a folder is none."""
-    if path.is_dir():
-        return False
-    with error_names(path), path.open("rb") as file:
-        return is_table_data(file.read(1024), path, mapped)
-
-
 def is_table_data(data: bytes, path: Path, mapped: bool = False) -> bool:
     """Tell whether the bytes of a file are CSV or Parquet, by its name or first bytes.
 
-    A `mapped` file, one with configured columns, is a table unless it begins like JSON.
+    A `mapped` file, one with configured columns, is a table unless it begins like JSON; a saved
+    folder is none.
     """
-    if path.suffix.lower() in TABLE_SUFFIXES or data.startswith(b"PAR1"):
+    is_named = path.suffix.lower() in TABLE_SUFFIXES and not path.is_dir()
+    if is_named or data.startswith(b"PAR1"):
         return True
     return mapped and not _JSON_START.match(data[:1024].removeprefix(BOM))
 

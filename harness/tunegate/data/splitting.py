@@ -17,7 +17,7 @@ from ..utils.strict_json import Unreadable, to_json_line
 from ..utils.text import counted, without_edge_punctuation
 from . import SPLITS, comparison
 from .dataset import PLAIN_READING, Dataset, Example, Reading, valid_fields
-from .json_lines import is_table, select_split, split_rows
+from .json_lines import is_table_data, select_split, split_rows
 from .tables import check_data, read_saved
 
 MIN_ROWS_PER_VALUE = 3  # on average, to spread a value over the three splits
@@ -138,7 +138,7 @@ def _read_complete(
     if reading.group_by and not any(e.group for e in dataset):
         names = " or ".join(map(repr, reading.group_by))
         raise SplitError(f"no row has a field {names} (data.group_by); {valid_fields(dataset)}")
-    if is_table(path, bool(columns)):
+    if is_table_data(data, path, bool(columns)):
         try:
             return [to_json_line(example.fields) for example in dataset], dataset
         except Unreadable as error:

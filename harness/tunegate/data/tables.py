@@ -191,18 +191,18 @@ def detect_delimiter(header: str, columns: Columns | None = None) -> str:
     return next(matching, usual)
 
 
-def column_names(path: Path, columns: Columns | None = None) -> list[str]:
-    """Return the names of a table's columns; raise ConfigError if the file is not a table.
+def column_names(data: bytes, path: Path, columns: Columns | None = None) -> list[str]:
+    """Return the names of the columns of a file's bytes; raise ConfigError if it is no table.
 
     `columns`, the mapping if there is one, helps to find the delimiter of a CSV file.
     """
-    with path.open("rb") as file:
-        first = file.readline()
-        named = _DELIMITER_LINE.match(first.decode("latin-1").removeprefix("\xef\xbb\xbf"))
-        first = file.readline() if named else first
+    file = io.BytesIO(data)
+    first = file.readline()
+    named = _DELIMITER_LINE.match(first.decode("latin-1").removeprefix("\xef\xbb\xbf"))
+    first = file.readline() if named else first
     if first.startswith(b"PAR1"):
         try:
-            schema = require("pyarrow.parquet", "parquet").read_schema(path)
+            schema = require("pyarrow.parquet", "parquet").read_schema(file)
         except ImportError as error:
             raise ConfigError(f"{path} is Parquet: {error}") from None
         except Exception as error:  # whatever pyarrow raises for a damaged file
@@ -225,9 +225,9 @@ def check_data(data: bytes, path: Path, columns: Mapping[str, str]) -> None:
     """Raise ConfigError unless a split is UTF-8, and its table has the columns or a known shape."""
     if detected := json_lines.detect_wrong_encoding(data, str(path)):
         raise ConfigError(f"{path}: {detected[1]}:\n  {detected[2]}")
-    if not json_lines.is_table(path, bool(columns)):
+    if not json_lines.is_table_data(data, path, bool(columns)):
         return
-    names = column_names(path, columns)
+    names = column_names(data, path, columns)
     columns_line = f"{path} has the columns {', '.join(names[:20]) or '(none)'}"
     if not columns and (advice := shape_advice(data, names)):
         message = "say which of them is the prompt, and which the reply, in tunegate.toml"

@@ -15,7 +15,7 @@ import pytest
 from tunegate.config.data_files import find_data_files, read_file
 from tunegate.config.schema import Config
 from tunegate.data.dataset import Dataset
-from tunegate.data.json_lines import is_table
+from tunegate.data.json_lines import is_table_data
 from tunegate.data.splitting import split_file
 from tunegate.data.tables import column_names
 from tunegate.errors import ConfigError
@@ -180,17 +180,17 @@ def test_a_table_is_known_by_its_name_or_first_bytes(
 ) -> None:
     path = tmp_path / name
     path.write_bytes(data)
-    assert is_table(path)
+    assert is_table_data(path.read_bytes(), path)
 
 
 def test_without_a_mapping_a_file_of_another_name_is_no_table(tmp_path: Path) -> None:
     path = tmp_path / "x.txt"
     path.write_bytes(b"text,category\n")
-    assert not is_table(path)
-    assert is_table(path, mapped=True)
+    assert not is_table_data(path.read_bytes(), path)
+    assert is_table_data(path.read_bytes(), path, mapped=True)
     for json_ in (b'{"text,category', b" \n[", b"\xef\xbb\xbf{"):
         path.write_bytes(json_)
-        assert not is_table(path, mapped=True)
+        assert not is_table_data(path.read_bytes(), path, mapped=True)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_the_header_is_read_by_the_delimiter_that_fits(
 ) -> None:
     path = tmp_path / "x.csv"
     path.write_bytes(text)
-    assert column_names(path, columns) == names
+    assert column_names(path.read_bytes(), path, columns) == names
 
 
 def test_of_many_columns_twenty_are_named(tmp_path: Path) -> None:
@@ -284,7 +284,7 @@ def test_excels_line_names_the_delimiter(tmp_path: Path, mark: bytes) -> None:
     table = mark + b"sep=;\r\ntext;category\r\na,b;c\r\nd;e\r\n"
     dataset = read_file_of(tmp_path, table, MAPPING)
     assert [(e.line, e.prompt, e.reply) for e in dataset] == [(3, "a,b", "c"), (4, "d", "e")]
-    assert column_names(tmp_path / "x.csv") == ["text", "category"]
+    assert column_names(table, tmp_path / "x.csv") == ["text", "category"]
 
 
 def test_parquet_with_messages_and_named_classes_is_read_as_it_is(tmp_path: Path) -> None:
