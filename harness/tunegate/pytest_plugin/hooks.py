@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -249,53 +249,14 @@ class GateSession:
         self, item: pytest.Item, call: pytest.CallInfo[Any]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Put outcomes, digests and findings into the report, and tables of what did not hold."""
-        outcomes, error = item.stash.get(OUTCOMES, []), call.excinfo
+        outcomes = item.stash.get(OUTCOMES, [])
         if call.when == "call" and self.fixture_outcomes:
             self.add_shared_findings(item, outcomes)
-        properties = item.user_properties
-        if call.when == "call":  # the report of each subtest has a note too: the last one is whole
-            properties[:] = [pair for pair in properties if pair[0] != REPORT_PROPERTY]
-            item.stash[REPORTED] = 0
-        new = outcomes[item.stash.get(REPORTED, 0) :]
-        unmeasurable = error is not None and error.errisinstance((Unmeasurable, ModelSilent))
-        if call.when == "call" or (call.when == "teardown" and new) or unmeasurable:
-            # The splits and models that the test has judged.
-            names = {*getattr(item, "fixturenames", ())}
-            names.add(getattr(getattr(item, "callspec", None), "params", {}).get("dataset"))
-            read = {} if names.isdisjoint(SPLITS) else self.context.splits.read
-            digests = {name: split.digest for name, split in read.items()}
-            if self.context.candidate and "predictions" in names:
-                digests |= self.context.models.judged
-            # Builtins only: properties survive xdist and JUnit.
-            note = {
-                "when": call.when,
-                "digests": [[name, value] for name, value in digests.items() if name in names],
-                "judgements": outcome_dicts(new, error is None),
-                "unmeasurable": unmeasurable,
-            }
-            if self.context.suite and fixtures.has_nothing_to_judge(item):
-                note["idle"] = True
-            properties.append((REPORT_PROPERTY, note))
-            made = self.context.results.made.setdefault(item.nodeid, {})
-            made[call.when] = sha256_ascii_json(note)
+        self.note_outcomes(item, call, outcomes)
         report = yield
-        if error is not None and isinstance(error.value, SessionMistake):
-            first = self.shown_tables.setdefault(str(error.value), report.nodeid)
-            report.longrepr = report.longrepr if first == report.nodeid else f"as under {first}"
-        for entry in getattr(getattr(report.longrepr, "reprtraceback", None), "reprentries", ()):
-            entry.lines[:] = map(terminal.without_addresses, getattr(entry, "lines", ()))
-        if crash := getattr(report.longrepr, "reprcrash", None):  # of the summary, of JUnit
-            crash.message = terminal.without_addresses(crash.message)
-        # The tables are sections: they survive --show-capture=no and reach JUnit. A table that
-        # stands under another test already is a reference to it: accuracy and macro-F1 miss the
-        # same rows. The table of an expected failure is not printed, so none can refer to it.
-        add_section = getattr(report.longrepr, "addsection", None)
-        if error is not None and add_section is not None:
-            shown = self.shown_tables if report.failed else {}
-            verbosity = asked_verbosity(self.pytest_config)
-            for title, table in terminal.failure_tables(outcomes, verbosity, accepts=self.accepts):
-                first = shown.setdefault(f"{title}\n{table}", report.nodeid)
-                add_section(title, table if first == report.nodeid else f"as under {first}", "-")
+        self.shorten_failure(report, call)
+        if call.excinfo is not None:
+            self.add_tables(report, outcomes)
         if call.when == "call":
             item.stash[REPORTED] = len(outcomes)
             if self.accepts:
@@ -306,6 +267,63 @@ class GateSession:
 
             mask_report(report)
         return report
+
+    def note_outcomes(
+        self, item: pytest.Item, call: pytest.CallInfo[Any], outcomes: Sequence[Outcome]
+    ) -> None:
+        """Put what was judged since the last note into the item's properties, as builtins."""
+        error, properties = call.excinfo, item.user_properties
+        if call.when == "call":  # the report of each subtest has a note too: the last one is whole
+            properties[:] = [pair for pair in properties if pair[0] != REPORT_PROPERTY]
+            item.stash[REPORTED] = 0
+        new = outcomes[item.stash.get(REPORTED, 0) :]
+        unmeasurable = error is not None and error.errisinstance((Unmeasurable, ModelSilent))
+        if not (call.when == "call" or (call.when == "teardown" and new) or unmeasurable):
+            return
+        # The splits and models that the test has judged.
+        names = {*getattr(item, "fixturenames", ())}
+        names.add(getattr(getattr(item, "callspec", None), "params", {}).get("dataset"))
+        read = {} if names.isdisjoint(SPLITS) else self.context.splits.read
+        digests = {name: split.digest for name, split in read.items()}
+        if self.context.candidate and "predictions" in names:
+            digests |= self.context.models.judged
+        # Builtins only: properties survive xdist and JUnit.
+        note = {
+            "when": call.when,
+            "digests": [[name, value] for name, value in digests.items() if name in names],
+            "judgements": outcome_dicts(new, error is None),
+            "unmeasurable": unmeasurable,
+        }
+        if self.context.suite and fixtures.has_nothing_to_judge(item):
+            note["idle"] = True
+        properties.append((REPORT_PROPERTY, note))
+        made = self.context.results.made.setdefault(item.nodeid, {})
+        made[call.when] = sha256_ascii_json(note)
+
+    def shorten_failure(self, report: pytest.TestReport, call: pytest.CallInfo[Any]) -> None:
+        """Show a mistake of the session once, and no address in memory."""
+        if call.excinfo is not None and isinstance(call.excinfo.value, SessionMistake):
+            first = self.shown_tables.setdefault(str(call.excinfo.value), report.nodeid)
+            report.longrepr = report.longrepr if first == report.nodeid else f"as under {first}"
+        for entry in getattr(getattr(report.longrepr, "reprtraceback", None), "reprentries", ()):
+            entry.lines[:] = map(terminal.without_addresses, getattr(entry, "lines", ()))
+        if crash := getattr(report.longrepr, "reprcrash", None):  # of the summary, of JUnit
+            crash.message = terminal.without_addresses(crash.message)
+
+    def add_tables(self, report: pytest.TestReport, outcomes: Sequence[Outcome]) -> None:
+        """Put a table of what did not hold under a failure.
+
+        The tables are sections: they survive --show-capture=no and reach JUnit. A table that stands
+        under another test already is a reference to it: accuracy and macro-F1 miss the same rows.
+        The table of an expected failure is not printed, so none can refer to it.
+        """
+        if (add_section := getattr(report.longrepr, "addsection", None)) is None:
+            return
+        shown = self.shown_tables if report.failed else {}
+        verbosity = asked_verbosity(self.pytest_config)
+        for title, table in terminal.failure_tables(outcomes, verbosity, accepts=self.accepts):
+            first = shown.setdefault(f"{title}\n{table}", report.nodeid)
+            add_section(title, table if first == report.nodeid else f"as under {first}", "-")
 
     def add_shared_findings(self, item: pytest.Item, outcomes: list[Outcome]) -> None:
         """Add what a fixture found that an earlier test has set up, except for advice."""
