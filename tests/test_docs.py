@@ -23,6 +23,7 @@ from tunegate import Dataset
 from tunegate.config.schema import Config, Limits
 from tunegate.interfaces.programs import Program
 from tunegate_checks.data import programs
+from tunegate_qlora import config as qlora
 
 sys.path.insert(0, str(ROOT / "tools"))
 
@@ -321,6 +322,11 @@ def test_the_program_of_the_page_finds_its_fault(page: str, tmp_path: Path) -> N
 
 
 # --- docs/reference ---------------------------------------------------------------------------
+
+
+def test_every_setting_of_the_trainer_qlora_has_a_comment() -> None:
+    said = configuration.comments(qlora.Decoding) | configuration.comments(qlora.Settings)
+    assert [name for name in qlora.Settings.model_fields if not said.get(name)] == []
 
 
 def test_the_configuration_is_that_of_the_schema() -> None:

@@ -1,11 +1,9 @@
 """The settings of a training: the table `[train.qlora]`, its presets, what is derived of it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -44,41 +42,26 @@ ADAPTER_SETTINGS = frozenset({"r", "alpha", "dropout", "targets"})
 class Decoding(BaseModel):
     """How a local model is loaded, asked, and how long it answers; decoding is always greedy."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
+    # How the base's linear layers are quantised: `nf4` (4 bits, double quantisation) or `none`.
     quantisation: Quantisation = "nf4"
-    """How the base's linear layers are quantised: `nf4` (4 bits, double quantisation) or `none`."""
-
-    compute: Compute = "bfloat16"
-    """The number format that the linear layers compute in."""
-
-    max_new_tokens: PositiveInt = 256
-    """The largest number of tokens in an answer; a longer one is cut there."""
-
+    compute: Compute = "bfloat16"  # the number format that the linear layers compute in
+    max_new_tokens: PositiveInt = 256  # tokens of an answer, at most; a longer one is cut there
+    # Prompts that are answered together; halved where the memory does not suffice.
     generation_batch: PositiveInt = 32
-    """Prompts that are answered together; halved where the memory does not suffice."""
-
+    # The attention of transformers (`sdpa`, `eager`, `flash_attention_2`); "" is the base's own.
     attention: str = ""
-    """The attention of transformers (`sdpa`, `eager`, `flash_attention_2`); "" leaves it to the
-    base."""
-
+    # A file, from the project's root, with a chat template in place of the base's own.
     chat_template: str = ""
-    """A file, from the project's root, with a chat template in place of the base's own."""
-
+    # Values of the chat template's variables, such as `{ enable_thinking = false }`.
     template_args: dict[str, Any] = {}
-    """Values of the chat template's variables, such as `{ enable_thinking = false }`."""
-
+    # `fold` puts the system message before the user's first text, for templates that refuse it.
     system_role: Literal["own", "fold"] = "own"
-    """`fold` puts the system message before the first text of the user, for templates that refuse
-    it."""
-
+    # Give tokens of the tokenizer that the base has no embedding for one, and train it.
     new_tokens: bool = False
-    """Give tokens of the tokenizer that the base has no embedding for one, and train it."""
-
+    # What computes the answers: `vllm` is a child process in an environment of its own.
     engine: Literal["transformers", "vllm"] = "transformers"
-    """What computes the answers: `vllm` is a child process in an environment of its own."""
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -96,7 +79,7 @@ class VLLMTable(Section):
     options: tuple[str, ...] = ()  # of `vllm run-batch`; they win over all but the model
 
     @classmethod
-    def read(cls, root: Path) -> VLLMTable:
+    def read(cls, root: Path) -> Self:
         """Return a project's table; raises ModelUnknown for a bad one."""
         try:
             return parse_settings(cls, load(root).models.get("vllm", {}))
@@ -112,112 +95,66 @@ class Settings(Decoding):
     times as much.
     """
 
+    # The base model: a folder (relative to the project's root, or absolute) or a hub name.
     base: Annotated[str, Field(min_length=1)]
-    """The base model: a folder (relative to the project's root, or absolute) or a hub name."""
-
+    # What is trained: an adapter on a base in 4 bits (`qlora`) or as it is (`lora`), or every
+    # weight of the base (`full`). `lora` where `quantisation` is set to `none`.
     method: Method = "qlora"
-    """What is trained: an adapter on a base in 4 bits (`qlora`) or as it is (`lora`), or every
-    weight of the base (`full`). `lora` where `quantisation` is set to `none`."""
-
+    # The training objective: the replies (`supervised`), or the preference of one reply over
+    # another (`dpo`), for which each row needs a rejected reply.
     objective: Objective = "supervised"
-    """The training objective: the replies (`supervised`), or the preference of one reply over
-    another (`dpo`), for which each row needs a rejected reply."""
-
+    # Only for `dpo`, 0.1 unless set: the greater it is, the closer the model stays to its base.
     beta: Annotated[float, Field(gt=0)] | None = None
-    """Only for `dpo`, 0.1 unless set: the greater it is, the closer the model stays to its base."""
-
+    # Epochs, batch and learning rate for a common case: short answers or extraction, a tone or a
+    # format, fewer than 200 rows. Settings that are set beside it win.
     preset: Literal["classification", "style", "few"] | None = None
-    """Epochs, batch and learning rate for a common case: short answers or extraction, a tone or a
-    format, fewer than 200 rows. Settings that are set beside it win."""
-
-    epochs: PositiveInt = 3
-    """How many times each row is trained on."""
-
-    batch: PositiveInt = 8
-    """Rows in one pass through the model; memory grows with it."""
-
+    epochs: PositiveInt = 3  # how many times each row is trained on
+    batch: PositiveInt = 8  # rows in one pass through the model; memory grows with it
+    # Join the rows of a batch to one sequence instead of padding them: the batches, steps and loss
+    # stay the same. A test before the first step shows that the model keeps the rows apart.
     packing: bool = False
-    """Join the rows of a batch to one sequence instead of padding them: the batches, steps and loss
-    stay the same. A test before the first step shows that the model keeps the rows apart."""
-
+    # Passes before one step of the optimiser: `batch x accumulation` rows make a step.
     accumulation: PositiveInt = 1
-    """Passes before one step of the optimiser: `batch x accumulation` rows make a step."""
-
+    # The highest rate, reached when the warm-up ends; `full`: 2e-5, `dpo`: 5e-6, in `full` 5e-7.
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 2e-4
-    """The highest learning rate, reached when the warm-up ends; 2e-5 for `full`; for `dpo` 5e-6,
-    and 5e-7 in `full`."""
-
+    # Stop after so many epochs without a better validation loss; 0 never stops.
     patience: Annotated[int, Field(ge=0)] = 0
-    """Stop after so many epochs without a better validation loss; 0 never stops."""
-
+    # Which weights become the model: those of the last step, or of the epoch with the best
+    # validation loss. `best` where `patience` is set.
     keep: Literal["last", "best"] = "last"
-    """Which weights become the model: those of the last step, or of the epoch with the best
-    validation loss. `best` where `patience` is set."""
-
+    # The learning rate after the warm-up: it falls to 0 by this curve, or stays `constant`.
     scheduler: Literal["cosine", "linear", "constant"] = "cosine"
-    """The learning rate after the warm-up: it falls to 0 by this curve, or stays `constant`."""
-
-    warmup: Share = 0.03
-    """The share of all steps in which the learning rate rises from 0."""
-
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    """AdamW's decoupled weight decay, on all trained parameters."""
-
-    clip: Annotated[float, Field(gt=0)] = 1.0
-    """The largest norm of the gradient; a larger gradient is scaled down to it."""
-
-    max_length: PositiveInt = 1024
-    """The longest row, in tokens; never more than the base's own context."""
-
+    warmup: Share = 0.03  # the share of all steps in which the learning rate rises from 0
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0  # decoupled, on all trained parameters
+    clip: Annotated[float, Field(gt=0)] = 1.0  # the largest norm of a gradient, scaled down to it
+    max_length: PositiveInt = 1024  # tokens of a row; never more than the base's own context
+    # What to do with a longer row: refuse to train, leave the row out, or cut the *start* of its
+    # prompt (an answer is never cut).
     on_overflow: Literal["raise", "drop", "truncate"] = "raise"
-    """What to do with a longer row: refuse to train, leave the row out, or cut the *start* of its
-    prompt (an answer is never cut)."""
-
-    r: PositiveInt = 16
-    """The adapter's rank; like the three settings that follow it must not be set for `full`."""
-
-    alpha: PositiveInt = 32
-    """The adapter's scale: its output is multiplied by `alpha / r`."""
-
-    dropout: Share = 0.05
-    """The share of the adapter's inputs that training sets to 0."""
-
+    r: PositiveInt = 16  # the adapter's rank; neither it nor the next three are set for `full`
+    alpha: PositiveInt = 32  # the adapter's scale: its output is multiplied by `alpha / r`
+    dropout: Share = 0.05  # the share of the adapter's inputs that training sets to 0
+    # Which layers get an adapter: every linear one but the output head, or a list of names.
     targets: Literal["all-linear"] | list[str] = "all-linear"
-    """Which layers get an adapter: every linear one but the output head, or a list of names."""
-
+    # Compute activations twice instead of keeping them: about a third slower, much less memory.
+    # Where it is false, that is done where the memory estimate needs it.
     gradient_checkpointing: bool = False
-    """Compute activations twice instead of keeping them: about a third slower, much less memory.
-    Where it is false, that is done where the memory estimate needs it."""
-
+    # AdamW, its moments in 32 or in 8 bits; `paged` ones move to main memory when a GPU is full.
     optimiser: Literal["adamw", "adamw_8bit", "paged_adamw_8bit"] = "adamw"
-    """AdamW with its moments in 32 or in 8 bits; `paged` ones move to main memory when a GPU is
-    full."""
-
+    # Where transformers reports losses to, too: `tensorboard`, `wandb`, `mlflow`, `trackio`.
     report_to: list[str] = []
-    """Where transformers reports losses to beside tunegate: `tensorboard`, `wandb`, `mlflow`,
-    `trackio`."""
-
+    # Of the adapter's first weights, the order of the rows, and the dropout.
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    """Seed of the adapter's first weights, the order of the rows, and the dropout."""
-
+    # Processes that train together on this machine, a GPU for each; `processes x batch x
+    # accumulation` rows make a step.
     processes: PositiveInt = 1
-    """Processes that train together on this machine, a GPU for each; `processes x batch x
-    accumulation` rows make a step."""
-
-    machines: PositiveInt = 1
-    """Machines that train together, each with `processes` processes."""
-
-    address: str = ""
-    """The `host:port` at which other machines reach the first one."""
-
+    machines: PositiveInt = 1  # machines that train together, each with `processes` processes
+    address: str = ""  # the `host:port` at which other machines reach the first one
+    # Whether each process holds the whole model (`none`) or a part of it (`fsdp`).
     sharding: Literal["none", "fsdp"] = "none"
-    """Whether each process holds the whole model (`none`) or a part of it (`fsdp`)."""
-
+    # CPU threads; 0 lets torch decide. Another number can change the last bits of the weights.
     threads: Annotated[int, Field(ge=0)] = 0
-    """CPU threads; 0 lets torch decide. Another number can change the last bits of the weights."""
-
-    checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0
-    """Seconds between checkpoints: the most that a killed training loses."""
+    checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0  # the most that a killed one loses
 
     @property
     def schedule(self) -> str:

@@ -3,8 +3,6 @@
 A run is one training: the files of its folder, their verification, and finding it by name.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import json
