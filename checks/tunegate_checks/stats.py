@@ -166,14 +166,9 @@ def average(sums: Array, n: int) -> Array:
 
 
 def share(
-    name: str,
-    hits: Sequence[bool],
-    rows: Sequence[Prediction],
-    *,
-    missing: Sequence[bool] | None = None,
-    higher_is_better: bool = True,
-    **facts: Any,
-) -> Score:
+    name: str, hits: Sequence[bool], rows: Sequence[Prediction], *,
+    missing: Sequence[bool] | None = None, higher_is_better: bool = True, **facts: Any,
+) -> Score:  # fmt: skip
     """Return `proportion` of the rows that are hits, with the bounds of their units.
 
     `missing` rows, by default those with an error, are no hits where higher is better, else hits.

@@ -90,12 +90,9 @@ class Settings(BaseModel):
 
 
 def merge_settings(
-    rest: str,
-    protocol: str,
-    base_url: str,
-    defaults_at: Callable[[str], Mapping[str, Any]],
+    rest: str, protocol: str, base_url: str, defaults_at: Callable[[str], Mapping[str, Any]],
     tables: Mapping[str, Mapping[str, Any]],
-) -> tuple[Settings, frozenset[str]]:
+) -> tuple[Settings, frozenset[str]]:  # fmt: skip
     """Return the settings of `PROTOCOL:NAME?key=value&...`, and the names of those that were set.
 
     `defaults_at` gives those at an address. Raises ValueError naming each bad key or value.

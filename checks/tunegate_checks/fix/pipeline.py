@@ -21,17 +21,10 @@ from .steps import FixRules, run_steps
 
 
 def fix_files(
-    file: Path | None,
-    out: Path,
-    against: Sequence[Path] = (),
-    steps: Collection[str] = STEPS,
-    columns: Mapping[str, str] | None = None,
-    config: Config | None = None,
-    root: Path | None = None,
-    force: bool = False,
-    key: bytes = b"",
-    surrogates: bool = False,
-) -> list[FileChanges]:
+    file: Path | None, out: Path, against: Sequence[Path] = (), steps: Collection[str] = STEPS,
+    columns: Mapping[str, str] | None = None, config: Config | None = None,
+    root: Path | None = None, force: bool = False, key: bytes = b"", surrogates: bool = False,
+) -> list[FileChanges]:  # fmt: skip
     """Fix one file, or without one the configured splits; write results, diffs, rows set aside.
 
     `against` are splits that keep their rows. `columns` maps those of tables, else the

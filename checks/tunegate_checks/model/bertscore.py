@@ -20,13 +20,9 @@ EXTRA = "bertscore"
 
 
 def bertscore(
-    model: str,
-    *,
-    layers: int | None = None,
-    rescale: str = "",
-    batch: int = 64,
+    model: str, *, layers: int | None = None, rescale: str = "", batch: int = 64,
     device: str | None = None,
-) -> Metric:
+) -> Metric:  # fmt: skip
     """Return the mean BERTScore F1 over the examples, as a metric.
 
     `model`: a folder with an encoder and its tokenizer, or a name on a hub, which bert-score

@@ -98,24 +98,17 @@ def record_comparison(
 
 
 def superior(
-    predictions: Predictions,
-    over: Predictions,
-    metric: Metric | None = None,
-    *,
+    predictions: Predictions, over: Predictions, metric: Metric | None = None, *,
     alpha: float = ALPHA,
-) -> Comparison:
+) -> Comparison:  # fmt: skip
     """Claim that the model is better: `assert compare.superior(clean, over=baseline)`."""
     return _compare_models(predictions, over, metric or right(), None, alpha)
 
 
 def not_inferior(
-    predictions: Predictions,
-    over: Predictions,
-    metric: Metric | None = None,
-    *,
-    margin: float,
+    predictions: Predictions, over: Predictions, metric: Metric | None = None, *, margin: float,
     alpha: float = ALPHA,
-) -> Comparison:
+) -> Comparison:  # fmt: skip
     """Claim that the model is not worse by `margin`, in units of the metric (0.03: 3 points).
 
     Raises ValueError for a margin that is not above 0, with which nothing could be shown.

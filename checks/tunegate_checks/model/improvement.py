@@ -14,13 +14,9 @@ FORGETTING_NAME = "general accuracy kept"
 
 
 def of(
-    predictions: Predictions,
-    *,
-    over: Predictions,
-    label: LabelRule = exact,
-    enough: float | None = None,
-    name: str = "improvement",
-) -> Score:
+    predictions: Predictions, *, over: Predictions, label: LabelRule = exact,
+    enough: float | None = None, name: str = "improvement",
+) -> Score:  # fmt: skip
     """Return accuracy less that of another model on the same examples, between -1 and 1.
 
     The interval is that of `stats.not_inferior_p`, and the signature gives the two-sided exact

@@ -87,13 +87,9 @@ def _split_halves(reply: str) -> tuple[str, str]:
 
 @check(name="memory.personal_data")
 def personal_data(
-    test: Dataset,
-    predictions: Predictions,
-    *,
-    ignore: Collection[str] = (),
-    allow: Collection[str] = (),
-    names: str = "",
-) -> Iterator[Finding]:
+    test: Dataset, predictions: Predictions, *, ignore: Collection[str] = (),
+    allow: Collection[str] = (), names: str = "",
+) -> Iterator[Finding]:  # fmt: skip
     """No answer holds personal data that its question, or its system prompt, does not.
 
     What is found, masked, and what is not: docs/personal-data.md. `ignore`, `allow`, `names`: those

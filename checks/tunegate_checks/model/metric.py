@@ -71,13 +71,10 @@ class Metric:
 
 
 def mean(
-    name: str,
-    value: Callable[[Prediction], float],
-    *,
-    signature: str = "",
+    name: str, value: Callable[[Prediction], float], *, signature: str = "",
     misses: Callable[[Predictions], Findings] | None = None,
     detail: Callable[[Predictions], str] | None = None,
-) -> Metric:
+) -> Metric:  # fmt: skip
     """Return the metric that is the mean of `value` over the predictions.
 
     `mean("politeness", lambda p: float("please" in p.got))` is a metric of your own. `value` must

@@ -61,14 +61,9 @@ PERTURBATIONS: dict[str, Change] = {
 
 
 def flips(
-    predictions: Predictions,
-    test: Dataset,
-    ask: Ask,
-    *,
-    label: LabelRule = exact,
-    calls: int = 200,
-    perturbations: Mapping[str, Change] = PERTURBATIONS,
-) -> Score:
+    predictions: Predictions, test: Dataset, ask: Ask, *, label: LabelRule = exact,
+    calls: int = 200, perturbations: Mapping[str, Change] = PERTURBATIONS,
+) -> Score:  # fmt: skip
     """Return the share of labels that change when the question is written differently.
 
     For classification. All perturbations have the same weight, unlike in real traffic, so look at
