@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import tunegate
+from tunegate.pytest_plugin import fixtures
 
 ROOT = Path(__file__).parents[1]
 
@@ -138,9 +139,10 @@ def test_an_unknown_name_is_an_error() -> None:
 
 
 def test_the_fixtures() -> None:
-    text = (ROOT / "harness/tunegate/pytest_plugin/fixtures.py").read_text("utf-8")
-    found = re.findall(r"^@pytest.fixture.*\ndef (\w+)", text, re.M)
-    assert sorted(found) == sorted(FIXTURES.split())
+    names = fixtures.own_fixtures()
+    assert sorted(names) == sorted(FIXTURES.split())
+    functions = {name: inspect.unwrap(getattr(fixtures, name)) for name in names}
+    assert [name for name, function in functions.items() if not function.__doc__] == []
 
 
 PARAMETERS = [

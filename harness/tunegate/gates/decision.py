@@ -18,19 +18,17 @@ from functools import partial
 from importlib import metadata
 from itertools import chain, product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..checking.accepted import ACCEPTED_FILE
 from ..config.project import require_suite
+from ..config.schema import Config
 from ..config.suite_files import project_version
 from ..results.session_results import SessionResults
 from ..session.context import SessionContext
 from ..utils.hashing import sha256_file, sha256_json
 from ..utils.text import counted
 from ..utils.timestamps import timestamp
-
-if TYPE_CHECKING:
-    from ..config.schema import Config
 
 # Each of these can configure which functions pytest takes for tests.
 PYTEST_FILES = (
@@ -41,7 +39,7 @@ PYTEST_FILES = (
 UNTRUSTED_ENV = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONOPTIMIZE")
 
 
-def suite_fingerprint(suite: Path, root: Path, config: "Config") -> dict[str, str]:
+def suite_fingerprint(suite: Path, root: Path, config: Config) -> dict[str, str]:
     """Return the sha256 of each file that decides what a suite checks, by its path below `root`.
 
     These are also those of the schema and of the programs that the configuration names.

@@ -21,12 +21,12 @@ from filelock import FileLock, Timeout
 
 from .. import exit_codes
 from ..config.schema import load
+from ..errors import ConfigError
 from ..interfaces.installed import Installed, load_files
-from ..interfaces.model import ModelUnknown
 from ..interfaces.trainer import Trained, TrainingFailed
 from ..models.evaluation import measure_baseline, recall_baseline
 from ..models.spec import open_model
-from ..storage.state_dir import Run, SealBroken, StateDir
+from ..storage.state_dir import Run, StateDir
 from ..utils.atomic import atomic_write
 from ..utils.masking import mask, masked_output
 from ..utils.processes import exit_with_parent
@@ -68,7 +68,7 @@ def main(folder: Path, root: Path | None = None) -> int:
     except KeyboardInterrupt:
         print(f"run {run.id}: interrupted; the same command takes it up again", file=sys.stderr)
         return 130
-    except (TrainingFailed, SealBroken, ModelUnknown) as error:
+    except (TrainingFailed, ConfigError) as error:
         print(f"run {run.id}: {mask(str(error))}", file=sys.stderr)
     except Exception as error:
         description = mask(f"{type(error).__name__}: {error}")

@@ -14,14 +14,7 @@ from ..interfaces.model import Model, ModelUnknown
 from ..results.labels import LabelRule
 from ..results.prediction import Predictions
 from ..results.session_results import predictions_summary
-from ..storage.state_dir import (
-    Run,
-    RunNotFound,
-    SealBroken,
-    StateDir,
-    find_finished,
-    read_unverified,
-)
+from ..storage.state_dir import Run, RunNotFound, StateDir, find_finished, read_unverified
 from ..utils.hashing import sha256_json
 from ..utils.masking import mask
 from ..utils.progress import Progress
@@ -99,10 +92,7 @@ def kept_predictions(run: Run, card: Mapping[str, Any], test: Dataset) -> Predic
 
 def judged_answers(run: Run, test: Dataset) -> Predictions:
     """Return the kept answers of a model to a test set, asking nothing; raises ConfigError."""
-    try:
-        about = {"model_digest": str(run.record["digest"])}
-    except SealBroken as error:
-        raise ConfigError(str(error)) from None
+    about = {"model_digest": str(run.record["digest"])}
     for card in read_scorecards(run).values():  # the newest one last
         if (card["model_digest"], card["test"]["digest"]) == (about["model_digest"], test.digest):
             about = card

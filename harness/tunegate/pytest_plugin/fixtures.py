@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -23,10 +23,9 @@ from ..utils.hashing import sha256_json
 from ..utils.optional_deps import MissingDependency
 
 if TYPE_CHECKING:
-    from ..config.schema import Config, Limits, Readiness
+    from ..config.schema import Config
     from ..interfaces.programs import Program
     from ..models.predict import Ask, JudgePanel
-    from ..results.labels import LabelRule
     from ..results.prediction import Prediction, Predictions
     from ..session.context import SessionContext
 
@@ -110,12 +109,13 @@ def fail_in_one_line(*errors: type[Exception]) -> Iterator[None]:
 def ask_role(config: pytest.Config, role: str, test: Dataset) -> Predictions:
     """Return the predictions of a role; a candidate that answers nothing ends the session."""
     try:
-        with fail_in_one_line(ConfigError):
-            return config.stash[SESSION].models.predictions(role, test)
+        return config.stash[SESSION].models.predictions(role, test)
     except ModelUnknown as error:
         if role == "candidate" and (session := config.pluginmanager.get_plugin("session")):
             session.shouldfail = "the candidate answers nothing"
         raise ModelSilent(str(error), pytrace=False) from None
+    except ConfigError as error:
+        raise SessionMistake(str(error), pytrace=False) from None
 
 
 @pytest.fixture
@@ -125,49 +125,39 @@ def dataset(request: pytest.FixtureRequest) -> Dataset:
         return request.config.stash[SESSION].splits.get(request.param)
 
 
-@pytest.fixture(scope="session")
-def train(pytestconfig: pytest.Config) -> Dataset:
-    """The training split."""
-    with fail_in_one_line(ConfigError):
-        return pytestconfig.stash[SESSION].splits.get("train")
+def session_fixture(read: Callable[[SessionContext], Any], description: str) -> Any:
+    """Return a fixture of what a session knows; a mistake in the configuration fails its test."""
+
+    def value(pytestconfig: pytest.Config) -> Any:
+        with fail_in_one_line(ConfigError):
+            return read(pytestconfig.stash[SESSION])
+
+    value.__doc__ = description
+    return pytest.fixture(scope="session")(value)
 
 
-@pytest.fixture(scope="session")
-def validation(pytestconfig: pytest.Config) -> Dataset:
-    """The validation split."""
-    with fail_in_one_line(ConfigError):
-        return pytestconfig.stash[SESSION].splits.get("validation")
-
-
-@pytest.fixture(scope="session")
-def test(pytestconfig: pytest.Config) -> Dataset:
-    """The test split."""
-    with fail_in_one_line(ConfigError):
-        return pytestconfig.stash[SESSION].splits.get("test")
-
-
-@pytest.fixture(scope="session")
-def limits(pytestconfig: pytest.Config) -> Limits:
-    """The limits in force, each with its mode; your own are `limits.own.name`."""
-    return pytestconfig.stash[SESSION].config.limits
-
-
-@pytest.fixture(scope="session")
-def readiness(pytestconfig: pytest.Config) -> Readiness:
-    """The table `[readiness]`: what the suite of that name is told."""
-    return pytestconfig.stash[SESSION].config.readiness
-
-
-@pytest.fixture(scope="session")
-def task(pytestconfig: pytest.Config) -> str:
-    """The kind of task, such as "classification" or "text"."""
-    return pytestconfig.stash[SESSION].config.task
-
-
-@pytest.fixture(scope="session")
-def label_rule(pytestconfig: pytest.Config) -> LabelRule:
-    """How a label is read from an answer: the rule that `label` names in the configuration."""
-    return pytestconfig.stash[SESSION].config.label_rule
+train = session_fixture(lambda s: s.splits.get("train"), "The training split.")
+validation = session_fixture(lambda s: s.splits.get("validation"), "The validation split.")
+test = session_fixture(lambda s: s.splits.get("test"), "The test split.")
+limits = session_fixture(
+    lambda s: s.config.limits,
+    "The limits in force, each with its mode; your own are `limits.own.name`.",
+)
+readiness = session_fixture(
+    lambda s: s.config.readiness, "The table `[readiness]`: what the suite of that name is told."
+)
+task = session_fixture(
+    lambda s: s.config.task, 'The kind of task, such as "classification" or "text".'
+)
+label_rule = session_fixture(
+    lambda s: s.config.label_rule,
+    "How a label is read from an answer: the rule that `label` names in the configuration.",
+)
+data_is_generated = session_fixture(
+    lambda s: s.config.data.generated,
+    "Whether a model wrote the rows: `data.generated` in the configuration.",
+)
+project_root = session_fixture(lambda s: s.root, "The folder of the project's configuration.")
 
 
 @pytest.fixture(scope="session")
@@ -188,12 +178,6 @@ def tokenization(pytestconfig: pytest.Config) -> TokenizationSpec:
     return tokenization_of(session.config, session.root, session.plugins.trainers, chosen)
 
 
-@pytest.fixture(scope="session")
-def data_is_generated(pytestconfig: pytest.Config) -> bool:
-    """Whether a model wrote the rows: `data.generated` in the configuration."""
-    return pytestconfig.stash[SESSION].config.data.generated
-
-
 @pytest.fixture
 def program_check(request: pytest.FixtureRequest) -> Program:
     """Each program of `[checks]` in turn."""
@@ -210,12 +194,6 @@ def row_schema(pytestconfig: pytest.Config) -> RowSchema:
     with fail_in_one_line(ConfigError, MissingDependency):
         examples = chain.from_iterable(map(session.splits.get, session.splits.paths))
         return load_row_schema(spec, session.root, examples)
-
-
-@pytest.fixture(scope="session")
-def project_root(pytestconfig: pytest.Config) -> Path:
-    """The folder of the project's configuration."""
-    return pytestconfig.stash[SESSION].root
 
 
 def take_rules(request: pytest.FixtureRequest, session: SessionContext) -> None:
@@ -305,7 +283,7 @@ def prediction(request: pytest.FixtureRequest, predictions: Predictions) -> Pred
 @pytest.fixture(scope="session")
 def judge_panel(pytestconfig: pytest.Config) -> JudgePanel | None:
     """The judge models of `[judge]`; None where the configuration names none."""
-    with fail_in_one_line(ModelUnknown, ConfigError):
+    with fail_in_one_line(ConfigError):
         return pytestconfig.stash[SESSION].models.judges()
 
 
@@ -324,7 +302,7 @@ def ask_model(pytestconfig: pytest.Config) -> Ask:
     """Return `ask_model(dataset, role)`: it asks the candidate or "baseline" in one batch."""
 
     def ask(dataset: Dataset, role: str = "candidate") -> Predictions:
-        with fail_in_one_line(ModelUnknown, ConfigError):
+        with fail_in_one_line(ConfigError):
             return pytestconfig.stash[SESSION].models.ask(dataset, role)
 
     return ask

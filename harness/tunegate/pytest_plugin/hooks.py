@@ -18,14 +18,13 @@ from ..config.project import public_lists, read_table, suite_folders, suite_of_a
 from ..data import SPLITS
 from ..errors import ConfigError
 from ..exit_codes import INTERRUPTED
-from ..interfaces.model import ModelUnknown, budget_from_options
+from ..interfaces.model import budget_from_options
 from ..reporting import terminal
 from ..results.finding import Findings
 from ..results.outcome import Outcome, collect_outcomes, record
 from ..results.score import Score, Unmeasurable
 from ..results.session_results import REPORT_PROPERTY, SessionResults, outcome_dicts
 from ..session.context import DEFAULT_ALIAS, SessionContext
-from ..storage.state_dir import SealBroken
 from ..utils.hashing import sha256_ascii_json
 from ..utils.masking import let_through, mask
 from ..utils.text import os_error_text
@@ -127,10 +126,8 @@ class GateSession:
                 raise ConfigError("--promote needs the candidate: --model latest, or run:ID")
             if trainer or model or self.for_run:
                 self.gate = make_gate(session, config, self.for_run)
-        except (ConfigError, ModelUnknown) as error:
-            raise pytest.UsageError(mask(str(error))) from None
-        except OSError as error:
-            raise pytest.UsageError(os_error_text(error)) from None
+        except (ConfigError, OSError) as error:
+            raise pytest.UsageError(mask(os_error_text(error))) from None
 
     def resolve_options(self, session: SessionContext, config: pytest.Config) -> None:
         """Set suite, data files, candidate, alias and accepted findings; raises ConfigError."""
@@ -438,7 +435,7 @@ class GateSession:
             self.print_line("cached", note)
         try:
             return self.gate.finish(status)
-        except (ConfigError, OSError, SealBroken, KeyboardInterrupt) as error:
+        except (ConfigError, OSError, KeyboardInterrupt) as error:
             label, text = ("stopped", "") if self.gate_is_told else ("gate", "closed: ")
             self.print_line(label, text + (os_error_text(error) or "interrupted"), good=False)
             return status or (INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1)

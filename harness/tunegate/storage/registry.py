@@ -5,8 +5,6 @@ The chain may fork: two branches that both promoted share their first lines. A l
 have one line before them.
 """
 
-from __future__ import annotations
-
 import getpass
 import json
 import os
@@ -16,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from operator import or_
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from filelock import FileLock
 
@@ -52,7 +50,7 @@ class RegistryEntry(dict[str, Any]):
     digest = ""
 
     @classmethod
-    def read(cls, line: bytes) -> RegistryEntry:
+    def read(cls, line: bytes) -> Self:
         """Parse a line; raises ValueError where it holds no JSON object."""
         values = json.loads(line)
         if not isinstance(values, dict):
@@ -111,7 +109,7 @@ def conflict_sides(lines: Sequence[Line]) -> list[list[Line]]:
     return [*sides.values()] if has_markers else [[*lines]]
 
 
-def read_history(lines: Iterable[Line], *, may_fork: bool = False) -> History:
+def read_history(lines: Iterable[Line], *, may_fork: bool = False) -> "History":
     """Return the history of lines; raises RegistryBroken naming the first bad line.
 
     Each line must name lines above it, and the last line must follow from all others; with

@@ -7,7 +7,6 @@ from filelock import Timeout
 
 from tunegate.config.project import current_project
 from tunegate.errors import ConfigError
-from tunegate.interfaces.model import ModelUnknown
 from tunegate.storage import state_dir
 
 from ..runtime.libraries import missing_requirements, quiet_libraries
@@ -32,12 +31,10 @@ def qlora_run(name: str, *, finished: bool = False, busy: str = "") -> Iterator[
     state = state_dir.StateDir(current_project())
     find = state_dir.find_finished if finished else state_dir.find_started
     try:
-        run = find(state, name.removeprefix("run:"))
+        run = find(state, name)
         if run.plan.trainer != "qlora":
             raise ConfigError(f"run {run.id} was trained with {run.plan.trainer}, not with qlora")
         with quiet_libraries():
             yield run
-    except (state_dir.RunNotFound, state_dir.SealBroken, ModelUnknown) as error:
-        raise ConfigError(str(error)) from None
     except Timeout:
         raise ConfigError(busy) from None

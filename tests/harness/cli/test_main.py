@@ -23,8 +23,9 @@ from tunegate.cli.main import (
     main,
 )
 from tunegate.data.dataset import Dataset
+from tunegate.interfaces import ModelUnknown
 from tunegate.storage.registry import Registry
-from tunegate.storage.state_dir import StateDir
+from tunegate.storage.state_dir import SealBroken, StateDir
 
 Out = pytest.CaptureFixture[str]
 
@@ -170,6 +171,18 @@ def test_the_broken_pipe_of_something_else_is_told(
     monkeypatch.setattr(Registry, "history", fail)
     assert main(["registry", "history"]) == 2
     assert capsys.readouterr().err == "tunegate registry history: Broken pipe\n"
+
+
+@pytest.mark.parametrize("mistake", [SealBroken, ModelUnknown])
+def test_a_broken_seal_and_an_unknown_model_are_one_line(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out, mistake: type[Exception]
+) -> None:
+    def fail(self: Registry) -> None:
+        raise mistake("what is wrong, and what to do")
+
+    monkeypatch.setattr(Registry, "history", fail)
+    assert main(["registry", "history"]) == 2
+    assert capsys.readouterr().err == "tunegate registry history: what is wrong, and what to do\n"
 
 
 def test_a_full_disk_is_one_line(
