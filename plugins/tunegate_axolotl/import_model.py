@@ -51,8 +51,7 @@ def import_model(folder: Path, run: Run, *, same_base: bool = False) -> Report:
     if same_base:
         unproved.insert(1, "that its base was the run's")
 
-    # The baseline is measured, and what an earlier training left in the run is removed, before the
-    # model is copied.
+    # Before the model is copied: measure the baseline, remove what an earlier training left here.
     plugins = installed.load_files(run.plugins)
     baseline = training_process.measure_once(run, plugins)
     for name in ("checkpoints", "best"):

@@ -38,8 +38,7 @@ def win_rate(
 
     A win counts only where the same answer wins in both orders, else it is a tie; answers that are
     alike are a tie, and not asked about. An error is a loss in the value, a win in `best_case`.
-    Interval: see `stats.estimate_mean`. Source of the two orders: Zheng et al. (2023), Judging
-    LLM-as-a-Judge, section 3.4.
+    Interval: `stats.estimate_mean`. The two orders: Zheng et al. 2023, Judging LLM-as-a-Judge, 3.4.
     """
     __tracebackhide__ = True
     rubric = rubric or load_rubric(judge.rubric)

@@ -184,8 +184,7 @@ def corrections(folder: Path) -> dict[str, SheetEntry]:
     """Return what the sheets of a folder correct, by the ids of the rows.
 
     A row's id is made of its content, so that a correction holds in other versions of the file too.
-    Raises ValueError where two reviewers write different replies, the sheet had cut one, or a sheet
-    cannot be read.
+    Raises ValueError where reviewers write different replies, a sheet had cut one or is unreadable.
     """
     found: dict[str, SheetEntry] = {}
     for sheet in map(read_sheet, sorted(folder.glob("*.csv"))):

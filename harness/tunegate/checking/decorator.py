@@ -147,8 +147,7 @@ def make_findings(
     `about` is what else `Findings` takes: `path`, `n`, `named`.
 
     Here private values and control characters are masked, whatever their author did: the ids are
-    made by now, of what was found. A check that another one calls is not masked, since that one can
-    make an id of what it says.
+    made by now, of what was found. One that another check calls is not: that can make an id of it.
     """
     entries = recordings[-1].accepted or {}
     # An entry edited to name another check or kind than its id has would mislead its reader.

@@ -28,8 +28,7 @@ def write_failures(
     kept; no request is sent. Each row holds the fields of the example (`messages` with the reply
     that was expected), `line`, `got` (the first wrong answer), what there is of `got_calls`,
     `reasoning` and `error`, and where it was asked several times `right`, such as "2 of 5". With
-    `masked`, private values in its texts are. Raises ConfigError where there is no such model, or
-    its answers are not kept.
+    `masked`, private values in its texts are. Raises ConfigError for no such model, or no answers.
     """
     predictions = judged_answers(find_judged(state, name), test)
     wrong, rounds = [], predictions.repetitions or (predictions,)

@@ -1,7 +1,6 @@
 """Finds a project, its configuration file, and the suite that a session runs.
 
-A suite runs only when it is named, and alone: model calls cost money. Standard library only: pytest
-imports this at every start.
+A suite runs only when named, and alone: calls cost money. Standard library only: pytest imports it.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,7 @@
 """The data gate, `pytest suites/data --train-with NAME`: from a passed suite to a trained model.
 
 With `--for RUN` it lets in another test set of a run: the data suite runs on the rows that the run
-was trained on and on the test set of the session; where it passes, its receipt is written beside
-that of the training.
+was trained on and on the session's test set; where it passes, its receipt stands beside the first.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,6 @@
 """The rule of all gates, open only if all tests passed on the bytes on disk; and the receipt.
 
-Of a suite the gates know digests of the files that decide what it checks, and its tests, which they
-list anew.
+Of a suite the gates know digests of the files that decide what it checks, and list its tests anew.
 """
 
 import json

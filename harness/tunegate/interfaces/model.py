@@ -32,12 +32,10 @@ class Answer:
     error: str = ""
     prompt_tokens: int = 0  # those of the question
     finish: str = ""  # "stop", "length" where it was cut off, "" where that is not known
-    # Each has a `name` and its `arguments`, a JSON value, or their text where it is no JSON.
-    # OpenAI's form is read too.
+    # Each has `name` and `arguments`, a JSON value or a text that is none; or OpenAI's form.
     tool_calls: Sequence[Mapping[str, Any]] = ()
     reasoning: str = ""  # never scored
-    # What a server says made the answer, such as its model and fingerprint: cached answers of
-    # another are asked again.
+    # What a server says made the answer, model and fingerprint: those of another are asked again.
     served_by: str = ""
     asked_at: float = field(default=0.0, compare=False)  # since 1970; set by the cache
 

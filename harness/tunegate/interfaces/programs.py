@@ -6,8 +6,7 @@ ends with status 0. What it writes to standard error is shown where it fails.
 
 A check (`[checks.NAME]`) gets the rows of a split: `row` (from 0), `line`, `split`, `messages`,
 `prompt`, `reply`, `label`, and `fields`, the row as it stands in the file. It writes a line for
-each fault: `row` (left out for a fault of the whole split), `kind`, `evidence`, `hint` (true for
-advice that closes no gate).
+each fault: `row` (not where it is of the whole split), `kind`, `evidence`, `hint` (true: advice).
 
 A model (`[models.NAME]`, asked as `program:NAME`) gets requests: `row`, `messages`, `tools`. It
 writes a line for each: `row`, and `content`, or `tool_calls`, or `error`; `reasoning`, and

@@ -74,8 +74,7 @@ class Recording:
 
 
 # The running test, and inside of it the fixture that is set up: the last one is recorded into. The
-# first one, of no test (in a notebook), keeps nothing. No ContextVar, so that a check counts which
-# the test runs in a thread.
+# first one, of no test (a notebook), keeps nothing. No ContextVar: a check in a thread counts too.
 recordings = [Recording(deque(maxlen=0), None, "point")]
 
 # True while a check looks for its findings.

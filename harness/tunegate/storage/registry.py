@@ -1,8 +1,7 @@
 """Reads and extends `registry.jsonl`, the hash-chained record of promotions that users commit.
 
 The chain may fork: two branches that both promoted share their first lines. A line of the action
-`merge` joins them: it names the last lines of both, in `previous` and `merges`. All other lines
-have one line before them.
+`merge` joins them: it names the last lines of both, in `previous` and `merges`. Others name one.
 """
 
 import getpass

@@ -17,8 +17,7 @@ from ..utils.strict_json import parse_json_text
 from .render_limits import MAX_MEMORY, RenderStopped, memory, uses_powers, watchdog
 
 # Some templates, such as Llama 3.2's, write today's date. They get this date instead, in training
-# and after it, so that a prompt does not change from day to day. Llama's templates use it when they
-# are given no date.
+# and after it, so that a prompt does not change from day to day. Llama's have it as their default.
 FIXED_DATE = date(2024, 7, 26)
 _STRFTIME_NOW = re.compile(r"""strftime_now\(\s*(["'])(.*?)\1\s*\)""")
 _THOUGHTS = re.compile(r"(?:<\|message\|>|\A(?!<\|))(.*?)(?=<\||\Z)", re.S)

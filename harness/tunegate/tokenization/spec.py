@@ -106,8 +106,7 @@ def _resolve_base(base: str, root: Path) -> str:
     return str(folder) if folder.is_dir() else base
 
 
-# Tokens around each message and the last reply: OpenAI's cookbook, "How to count tokens with
-# tiktoken".
+# Tokens around each message and the last reply: OpenAI's "How to count tokens with tiktoken".
 PER_MESSAGE, PER_NAME, PER_REPLY = 3, 1, 3
 ENCODINGS = "https://openaipublic.blob.core.windows.net/encodings/{}.tiktoken"  # tiktoken's own
 ESTIMATE_NOTE = (

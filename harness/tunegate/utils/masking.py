@@ -2,8 +2,7 @@
 
 `mask` takes from a text the keys of this process, however a server or a library repeats them, the
 personal data and keys that the installed finders see, and control characters. Everything that is
-shown passes it: findings where a check returns, reports of tests where pytest makes them, commands
-where they print.
+shown passes it: what a check returns, reports of tests as pytest makes them, what commands print.
 """
 
 import base64

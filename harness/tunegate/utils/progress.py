@@ -16,8 +16,7 @@ ShowProgress = Callable[[str], AbstractContextManager[Progress]]  # given a desc
 class ProgressBar:
     """Shows a description, a bar, the steps done of all, details and the time left.
 
-    Nothing is shown before the first `update`. In a log, where there is no bar, a line a minute
-    says how far it is.
+    Nothing is shown before the first `update`. In a log, a line a minute says how far it is.
     """
 
     def __init__(self, description: str) -> None:

@@ -60,8 +60,7 @@ def run(args: argparse.Namespace) -> int:
 def settings_and_columns(root: Path, base_option: str | None) -> tuple[Settings, dict[str, str]]:
     """Return the trainer's settings, and the columns of tables, as the project configures them.
 
-    `base_option` stands above the configuration; it is a name, or a folder below the project's root
-    or the working directory.
+    `base_option` wins; it is a name, or a folder below the project's root or the working directory.
     """
     config = load(root) if find_root(root) else Config()
     table: dict[str, Any] = dict(config.train.get("qlora", {}))
@@ -129,8 +128,7 @@ def view_row(
     """Encode a row, and apply `on_overflow`, with the trainer's own functions.
 
     Returns one view, and for `dpo` two: the preferred side, then the rejected one. A row that the
-    trainer refuses is shown whole, with the reason. Raises TemplateError where the template
-    refuses the conversation.
+    trainer refuses is shown whole, with the reason. Raises TemplateError where the template does.
     """
     limit = training_data.max_row_tokens(settings, folder)
     try:
@@ -224,8 +222,7 @@ def fact_lines(example: Example, view: TokenView, settings: Settings) -> Iterato
 def token_lines(tokens: list[Token], width: int) -> Iterator[tuple[int, list[Token]]]:
     """Yield the tokens of each line of the terminal, and the index of the first.
 
-    A line ends where the text has a line's end, where trained and untrained tokens meet, and after
-    `width` characters.
+    A line ends at a line's end, where trained and untrained tokens meet, after `width` characters.
     """
     start, used = 0, 0
     for i, token in enumerate(tokens):

@@ -2,8 +2,7 @@
 
 That file has a model's base and decoding, the text of its chat template, and what the template made
 of the conversation `PROBE`. The text shows that somebody edited the template. The rendered probe
-also shows what the text does not: a template that writes the current date, or another version of
-the renderer.
+also shows what the text does not: a template that writes today's date, or another renderer.
 """
 
 import json
@@ -214,8 +213,7 @@ def template_text_of(folder: Path) -> str:
 def render_probe(template: ChatTemplate) -> str:
     """Render the probe: the prompt of its last message, then the whole conversation.
 
-    A template that refuses system messages renders the probe without one. Returns "" where it
-    refuses that too.
+    Without the system message where the template refuses one; "" where it refuses that too.
     """
     for messages in (PROBE, PROBE[1:]):
         try:

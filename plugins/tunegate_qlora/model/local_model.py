@@ -37,8 +37,7 @@ class LocalModel:
         """Yield the answers batch by batch, those to the shortest prompts first.
 
         The latency of an answer is the seconds that its batch took. An answer that reaches
-        `max_new_tokens` is returned as it is; a prompt that fills the model's context gives an
-        error.
+        `max_new_tokens` is returned as it is; a prompt that fills the model's context is an error.
         """
         if self._generator is None:
             if absent := missing_requirements():

@@ -133,8 +133,7 @@ def _parts_without_text(model: Any) -> Iterator[str]:
 def auto_class(config: Any) -> Any:
     """Return the class of transformers that loads a model by its configuration.
 
-    Models that read pictures too are asked and trained on text alone. Raises ValueError where it is
-    no language model.
+    Models that read pictures too get text alone. Raises ValueError where it is no language model.
     """
     for kind in (hf.AutoModelForCausalLM, hf.AutoModelForImageTextToText):
         if type(config) in kind._model_mapping:
@@ -224,8 +223,7 @@ def load_base(folder: Path, decoding: Decoding, *, sharded: bool = False) -> Any
     compute format on a GPU. With `none` everything is in the compute format.
 
     `sharded` prepares for FSDP, which shards tensors of numbers: 4-bit weights are stored in the
-    compute format (`bnb_4bit_quant_storage`). Other weights are loaded into main memory, so that no
-    GPU ever holds all of them.
+    compute format (`bnb_4bit_quant_storage`). Others go into main memory: no GPU holds them all.
     """
     config = hf.AutoConfig.from_pretrained(folder, **LOCAL_FILES)
     compute, device = getattr(torch, decoding.compute), local_device()
@@ -352,8 +350,7 @@ def finalise(folder: Path, root: Path, metadata: folders.ModelMetadata) -> None:
 
     A file that is already there, such as the `config.json` of a whole model, is left as it is. An
     adapter has none: transformers would take it for a whole model. It names its base as the project
-    does, and what peft writes in the order of a set is sorted, so that the same training writes the
-    same bytes. Raises OSError.
+    does, and what peft has in sets is sorted: the same training writes the same. Raises OSError.
     """
     path, left_out = folder / folders.ADAPTER_CONFIG, {*_NOT_COPIED}
     if path.is_file():
@@ -382,8 +379,7 @@ def round_to_saved_dtype(model: Any, root: Path, settings: Settings) -> None:
     """Round the weights in memory to the format of the saved file, then to that of inference.
 
     Call this after `save_trained`: the loss in memory then equals the loss of the saved model, up
-    to the last bits. An adapter is float32 everywhere, and a model sharded by FSDP is left as it
-    is.
+    to the last bits. An adapter is float32 everywhere; a model sharded by FSDP is left as it is.
     """
     if settings.method == "full" and settings.sharding == "none":
         compute = getattr(torch, settings.compute)

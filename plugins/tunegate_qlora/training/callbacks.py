@@ -1,7 +1,6 @@
 """What happens beside the steps of a training: curves, progress, checkpoints, the best weights.
 
-Checkpoints and best weights are sealed with the digests of their files: a training resumes from
-nothing that is not whole.
+Checkpoints and best weights are sealed with their files' digests: only whole ones are resumed from.
 """
 
 import json
