@@ -91,7 +91,7 @@ class Settings(Decoding):
     """All settings of a training.
 
     Defaults are those of QLoRA (arXiv:2305.14314), table 9, where it names one. Its learning rate
-    (2e-4) is for 7 to 13 thousand million parameters; far smaller bases need about 10 times as much.
+    (2e-4) is for 7 to 13 thousand million parameters; far smaller bases need about ten times that.
     """
 
     # The base model: a folder (relative to the project's root, or absolute) or a hub name.
