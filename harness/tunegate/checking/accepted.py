@@ -68,8 +68,7 @@ def read_accepted(root: Path) -> dict[str, AcceptedEntry]:
 def append_entries(root: Path, entries: Sequence[AcceptedEntry]) -> None:
     """Append entries to the file, whose text stays as it is, comments included."""
     path = root / ACCEPTED_FILE
-    before = path.read_text("utf-8") if path.is_file() else FILE_HEADER
-    lines = [before.rstrip("\n")]
+    lines = [(path.read_text("utf-8") if path.is_file() else FILE_HEADER).rstrip("\n")]
     for entry in entries:
         lines += ["", "[[accepted]]"]
         lines += [f"{k} = {toml_string(v)}" for k, v in asdict(entry).items() if v or k != "split"]

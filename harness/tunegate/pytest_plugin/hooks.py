@@ -294,8 +294,7 @@ class GateSession:
         if self.context.suite and fixtures.has_nothing_to_judge(item):
             note["idle"] = True
         properties.append((REPORT_PROPERTY, note))
-        made = self.context.results.made.setdefault(item.nodeid, {})
-        made[call.when] = sha256_ascii_json(note)
+        self.context.results.made.setdefault(item.nodeid, {})[call.when] = sha256_ascii_json(note)
 
     def shorten_failure(self, report: pytest.TestReport, call: pytest.CallInfo[Any]) -> None:
         """Show a mistake of the session once, and no address in memory."""

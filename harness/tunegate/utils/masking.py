@@ -163,9 +163,7 @@ def hide_values(value: Any, hide: Callable[[str, bool], str] | None = None) -> A
         return hide(value, False)
     if isinstance(value, dict):
         return {key: hide_values(v, hide) for key, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [hide_values(v, hide) for v in value]
-    return value
+    return [hide_values(v, hide) for v in value] if isinstance(value, list | tuple) else value
 
 
 class MaskedStream:

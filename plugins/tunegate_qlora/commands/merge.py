@@ -104,6 +104,5 @@ def merge_run(run: Run, folder: Path) -> dict[str, float]:
     # The run stays as old as it was; a folder inside the project is recorded relative to its root.
     project, place = run.state.root.resolve(), folder.resolve()
     name = (place.relative_to(project) if project in place.parents else place).as_posix()
-    digest = open_folder(str(folder), run.state.root).digest
-    run.add_checkpoint("merged", f"folder:{name}", digest)
+    run.add_checkpoint("merged", f"folder:{name}", open_folder(str(folder), run.state.root).digest)
     return figures

@@ -205,8 +205,7 @@ def fact_lines(example: Example, view: TokenView, settings: Settings) -> Iterato
         # Of a pair, both replies lose what the longer one has too many.
         subject = "" if view.length - view.limit == excess else "the other reply has "
         cut = f"the first {excess:,} are cut"
-        actions = {"raise": "refused", "drop": "set aside", "truncate": cut}
-        action = actions[settings.on_overflow]
+        action = {"raise": "refused", "drop": "set aside", "truncate": cut}[settings.on_overflow]
         overflow = f"; {subject}{excess:,} too many: {action} (on_overflow)"
     turns, ended = view.turn_ends
     learnt = sum(token.trained for token in view.tokens)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tunegate.interfaces.model import ModelUnknown, Request
-from tunegate_programs.model import ProgramModel, open_program
+from tunegate_programs import ProgramModel, open_program
 
 INFER = """\
 import json, sys
