@@ -38,7 +38,7 @@ from tunegate.storage.answer_cache import AnswerCache
 from tunegate.storage.registry import Registry, promotions_in_force
 from tunegate.storage.state_dir import Run, SealBroken, StateDir, find_finished, run_id
 from tunegate.tokenization.spec import TokenizationSpec
-from tunegate.utils.hashing import sha256_json, sha256_spaced_json
+from tunegate.utils.files import sha256_json, sha256_spaced_json
 from tunegate_checks.data import (
     balance,
     consistency,

@@ -20,7 +20,7 @@ from tunegate.results.labels import exact
 from tunegate.results.outcome import Outcome, record, record_table
 from tunegate.results.score import format_value, one_sided_bounds
 from tunegate.storage.state_dir import StateDir
-from tunegate.utils.atomic import atomic_write
+from tunegate.utils.files import atomic_write
 from tunegate.utils.masking import mask
 from tunegate.utils.text import words_of
 

@@ -15,8 +15,7 @@ from typing import Any
 
 from tunegate.storage.state_dir import Run
 from tunegate.tokenization.encode import EncodedRow
-from tunegate.utils.atomic import atomic_folder
-from tunegate.utils.hashing import sha256_bytes, sha256_file, sha256_json
+from tunegate.utils.files import atomic_folder, sha256_bytes, sha256_file, sha256_json
 from tunegate_qlora.config import Settings
 from tunegate_qlora.data import training_data
 

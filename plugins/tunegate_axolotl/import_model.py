@@ -13,7 +13,7 @@ from tunegate.interfaces.trainer import Trained
 from tunegate.storage.registry import current_user
 from tunegate.storage.state_dir import Run
 from tunegate.tokenization.chat_template import TemplateError, load_template
-from tunegate.utils.atomic import atomic_folder
+from tunegate.utils.files import atomic_folder
 from tunegate.utils.timestamps import timestamp
 from tunegate_qlora import model_card
 from tunegate_qlora.data import training_data

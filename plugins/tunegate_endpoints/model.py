@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from tunegate.config import schema
 from tunegate.interfaces.model import Answer, Budget, Model, ModelUnknown, Request
 from tunegate.utils import optional_deps
-from tunegate.utils.hashing import sha256_json
+from tunegate.utils.files import sha256_json
 from tunegate.utils.masking import hide_key
 from tunegate.utils.text import did_you_mean
 

@@ -25,8 +25,7 @@ from tunegate import Dataset, Example
 from tunegate.data.formats.pairs import OPENAI_TOOL_KEYS
 from tunegate.data.formats.row_format import REJECTED
 from tunegate.interfaces.trainer import Plan, TrainingFailed
-from tunegate.utils.atomic import atomic_write
-from tunegate.utils.hashing import sha256_bytes
+from tunegate.utils.files import atomic_write, sha256_bytes
 from tunegate.utils.progress import ProgressBar
 
 from .client import attempts, readable_errors

@@ -15,7 +15,7 @@ from tunegate.config.schema import parse_settings
 from tunegate.data.dataset import preference_sides
 from tunegate.interfaces.trainer import Plan, Problem, Trained, TrainingFailed
 from tunegate.tokenization.spec import OpenAITokenCounter
-from tunegate.utils.hashing import sha256_json
+from tunegate.utils.files import sha256_json
 from tunegate.utils.optional_deps import missing_packages
 
 from . import job as jobs

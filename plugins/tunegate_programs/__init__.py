@@ -10,7 +10,7 @@ from tunegate.config.schema import parse_settings
 from tunegate.interfaces.builtin_models import answer_of
 from tunegate.interfaces.model import Answer, ModelUnknown, Request
 from tunegate.interfaces.programs import Program, ProgramFailed
-from tunegate.utils.hashing import sha256_file, sha256_json
+from tunegate.utils.files import sha256_file, sha256_json
 from tunegate.utils.text import did_you_mean
 
 

@@ -7,8 +7,7 @@ from typing import Any
 from tunegate.interfaces.trainer import Plan
 from tunegate.reporting.terminal import score_cells
 from tunegate.storage.state_dir import Run, StateDir, read_unverified
-from tunegate.utils.atomic import atomic_write
-from tunegate.utils.hashing import sha256_json
+from tunegate.utils.files import atomic_write, sha256_json
 from tunegate.utils.masking import mask
 from tunegate.utils.timestamps import time_key
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tunegate.interfaces.trainer import Plan, Trained
-from tunegate.utils.atomic import atomic_folder
+from tunegate.utils.files import atomic_folder
 
 from . import model_card
 from .data import training_data

@@ -10,7 +10,7 @@ from tunegate.data import SPLITS
 from tunegate.data.dataset import Reading
 from tunegate.data.json_lines import is_table_data
 from tunegate.data.tables import is_saved_folder
-from tunegate.utils.atomic import atomic_write_all
+from tunegate.utils.files import atomic_write_all
 
 from ..review.sheet import corrections
 from ..review.status import REVIEWS_FOLDER

@@ -23,7 +23,7 @@ from tunegate.interfaces.model import Model, ModelUnknown, budget_from_options, 
 from tunegate.models.predict import predict
 from tunegate.models.spec import open_model, resolve_candidate
 from tunegate.storage.state_dir import StateDir
-from tunegate.utils.atomic import atomic_write
+from tunegate.utils.files import atomic_write
 from tunegate.utils.masking import mask
 from tunegate.utils.strict_json import to_json_line
 

@@ -20,8 +20,7 @@ from tunegate.errors import ConfigError
 from tunegate.models.predict import JudgePanel
 from tunegate.results.score import Score, Unmeasurable, format_value
 from tunegate.storage.state_dir import read_unverified
-from tunegate.utils.atomic import atomic_write
-from tunegate.utils.hashing import sha256_bytes, sha256_json
+from tunegate.utils.files import atomic_write, sha256_bytes, sha256_json
 from tunegate.utils.strict_json import parse_strict
 
 from .ballots import JUDGE_ERROR

@@ -11,8 +11,7 @@ from pydantic import ValidationError
 from tunegate import ConfigError, Findings, Prediction, Predictions, Score
 from tunegate.config.project import find_root
 from tunegate.data.canonical import content_text
-from tunegate.utils.atomic import atomic_write
-from tunegate.utils.hashing import sha256_json
+from tunegate.utils.files import atomic_write, sha256_json
 
 from ..model.stopping import ALPHA, evidence
 from ..stats import Units, estimate_mean, fewest_rows, kappa

@@ -23,7 +23,7 @@ from typing import Any
 
 from tunegate.data.canonical import content_text, to_json
 from tunegate.results.prediction import Prediction
-from tunegate.utils.hashing import sha256_bytes, sha256_json
+from tunegate.utils.files import sha256_bytes, sha256_json
 
 from .rubric import Criterion, Rubric
 

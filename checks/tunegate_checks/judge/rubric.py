@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from tunegate.config.schema import Section, explain_error
 from tunegate.errors import ConfigError
-from tunegate.utils.hashing import sha256_json
+from tunegate.utils.files import sha256_json
 
 Marks = Mapping[str, int]  # by criterion: met or not; on a scale "score": the number
 MAX_SCALE_STEPS = 100

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tunegate.results.prediction import Predictions
-from tunegate.utils.hashing import sha256_bytes, sha256_file
+from tunegate.utils.files import sha256_bytes, sha256_file
 from tunegate.utils.optional_deps import require
 
 from ..stats import Array, average

@@ -21,7 +21,7 @@ from tunegate.reporting.html.gather import RunFiles
 from tunegate.reporting.html.render import make_report, render_html
 from tunegate.reporting.html.sections import answer_rows
 from tunegate.results import outcome
-from tunegate.utils.atomic import atomic_write
+from tunegate.utils.files import atomic_write
 from tunegate.utils.masking import masker
 
 from .classification import averaged, right

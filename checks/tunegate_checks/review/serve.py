@@ -18,7 +18,7 @@ from pathlib import Path
 from threading import Lock
 from urllib.parse import parse_qsl, urlencode
 
-from tunegate.utils.hashing import sha256_bytes
+from tunegate.utils.files import sha256_bytes
 from tunegate.utils.masking import unmasked
 
 from .sheet import CALLS_MARK, CUT_MARK, MAX_CELL_LETTERS, VERDICTS, Sheet, read_sheet, save_sheet

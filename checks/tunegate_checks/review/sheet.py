@@ -18,8 +18,7 @@ from tunegate.checking.decorator import row_fingerprint
 from tunegate.data.canonical import calls_json
 from tunegate.data.dataset import Dataset, Example
 from tunegate.data.tables import detect_delimiter
-from tunegate.utils.atomic import atomic_write
-from tunegate.utils.hashing import sha256_bytes
+from tunegate.utils.files import atomic_write, sha256_bytes
 
 REVIEWER_COLUMNS = ("correction", "verdict", "reviewer", "note")
 TEXT_COLUMNS = ("system", "prompt", "reply", *REVIEWER_COLUMNS)

@@ -13,7 +13,7 @@ from ..errors import ConfigError
 from ..results.finding import Findings
 from ..results.outcome import AcceptedEntry
 from ..storage.state_dir import StateDir
-from ..utils.atomic import atomic_write
+from ..utils.files import atomic_write
 from ..utils.masking import mask
 from ..utils.text import did_you_mean, toml_string
 from ..utils.timestamps import timestamp

@@ -12,7 +12,7 @@ from ..data.dataset import Dataset, Example
 from ..results.finding import Finding, Findings, sort_by_line
 from ..results.outcome import inside_check, record, recordings
 from ..results.prediction import Predictions
-from ..utils.hashing import sha256_ascii_json
+from ..utils.files import sha256_ascii_json
 from ..utils.masking import mask, masker
 
 # Hex digits. 10,000 new findings and 1,000 accepted ones share an id once in 28 million sessions.

@@ -15,7 +15,7 @@ from ..data.dataset import Dataset
 from ..models.evaluation import find_judged, judged_answers
 from ..results.labels import LabelRule
 from ..storage.state_dir import StateDir
-from ..utils.atomic import atomic_write
+from ..utils.files import atomic_write
 from ..utils.masking import hide_values
 
 

@@ -19,7 +19,7 @@ from ..checking.accepted import none_of, read_last_findings
 from ..config.project import current_project
 from ..errors import ConfigError
 from ..storage.state_dir import StateDir
-from ..utils.atomic import atomic_write
+from ..utils.files import atomic_write
 from ..utils.masking import mask
 from ..utils.text import counted
 

@@ -25,7 +25,7 @@ from ..config.project import find_root
 from ..config.schema import Task, load
 from ..data import SPLITS
 from ..errors import ConfigError
-from ..utils.atomic import atomic_write
+from ..utils.files import atomic_write
 from ..utils.text import did_you_mean, toml_string
 
 CONFIG_TEMPLATE = Path(__file__).with_name("template.toml")

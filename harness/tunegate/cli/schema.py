@@ -19,7 +19,7 @@ from ..config.schema import load
 from ..data.comparison import MAX_LABEL_LETTERS
 from ..data.row_schema import flat_names, flat_row
 from ..errors import ConfigError
-from ..utils.atomic import atomic_write
+from ..utils.files import atomic_write
 from ..utils.masking import mask
 from ..utils.optional_deps import require
 from ..utils.text import counted

@@ -9,7 +9,7 @@ from ..data.dataset import PLAIN_READING, Dataset, Reading
 from ..data.json_lines import is_table_data, select_split, split_rows
 from ..data.tables import check_data, is_saved_folder, read_saved
 from ..errors import ConfigError
-from ..utils.hashing import sha256_bytes
+from ..utils.files import sha256_bytes
 from .schema import Config
 
 _CHAT = re.compile(rb'"messages"\s*:\s*\[')

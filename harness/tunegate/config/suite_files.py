@@ -11,8 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 from ..errors import ConfigError
-from ..utils.atomic import atomic_write
-from ..utils.hashing import sha256_bytes
+from ..utils.files import atomic_write, sha256_bytes
 
 MANIFEST_NAME = ".tunegate-suites.json"
 # Digests of the files of suites that were copied before there were manifests.

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..utils.hashing import sha256_json
+from ..utils.files import sha256_json
 from ..utils.strict_json import parse_json_text
 from ..utils.text import split_reasoning
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..results.finding import Finding, Items, Located
 from ..results.labels import LabelRule, exact
-from ..utils.hashing import sha256_bytes
+from ..utils.files import sha256_bytes
 from . import canonical
 from .formats.pairs import rejected_in
 from .json_lines import is_table_data, read_json_rows, select_split, unread_rows

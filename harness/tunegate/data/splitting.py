@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..similarity import ngrams, search
-from ..utils.atomic import atomic_write
+from ..utils.files import atomic_write
 from ..utils.strict_json import Unreadable, to_json_line
 from ..utils.text import counted, without_edge_punctuation
 from . import SPLITS, comparison

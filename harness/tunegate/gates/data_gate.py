@@ -15,7 +15,7 @@ from ..interfaces.installed import project_plugin_files
 from ..interfaces.trainer import Plan
 from ..session.context import SessionContext
 from ..storage.state_dir import Run, SealBroken, StateDir, find_finished, run_id
-from ..utils.hashing import sha256_json
+from ..utils.files import sha256_json
 from ..utils.text import all_of, counted, did_you_mean, os_error_text
 from .decision import Gate
 from .training_process import train_in_child

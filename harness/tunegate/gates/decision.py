@@ -25,7 +25,7 @@ from ..config.schema import Config
 from ..config.suite_files import project_version
 from ..results.session_results import SessionResults
 from ..session.context import SessionContext
-from ..utils.hashing import sha256_file, sha256_json
+from ..utils.files import sha256_file, sha256_json
 from ..utils.text import counted
 from ..utils.timestamps import timestamp
 

@@ -11,8 +11,7 @@ from ..models.evaluation import Evaluation
 from ..results import session_results
 from ..session.context import SessionContext
 from ..storage.registry import Registry, RegistryBroken, checked_alias
-from ..utils.atomic import atomic_write
-from ..utils.hashing import sha256_json
+from ..utils.files import atomic_write, sha256_json
 from ..utils.masking import mask
 from ..utils.text import all_of, os_error_text
 from ..utils.timestamps import timestamp

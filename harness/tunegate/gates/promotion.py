@@ -14,7 +14,7 @@ from ..models.spec import Candidate
 from ..results.session_results import scorecard_digest
 from ..storage.registry import CHAIN_KEYS, MODEL_KEYS, History, RegistryEntry
 from ..storage.state_dir import Run, SealBroken, StateDir
-from ..utils.hashing import sha256_json
+from ..utils.files import sha256_json
 
 # A value must be at least these; at most the numbers that are not listed here.
 AT_LEAST = {

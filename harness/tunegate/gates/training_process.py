@@ -27,7 +27,7 @@ from ..interfaces.trainer import Trained, TrainingFailed
 from ..models.evaluation import measure_baseline, recall_baseline
 from ..models.spec import open_model
 from ..storage.state_dir import Run, StateDir
-from ..utils.atomic import atomic_write
+from ..utils.files import atomic_write
 from ..utils.masking import mask, masked_output
 from ..utils.processes import exit_with_parent
 from ..utils.progress import progress_bar

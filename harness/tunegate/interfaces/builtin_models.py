@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..utils.hashing import sha256_bytes, sha256_file, sha256_json
+from ..utils.files import sha256_bytes, sha256_file, sha256_json
 from .model import Answer, ModelUnknown, Request
 
 

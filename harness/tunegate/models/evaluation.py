@@ -15,7 +15,7 @@ from ..results.labels import LabelRule
 from ..results.prediction import Predictions
 from ..results.session_results import predictions_summary
 from ..storage.state_dir import Run, RunNotFound, StateDir, find_finished, read_unverified
-from ..utils.hashing import sha256_json
+from ..utils.files import sha256_json
 from ..utils.masking import mask
 from ..utils.progress import Progress
 from ..utils.timestamps import time_key

@@ -20,7 +20,7 @@ from ..interfaces.model import Answer, Model, ModelUnknown, Request
 from ..results.prediction import Prediction, Predictions
 from ..storage.answer_cache import AnswerCache, request_key
 from ..storage.state_dir import StateDir
-from ..utils.hashing import sha256_json
+from ..utils.files import sha256_json
 from ..utils.progress import Progress
 
 

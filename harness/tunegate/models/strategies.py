@@ -34,7 +34,7 @@ from ..errors import ConfigError
 from ..interfaces.builtin_models import FileModel
 from ..interfaces.model import Answer, Budget, Model, ModelUnknown, Request, hold_to_budget
 from ..similarity import ratio
-from ..utils.hashing import sha256_json
+from ..utils.files import sha256_json
 from ..utils.optional_deps import MissingDependency, require
 from ..utils.text import count_words, os_error_text, without_accents, words_of
 

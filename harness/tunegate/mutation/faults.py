@@ -26,8 +26,7 @@ from ..data.tables import to_json_lines
 from ..errors import ConfigError
 from ..gates.decision import UNTRUSTED_ENV, installed_versions, suite_fingerprint
 from ..storage.state_dir import StateDir
-from ..utils.atomic import atomic_write
-from ..utils.hashing import sha256_file, sha256_json
+from ..utils.files import atomic_write, sha256_file, sha256_json
 from ..utils.optional_deps import require
 from ..utils.processes import WORKERS_VARIABLE
 from ..utils.strict_json import parse_json_text

@@ -19,7 +19,7 @@ from ..errors import ConfigError
 from ..interfaces.model import ModelUnknown
 from ..results.session_results import asked_in_words
 from ..tokenization.spec import TokenizationSpec, tokenization_of
-from ..utils.hashing import sha256_json
+from ..utils.files import sha256_json
 from ..utils.optional_deps import MissingDependency
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from ..results.outcome import Outcome, collect_outcomes, record
 from ..results.score import Score, Unmeasurable
 from ..results.session_results import REPORT_PROPERTY, SessionResults, outcome_dicts
 from ..session.context import DEFAULT_ALIAS, SessionContext
-from ..utils.hashing import sha256_ascii_json
+from ..utils.files import sha256_ascii_json
 from ..utils.masking import let_through, mask
 from ..utils.text import os_error_text
 from . import fixtures

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..utils.hashing import sha256_ascii_json, sha256_json
+from ..utils.files import sha256_ascii_json, sha256_json
 from ..utils.masking import hide_values, mask
 from .finding import Findings
 from .labels import LabelRule

@@ -22,7 +22,7 @@ from ..interfaces.model import Budget
 from ..results.outcome import AcceptedEntry
 from ..results.session_results import SessionResults
 from ..storage.state_dir import StateDir
-from ..utils.hashing import sha256_file
+from ..utils.files import sha256_file
 from ..utils.masking import mask
 from ..utils.progress import Progress, progress_bar
 

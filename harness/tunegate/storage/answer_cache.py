@@ -12,7 +12,7 @@ from pathlib import Path
 from ..data.canonical import request_digest
 from ..errors import ConfigError
 from ..interfaces.model import Answer, Request
-from ..utils.hashing import sha256_json
+from ..utils.files import sha256_json
 from .state_dir import StateDir, key_file_content, seal_of
 
 VERSION = 4  # of the schema, kept in the database's user_version

@@ -18,8 +18,7 @@ from typing import Any, Self
 from filelock import FileLock
 
 from ..errors import ConfigError
-from ..utils.atomic import atomic_write
-from ..utils.hashing import sha256_bytes
+from ..utils.files import atomic_write, sha256_bytes
 from ..utils.masking import find_private
 from ..utils.text import counted
 from ..utils.timestamps import timestamp

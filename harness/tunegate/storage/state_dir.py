@@ -17,8 +17,7 @@ from typing import Any
 from ..data.dataset import Dataset
 from ..errors import ConfigError
 from ..interfaces.trainer import Plan, Trained
-from ..utils.atomic import atomic_write
-from ..utils.hashing import canonical_json, sha256_bytes, sha256_json
+from ..utils.files import atomic_write, canonical_json, sha256_bytes, sha256_json
 from ..utils.timestamps import time_key, timestamp
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.canonical import Calls, content_text, read_reply, to_json
-from ..utils.hashing import sha256_bytes
+from ..utils.files import sha256_bytes
 from ..utils.strict_json import parse_json_text
 from .render_limits import MAX_MEMORY, RenderStopped, memory, uses_powers, watchdog
 

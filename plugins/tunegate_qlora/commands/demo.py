@@ -24,7 +24,7 @@ from tunegate.errors import ConfigError
 from tunegate.results.score import wilson
 from tunegate.storage.registry import Registry
 from tunegate.storage.state_dir import Run, StateDir, find_finished
-from tunegate.utils.atomic import atomic_folder
+from tunegate.utils.files import atomic_folder
 
 from .common import require_packages
 

@@ -13,7 +13,7 @@ from filelock import FileLock
 from tunegate import ConfigError, exit_codes
 from tunegate.interfaces.trainer import TrainingFailed
 from tunegate.storage.state_dir import Run
-from tunegate.utils.atomic import atomic_folder, atomic_write
+from tunegate.utils.files import atomic_folder, atomic_write
 
 from ..data import training_data
 from ..model.local_model import open_folder

@@ -22,7 +22,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from tunegate.interfaces.trainer import TrainingFailed
-from tunegate.utils.atomic import atomic_write
+from tunegate.utils.files import atomic_write
 
 from ..config import Settings
 from ..data.training_data import TrainingJob

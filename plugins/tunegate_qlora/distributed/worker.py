@@ -40,7 +40,7 @@ def train_order(order_file: Path) -> None:
 
         from tunegate.config.schema import parse_settings
         from tunegate.interfaces.trainer import Plan
-        from tunegate.utils.atomic import atomic_write
+        from tunegate.utils.files import atomic_write
 
         from ..config import Settings
         from ..data.training_data import TrainingJob, load_training_data

@@ -15,7 +15,7 @@ from typing import Any
 
 from tunegate.config.schema import parse_settings
 from tunegate.tokenization.chat_template import FIXED_DATE, ChatTemplate, TemplateError
-from tunegate.utils.hashing import sha256_file, sha256_spaced_json
+from tunegate.utils.files import sha256_file, sha256_spaced_json
 from tunegate.utils.text import common_length
 
 from ..config import Decoding, Settings

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 from tunegate.config.schema import parse_settings
 from tunegate.interfaces.model import Answer, Model, ModelUnknown, Request
 from tunegate.tokenization.chat_template import TemplateOptions, pin_template, template_options
-from tunegate.utils.hashing import sha256_spaced_json
+from tunegate.utils.files import sha256_spaced_json
 
 from ..config import Decoding, VLLMTable
 from ..runtime.libraries import missing_requirements, quiet_libraries

@@ -17,7 +17,7 @@ from transformers import TrainerCallback
 
 from tunegate.interfaces.trainer import TrainingFailed
 from tunegate.storage.state_dir import read_curves
-from tunegate.utils.atomic import atomic_write
+from tunegate.utils.files import atomic_write
 from tunegate.utils.progress import ProgressBar
 from tunegate.utils.text import counted
 

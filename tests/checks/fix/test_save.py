@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tunegate.utils.atomic import atomic_write_all
+from tunegate.utils.files import atomic_write_all
 
 
 def test_all_are_there_the_private_one_is_private_and_the_old_one_gone(tmp_path: Path) -> None:

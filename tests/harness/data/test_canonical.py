@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tunegate.data.canonical import calls_json, request_digest
 from tunegate.data.dataset import Dataset, Example
 from tunegate.models.predict import request_of
-from tunegate.utils.hashing import sha256_json
+from tunegate.utils.files import sha256_json
 
 ASKED = {"role": "user", "content": "What is on it?"}
 CALL = {"name": "find", "arguments": '{"a": 1, "b": [2]}'}

@@ -13,7 +13,7 @@ from tunegate.gates.promotion import entry_faults, line_faults
 from tunegate.results.session_results import scorecard_digest
 from tunegate.storage.registry import Registry
 from tunegate.storage.state_dir import StateDir
-from tunegate.utils.hashing import sha256_json
+from tunegate.utils.files import sha256_json
 
 RECEIPT = {"data": {}}
 CARD = {"model_digest": "d1", "test": {"digest": "t1"}, "gate": "open", "made": "today"}

@@ -27,7 +27,7 @@ from tunegate.models.evaluation import (
 from tunegate.models.predict import predict
 from tunegate.results.labels import exact
 from tunegate.storage.state_dir import Run, RunNotFound, StateDir
-from tunegate.utils.hashing import sha256_file
+from tunegate.utils.files import sha256_file
 
 
 def judge(state: StateDir, spec: str, made: str, digest: str = "d" * 64, name: str = "c") -> Run:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pytest
 
 from tunegate.results.session_results import REPORT_PROPERTY, WAYS_TO_JUDGE, SessionResults
-from tunegate.utils.hashing import sha256_ascii_json
+from tunegate.utils.files import sha256_ascii_json
 
 SCORE = {"name": "accuracy", "value": 0.9}
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunegate.storage.state_dir import SealBroken, StateDir
-from tunegate.utils import hashing
+from tunegate.utils import files
 
 BODY = {"run": "abc", "data": {"train": "é"}, "tests": [1, 2.5, None, True]}
 values: st.SearchStrategy[Any] = st.recursive(
@@ -80,12 +80,12 @@ def test_a_file_that_is_missing_means_that_no_gate_opened(tmp_path: Path) -> Non
 
 @given(values, values)
 def test_values_have_one_digest_where_they_are_spelled_alike(one: Any, other: Any) -> None:
-    alike = hashing.canonical_json(one) == hashing.canonical_json(other)
-    assert (hashing.sha256_json(one) == hashing.sha256_json(other)) == alike
-    assert json.loads(hashing.canonical_json(one)) == one
+    alike = files.canonical_json(one) == files.canonical_json(other)
+    assert (files.sha256_json(one) == files.sha256_json(other)) == alike
+    assert json.loads(files.canonical_json(one)) == one
 
 
 def test_the_order_of_keys_does_not_count_and_that_of_items_does() -> None:
-    assert hashing.sha256_json({"a": 1, "b": 2}) == hashing.sha256_json({"b": 2, "a": 1})
-    assert hashing.sha256_json([1, 2]) != hashing.sha256_json([2, 1])
-    assert hashing.canonical_json({"b": "é", "a": [1]}) == '{"a":[1],"b":"é"}'.encode()
+    assert files.sha256_json({"a": 1, "b": 2}) == files.sha256_json({"b": 2, "a": 1})
+    assert files.sha256_json([1, 2]) != files.sha256_json([2, 1])
+    assert files.canonical_json({"b": "é", "a": [1]}) == '{"a":[1],"b":"é"}'.encode()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tunegate.interfaces.trainer import Plan
-from tunegate.utils.hashing import sha256_json
+from tunegate.utils.files import sha256_json
 from tunegate_qlora import model_card
 from tunegate_qlora.data.training_data import make_job
 from tunegate_qlora.model import folders

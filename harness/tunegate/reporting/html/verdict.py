@@ -17,7 +17,7 @@ from ...models.spec import Candidate, open_model
 from ...results.session_results import asked_in_words, scorecard_digest
 from ...storage.registry import RegistryEntry, promotions_in_force
 from ...storage.state_dir import SealBroken
-from ...utils.hashing import sha256_json
+from ...utils.files import sha256_json
 from ...utils.text import counted
 from ..terminal import score_cells
 from . import text

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tunegate.utils.atomic import atomic_write
+from tunegate.utils.files import atomic_write
 from tunegate.utils.text import os_error_text
 
 
