@@ -41,10 +41,7 @@ MAX_ERROR_LETTERS = 300  # of a server's message in an error
 
 @dataclass
 class Connection:
-    """The pool of open connections to one server, and how it is asked.
-
-    Raises ModelUnknown for a proxy of no use.
-    """
+    """The open connections to one server, and how to ask it; ModelUnknown for an unusable proxy."""
 
     http: aiohttp.ClientSession
     provider: Provider

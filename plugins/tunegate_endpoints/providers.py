@@ -133,10 +133,7 @@ def token_count(value: Any) -> int | None:
 
 
 def error_of(data: bytes) -> tuple[str, str]:
-    """Return the message and the code, or the type, of an error object; "" for none.
-
-    Messages stand in `{"error": {"message": ...}}` and its cousins.
-    """
+    """Return message and code, or type, of `{"error": {"message": ...}}` and its like; else ""."""
     try:
         value: Any = json.loads(data)
     except (ValueError, RecursionError):

@@ -52,12 +52,11 @@ def is_variant(label: str, other: str) -> bool:
 def find_typos(counts: Mapping[str, int]) -> dict[str, str]:
     """Return each label that is likely a misspelling, with the commoner label that was meant.
 
-    `counts` has the number of rows of each label.
-    White space around a label never makes another label. Else a label is a misspelling only if it
-    is rare beside the label that was meant: at most a tenth as common (MAX_VARIANT_SHARE; a single
-    row: beside five rows) where it differs in case, in quotes or closing punctuation, or by having
-    no accents at all, or is a sentence around that label; at most a twentieth (MAX_TYPO_SHARE)
-    where it differs by letters, as `nearest_label` says.
+    `counts` has the rows of each label. White space around a label never makes another label. Else
+    a label is a misspelling only if it is rare beside the label that was meant: at most a tenth as
+    common (MAX_VARIANT_SHARE; a single row: beside five rows) where it differs in case, in quotes
+    or closing punctuation, or by having no accents at all, or is a sentence around that label; at
+    most a twentieth (MAX_TYPO_SHARE) where it differs by letters, as `nearest_label` says.
     """
     spellings: dict[str, list[str]] = {}  # those of one label, which differ in white space
     for label in sorted(counts, key=lambda c: (c != " ".join(c.split()), -counts[c], c)):

@@ -74,9 +74,8 @@ def check_promotable(
 def facts_of_test_set(run: Run, test: Dataset, state: StateDir) -> dict[str, Any]:
     """Return what a promotion records of its test set; raises PromotionRefused, SealBroken.
 
-    These are its rows, the models that it has judged so far, and for one with a data gate of its
-    own the digest of that receipt, and how many rows of the run's first test set it leaves out or
-    expects another reply to.
+    These are its rows, the models that it judged so far, and for one with a data gate of its own
+    the receipt's digest, and how many rows of the run's first test set it lacks or answers anew.
     """
     receipts = run.test_receipts()
     if test.digest not in receipts or test.columns != run.plan.columns:

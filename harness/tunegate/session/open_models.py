@@ -32,10 +32,9 @@ class SessionModels:
     """The models of one session, by role.
 
     Roles are "candidate", "baseline", "incumbent", COMPARED before a name of `[compare]`, and any
-    model spec.
-    `model(role)` opens a model and `predictions(role, test)` asks it, each once for the same
-    arguments, the candidate until the `rules` decide. `stopped` is what a scorecard says of that.
-    `judged` holds the digest of the candidate under "predictions" once a test has predictions.
+    model spec. `model(role)` opens a model and `predictions(role, test)` asks it, each once for the
+    same arguments, the candidate until the `rules` decide; `stopped` is what a scorecard says of
+    that. `judged` holds the candidate's digest under "predictions" once a test has predictions.
     """
 
     root: Path

@@ -164,10 +164,7 @@ def metadata_of(settings: Settings, base_folder: Path, template: ChatTemplate) -
 
 
 def write_metadata(folder: Path, metadata: ModelMetadata) -> None:
-    """Write `tunegate.json` into a model's folder, and its template where it is not the base's.
-
-    Raises OSError.
-    """
+    """Write `tunegate.json`, and the template where it is not the base's; raise OSError."""
     content = asdict(metadata) | {"decoding": metadata.decoding.model_dump(mode="json")}
     if metadata.decoding.chat_template:
         (folder / "chat_template.jinja").write_text(metadata.template, "utf-8")

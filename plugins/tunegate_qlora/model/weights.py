@@ -54,10 +54,7 @@ class Architecture:
     counts: dict[str, int] = field(default_factory=dict, compare=False)  # attaching takes seconds
 
     def trainable_parameters(self, settings: Settings) -> int:
-        """Count the trained parameters: all of them, or those that peft adds.
-
-        Raises ValueError where the adapter cannot be attached.
-        """
+        """Count the trained parameters: all, or an adapter's; ValueError if peft attaches none."""
         if settings.method == "full":
             return sum(i * o for i, o in self.linear_layers.values()) + self.other_parameters
         key = f"{settings.r} {settings.targets} {settings.dropout}"

@@ -1,7 +1,6 @@
 """The group of processes that train together (torch.distributed).
 
-A process that trains alone is in no group: its rank is 0, and each collective operation here
-returns what it was given.
+One that trains alone is in no group: its rank is 0, each operation here returns what it was given.
 """
 
 import os
