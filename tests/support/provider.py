@@ -304,6 +304,7 @@ def serving(folder: Path) -> Iterator[int]:
     try:
         yield server.server_address[1]
     finally:
+        (folder / "released").touch()  # a request that hangs would wait on in later tests
         server.shutdown()
         thread.join()
         server.server_close()
