@@ -20,7 +20,7 @@ from functools import lru_cache
 from zlib import crc32
 
 from ..utils.text import UNSPACED
-from .windows import Array, FindNear, Search, TextsByLength
+from .windows import Array, FindNear, Search
 
 SCREEN_LETTERS = 192  # three words of 64 bits, in which the compiled search compares a text
 MAX_LETTERS = 2_000
@@ -137,6 +137,15 @@ class LongTextSearch:
         owned = np.concatenate([[0], np.cumsum(self.ends - self.begins)])
         self.before = owned[self.starts]  # how many owners the hashes of earlier queries have
         self.first, self.screened = 0, list[Array]()  # what `_screen` returned, from a query on
+        self.is_compiled = False  # as long as nobody says so
+        # What the compiled code writes to.
+        self.common, self.bounds = np.zeros(last, np.int64), np.zeros(SCREENED, np.int64)
+        self.matches = np.zeros(max(last, TABLE_SIZE), np.int64)
+
+    @property
+    def estimated_seconds(self) -> float:
+        """The time that finding common runs takes in numpy, as measured: 8 ns for each."""
+        return 8e-9 * float(self.before[-1])
 
     def find_near(self, i: int, labels: Array, skip: int) -> tuple[Array, Array]:
         """Find the targets near to query `i`: see `windows.FindNear`."""
@@ -162,6 +171,16 @@ class LongTextSearch:
         """Return, for each of some queries from `i` on, the targets with enough common runs."""
         import numpy as np
 
+        if self.is_compiled:
+            from .numba_kernel import screen
+
+            done = screen(
+                i, self.starts, self.begins, self.ends, self.owners, self.search.lo, self.hi,
+                self.asked_sizes, self.sizes, self.min_share,
+                self.common, self.matches, self.bounds,
+            )  # fmt: skip
+            found = self.matches[: self.bounds[done - 1]].copy()
+            return np.split(found, self.bounds[: done - 1])
         end = min(i + SCREENED, len(self.asked_sizes))
         lo, hi = self.search.lo[i:end], self.hi[i:end]
         first, width = int(lo.min()), max(int(hi.max()) - int(lo.min()), 1)
@@ -195,7 +214,7 @@ def short_texts(search: Search) -> Search | None:
     queries, targets = _long_counts(search)
     if not queries and not targets:
         return None
-    short = TextsByLength(search.queries.texts[queries:])
+    short = search.queries.without_longest(queries)
     if search.is_within_one_list:
         return Search(short, short, search.cutoff)
-    return Search(short, TextsByLength(search.targets.texts[targets:]), search.cutoff)
+    return Search(short, search.targets.without_longest(targets), search.cutoff)

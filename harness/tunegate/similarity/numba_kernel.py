@@ -178,6 +178,34 @@ def _scan_block(
     return queries.size
 
 
+@_compiled
+def screen(
+    first: int, starts: Array, begins: Array, ends: Array, owners: Array, lo: Array, hi: Array,
+    sizes: Array, target_sizes: Array, min_share: float,
+    common: Array, matches: Array, bounds: Array,
+) -> int:  # fmt: skip
+    """Write the targets with enough runs in common with each query from `first` on.
+
+    It is what `long_texts.LongTextSearch._screen` does without compiled code. `bounds` gets how
+    many `matches` there are so far; returns for how many queries there was room.
+    """
+    count = 0
+    for q in range(min(bounds.size, sizes.size - first)):
+        i = first + q
+        if count + hi[i] - lo[i] > matches.size:
+            return q
+        for run in range(starts[i], starts[i + 1]):
+            for place in range(begins[run], ends[run]):
+                common[owners[place]] += 1
+        for j in range(lo[i], hi[i]):
+            if common[j] >= min_share * min(sizes[i], target_sizes[j]):
+                matches[count] = j
+                count += 1
+            common[j] = 0
+        bounds[q] = count
+    return min(bounds.size, sizes.size - first)
+
+
 class Letters:
     """Texts of these `sizes` as one array of letters, each as its rank by frequency."""
 
