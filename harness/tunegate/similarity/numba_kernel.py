@@ -2,8 +2,9 @@
 
 A text's sketch is a set of bits with one flipped for each (letter, number of the same letter before
 it). An insertion or a deletion flips one bit, so two sketches never differ in more bits than the
-Indel distance of their texts. Of real questions with some 60 letters, one pair in 200 is left to
-compare; the sketches of longer texts are too similar to exclude any pair.
+Indel distance of their texts. A short sketch is held against each pair, a longer one against what
+that leaves: of real questions with some 60 letters one pair in 200 is left to compare, of tickets
+with some 140 one in 40.
 
 Pairs that the sketches do not exclude are compared by the bit-parallel longest common subsequence
 of H. Hyyrö (2004), *Bit-parallel LCS-length computation revisited*, until the distance is out of
@@ -19,8 +20,10 @@ import numpy as np
 from .long_texts import SCREEN_LETTERS as MAX_LETTERS
 from .windows import Array, Search
 
-BITS = 1024
-COMMON_LETTERS = 43  # the commonest letters, which have own bits up to their 11th occurrence
+SHORT, LONG = 256, 512  # bits of a sketch
+# The commonest letters, whose first 11 or 16 occurrences have bits of their own. Chosen by how many
+# pairs are left of the tickets and of banking77, at a cutoff of 0.85.
+COMMON_SHORT, COMMON_LONG = 23, 31
 BLOCK = 128  # queries at once: a call from Python takes as long as hundreds of comparisons
 WINDOW = 256  # targets at once, so that their bits stay in the processor's first-level cache
 MATCHES = 1 << 18  # pairs at once, or as many as there are targets
@@ -56,14 +59,14 @@ def _popcount(bits: Any) -> int:
 
 
 @_compiled
-def flip(sketches: Array, sizes: Array, letters: Array) -> None:
-    """Flip the bits of each text's letters in its sketch."""
+def flip(sketches: Array, common: int, sizes: Array, letters: Array) -> None:
+    """Flip the bits of each text's letters in its sketch, a row; `common`: see COMMON_SHORT."""
     times = np.zeros(letters.max() + 1 if letters.size else 1, np.int64)
     start = 0
     for i in range(sizes.size):
         end = start + sizes[i]
         for letter in letters[start:end]:
-            bit = (letter + COMMON_LETTERS * times[letter]) % BITS
+            bit = (letter + common * times[letter]) % (64 * sketches.shape[1])
             sketches[i, bit >> 6] ^= np.uint64(1) << np.uint64(bit & 63)
             times[letter] += 1
         for letter in letters[start:end]:
@@ -117,8 +120,8 @@ def _distance(m: int, other: Array, slots: Array, masks: Array, limit: int) -> i
 @_compiled
 def _scan_block(
     queries: Array, skips: Array,
-    query_letters: Array, query_starts: Array, query_folds: Array, query_sketches: Array,
-    letters: Array, starts: Array, folds: Array, sketches: Array,
+    query_letters: Array, query_starts: Array, query_short: Array, query_long: Array,
+    letters: Array, starts: Array, short: Array, long: Array,
     lo: Array, hi: Array, labels: Array, cutoff: float,
     slots: Array, masks: Array, bits: Array,
     ends: Array, matches: Array, distances: Array,
@@ -134,16 +137,17 @@ def _scan_block(
         if count + hi[i] - lo[i] > matches.size:
             return q
         text = query_letters[query_starts[i] : query_starts[i + 1]]
-        fold_low, fold_high, pattern_loaded = query_folds[0, i], query_folds[1, i], False
+        pattern_loaded = False
+        bits_0, bits_1, bits_2, bits_3 = query_short[:, i]
         for first in range(lo[i], hi[i], bits.size):
             n = min(hi[i] - first, bits.size)
             # No branch in this loop, so that it is vectorised. The first target is the longest and
             # allows the largest distance: more bits than it allows exclude any other target.
             for k in range(n):
-                difference = _popcount(fold_low ^ folds[0, first + k]) + _popcount(
-                    fold_high ^ folds[1, first + k]
-                )
-                bits[k] = np.uint8(difference)
+                j = first + k
+                low = _popcount(bits_0 ^ short[0, j]) + _popcount(bits_1 ^ short[1, j])
+                high = _popcount(bits_2 ^ short[2, j]) + _popcount(bits_3 ^ short[3, j])
+                bits[k] = low + high
             limit = _max_distance(text.size + starts[first + 1] - starts[first], cutoff)
             for k in range(n):
                 if bits[k] > limit:
@@ -153,8 +157,8 @@ def _scan_block(
                     continue
                 max_distance = _max_distance(text.size + starts[j + 1] - starts[j], cutoff)
                 bit_count = np.uint64(0)
-                for w in range(BITS // 64):
-                    bit_count += _popcount(query_sketches[i, w] ^ sketches[j, w])
+                for w in range(LONG // 64):
+                    bit_count += _popcount(query_long[i, w] ^ long[j, w])
                 if _to_int64(bit_count) > max_distance:
                     continue
                 if not pattern_loaded:
@@ -174,6 +178,34 @@ def _scan_block(
     return queries.size
 
 
+@_compiled
+def screen(
+    first: int, starts: Array, begins: Array, ends: Array, owners: Array, lo: Array, hi: Array,
+    sizes: Array, target_sizes: Array, min_share: float,
+    common: Array, matches: Array, bounds: Array,
+) -> int:  # fmt: skip
+    """Write the targets with enough runs in common with each query from `first` on.
+
+    It is what `long_texts.LongTextSearch._screen` does without compiled code. `bounds` gets how
+    many `matches` there are so far; returns for how many queries there was room.
+    """
+    count = 0
+    for q in range(min(bounds.size, sizes.size - first)):
+        i = first + q
+        if count + hi[i] - lo[i] > matches.size:
+            return q
+        for run in range(starts[i], starts[i + 1]):
+            for place in range(begins[run], ends[run]):
+                common[owners[place]] += 1
+        for j in range(lo[i], hi[i]):
+            if common[j] >= min_share * min(sizes[i], target_sizes[j]):
+                matches[count] = j
+                count += 1
+            common[j] = 0
+        bounds[q] = count
+    return min(bounds.size, sizes.size - first)
+
+
 class Letters:
     """Texts of these `sizes` as one array of letters, each as its rank by frequency."""
 
@@ -181,11 +213,10 @@ class Letters:
         self.sizes, self.letters = sizes, letters
         # The index of each text's first letter, and behind them the number of letters.
         self.starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
-        self.sketches = np.zeros((len(sizes), BITS // 64), np.uint64)
-        flip(self.sketches, sizes, letters)
-        # Folded into 128 bits by xor: their bound is weaker, but eight times as many of them fit
-        # into the processor's cache.
-        self.folds = np.bitwise_xor.reduce(self.sketches.reshape(-1, BITS // 128, 2), axis=1)
+        short, self.long = (np.zeros((len(sizes), k // 64), np.uint64) for k in (SHORT, LONG))
+        flip(short, COMMON_SHORT, sizes, letters)
+        flip(self.long, COMMON_LONG, sizes, letters)
+        self.short = np.ascontiguousarray(short.T)  # all first words, all second ones: read in turn
 
 
 def encode_both(left: Sequence[str], right: Sequence[str]) -> tuple[Letters, Letters]:
@@ -199,8 +230,9 @@ def encode_both(left: Sequence[str], right: Sequence[str]) -> tuple[Letters, Let
     counts = np.asarray(sum(np.bincount(side_points, minlength=size) for side_points in points))
     present = np.flatnonzero(counts)
     by_count = present[np.argsort(-counts[present], kind="stable")]
-    ranks = np.zeros(size, np.int32)
-    ranks[by_count] = np.arange(len(present), dtype=np.int32)
+    # Two bytes a letter where they do: what a comparison waits for most is its text.
+    ranks = np.zeros(size, np.uint16 if len(present) < 1 << 16 else np.uint32)
+    ranks[by_count] = np.arange(len(present))
     encoded = [
         Letters(np.fromiter(map(len, side), np.int64, len(side)), ranks[side_points])
         for side, side_points in zip(sides, points, strict=True)
@@ -215,7 +247,6 @@ class CompiledSearch:
         self.search = search
         queries, targets = encode_both(search.queries.texts, search.targets.texts)
         self.queries, self.targets = queries, targets
-        self.folds = [np.ascontiguousarray(s.folds.T) for s in (queries, targets)]
         self.hi = np.maximum(search.lo, search.hi)
         # Of the queries before `end` that have near targets; most have none.
         self.rows: dict[int, tuple[Array, Array]] = {}
@@ -224,7 +255,7 @@ class CompiledSearch:
         letters = max(int(side.letters.max(initial=0)) for side in (queries, targets)) + 1
         self.slots = np.zeros(letters, np.int32)
         self.masks = np.zeros((min(letters, MAX_LETTERS) + 1, MAX_LETTERS // 64), np.uint64)
-        self.bits, self.ends = np.zeros(WINDOW, np.uint8), np.zeros(BLOCK, np.int64)
+        self.bits, self.ends = np.zeros(WINDOW, np.uint16), np.zeros(BLOCK, np.int64)
         self.matches, self.distances = np.zeros((2, max(len(targets.sizes), MATCHES)), np.int64)
 
     def find_near(self, i: int, labels: Array, skip: int) -> tuple[Array, Array]:
@@ -248,8 +279,8 @@ class CompiledSearch:
         skips = labels[block] if search.is_within_one_list else np.full(len(block), -1)
         done = _scan_block(
             block, skips,
-            queries.letters, queries.starts, self.folds[0], queries.sketches,
-            targets.letters, targets.starts, self.folds[1], targets.sketches,
+            queries.letters, queries.starts, queries.short, queries.long,
+            targets.letters, targets.starts, targets.short, targets.long,
             search.lo, self.hi, labels, search.cutoff,
             self.slots, self.masks, self.bits, self.ends, self.matches, self.distances,
         )  # fmt: skip

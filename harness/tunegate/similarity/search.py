@@ -166,20 +166,25 @@ def make_finder(
         raise ValueError(f"the similarity is {cutoff}; it must be above 0 and at most 1")
     search = Search(queries, targets, cutoff)
     if short := short_texts(search):
-        return LongTextSearch(search, _make_finder(short, fast)).find_near
+        long = LongTextSearch(search, _make_finder(short, fast))
+        long.is_compiled = _choose_kernel(long.estimated_seconds, fast)
+        return long.find_near
     return _make_finder(search, fast)
 
 
 def _make_finder(search: Search, fast: bool | None) -> FindNear:
-    if fast is None:
-        is_loaded = f"{__package__}.numba_kernel" in sys.modules
-        min_seconds = LOADED_KERNEL_MIN_SECONDS if is_loaded else KERNEL_MIN_SECONDS
-        fast = search.estimated_seconds > min_seconds and _numba_installed()
-    if fast:
+    if _choose_kernel(search.estimated_seconds, fast):
         from .numba_kernel import CompiledSearch
 
         return CompiledSearch(search).find_near
     return NumpySearch(search).find_near
+
+
+def _choose_kernel(seconds_without: float, fast: bool | None) -> bool:
+    """Tell whether to use compiled code, if `fast` does not say: where it saves its own start."""
+    is_loaded = f"{__package__}.numba_kernel" in sys.modules
+    min_seconds = LOADED_KERNEL_MIN_SECONDS if is_loaded else KERNEL_MIN_SECONDS
+    return (seconds_without > min_seconds and _numba_installed()) if fast is None else fast
 
 
 def _numba_installed() -> bool:

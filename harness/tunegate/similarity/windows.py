@@ -1,6 +1,7 @@
 """Sorts texts by length, and bounds for each query the targets that can be near to it."""
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -27,6 +28,13 @@ class TextsByLength:
         self.positions = [positions[text] for text in self.texts]  # in the list they came from
         self.sizes: Array = np.fromiter(map(len, self.texts), np.int64, len(self.texts))
         self.indices: Array = np.arange(len(self.texts))  # labels that leave no text out
+
+    def without_longest(self, count: int) -> "TextsByLength":
+        """Return the texts without the `count` longest."""
+        others = copy(self)
+        others.texts, others.positions = self.texts[count:], self.positions[count:]
+        others.sizes, others.indices = self.sizes[count:], self.indices[: len(others.texts)]
+        return others
 
 
 class Search:

@@ -1,6 +1,8 @@
 """Long texts: which pairs are compared, by what, and that near ones are found all the same."""
 
 import random
+from importlib.util import find_spec
+from itertools import combinations
 
 import pytest
 from hypothesis import given, settings
@@ -69,10 +71,10 @@ def test_texts_that_share_no_runs_are_not_compared(
 ) -> None:
     compared = 0
 
-    def counted(left: str, right: str) -> float:
+    def counted(left: str, right: str, cutoff: float = 0.0) -> float:
         nonlocal compared
         compared += 1
-        return ratio(left, right)
+        return ratio(left, right, cutoff)
 
     monkeypatch.setattr(long_texts, "ratio", counted)
     documents = [document(seed, letters) for seed in range(30)]
@@ -106,3 +108,52 @@ def test_what_occurs_often_counts_as_often() -> None:
     head, tail = " ".join(document(1, 300)), " ".join(document(2, 300))
     texts = [f"{head} " * 9 + tail, f"{head} " + f"{tail} " * 9]
     assert list(pairs(texts, 0.85)) == []
+
+
+def of_one_world(seed: int, letters: int) -> list[str]:
+    """Return documents that share sentences, and copies of them with other words."""
+    rng = random.Random(seed)
+    sentences = [[rng.choice(WORDS) for _ in range(rng.randrange(4, 14))] for _ in range(30)]
+    texts = []
+    for k in range(9):
+        words = list[str]()
+        while sum(map(len, words)) + len(words) < letters * rng.uniform(0.9, 1.1):
+            words += rng.choice(sentences)
+        texts += [" ".join(words), " ".join(with_other_words(words, rng.choice((0.03, 0.1)), k))]
+    return texts
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 9999),
+    letters=st.sampled_from([190, 500, 2000, 4000]),
+    cutoff=st.sampled_from([0.75, 0.85, 0.95]),
+)
+def test_documents_that_share_sentences_are_found_if_they_are_near(
+    seed: int, letters: int, cutoff: float
+) -> None:
+    texts = of_one_world(seed, letters)
+    near = [(i, j) for i, j in combinations(range(len(texts)), 2)]
+    near = [(i, j) for i, j in near if ratio(texts[i], texts[j]) >= cutoff]
+    found = [(p.i, p.j) for p in pairs(texts, cutoff, fast=False)]
+    assert sorted(found) == near
+
+
+@pytest.mark.skipif(not find_spec("numba"), reason="numba is not installed")
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 9999), few=st.booleans(), cutoff=st.sampled_from([0.3, 0.7, 0.85]))
+def test_the_compiled_search_finds_the_same_long_texts(seed: int, few: bool, cutoff: float) -> None:
+    rng = random.Random(seed)
+    texts = [text for size in (100, 300, 2100) for text in of_one_world(seed, size)]
+    rng.shuffle(texts)
+    left, right = texts[:30], texts[24:]
+    with pytest.MonkeyPatch.context() as patch:
+        if few:
+            patch.setattr(long_texts, "SCREENED", 3)
+            patch.setattr(long_texts, "TABLE_SIZE", 50)
+        for search in (
+            lambda fast: list(pairs(texts, cutoff, fast=fast)),
+            lambda fast: list(deduplicate(texts, cutoff, fast=fast)),
+            lambda fast: list(nearest(left, right, cutoff, fast=fast)),
+        ):
+            assert search(True) == search(False)
