@@ -166,6 +166,7 @@ class LongTextSearch:
         self.before = owned[self.starts]  # how many owners the hashes of earlier queries have
         self.first, self.screened = 0, list[Array]()  # what `_screen` returned, from a query on
         self.is_compiled = False  # as long as nobody says so
+        self.nothing = np.zeros(0, np.int64), np.zeros(0)
         # What the compiled code writes to.
         self.common, self.bounds = np.zeros(last, np.int64), np.zeros(SCREENED, np.int64)
         self.matches = np.zeros(max(last, TABLE_SIZE), np.int64)
@@ -179,28 +180,38 @@ class LongTextSearch:
         """Find the targets near to query `i`: see `windows.FindNear`."""
         import numpy as np
 
-        matches, similarities = np.zeros(0, np.int64), np.zeros(0)
+        of_long, long_ratios = self._find_among_long(i, labels, skip)
+        if i < self.long_queries:
+            return of_long, long_ratios
+        near, ratios = self.short(i - self.long_queries, labels[self.long_targets :], skip)
+        near = near + self.long_targets
+        if not len(of_long):
+            return near, ratios
+        return np.concatenate([of_long, near]), np.concatenate([long_ratios, ratios])
+
+    def _find_among_long(self, i: int, labels: Array, skip: int) -> tuple[Array, Array]:
+        """Find the targets near to query `i`, of pairs of which one text is long."""
+        import numpy as np
+
+        chosen = self.nothing[0]
         if i < len(self.asked_sizes) and self.search.lo[i] < self.hi[i]:
             if not self.first <= i < self.first + len(self.screened):
                 self.first, self.screened = i, self._screen(i)
             chosen = self.screened[i - self.first]
-            chosen = chosen[(labels[chosen] != skip) & (labels[chosen] >= 0)]
-            text, others = self.search.queries.texts[i], self.search.targets.texts
-            cutoff = self.search.cutoff
-            if len(text) > MAX_LETTERS and len(chosen):
-                # What two texts do not have in common has to be inserted or deleted.
-                counts = np.array([_word_counts(others[j]) for j in chosen.tolist()])
-                own = _word_counts(text)
-                most = (1 - cutoff) * (counts.sum(1) + own.sum()) + 1e-6
-                chosen = chosen[np.abs(counts - own).sum(1) <= most]
-            ratios = np.array([ratio(text, others[j], cutoff) for j in chosen.tolist()])
-            is_near = ratios >= cutoff
-            matches, similarities = chosen[is_near], ratios[is_near]
-        if i >= self.long_queries:
-            near, ratios = self.short(i - self.long_queries, labels[self.long_targets :], skip)
-            matches = np.concatenate([matches, near + self.long_targets])
-            similarities = np.concatenate([similarities, ratios])
-        return matches, similarities
+        if not len(chosen):
+            return self.nothing
+        chosen = chosen[(labels[chosen] != skip) & (labels[chosen] >= 0)]
+        text, others = self.search.queries.texts[i], self.search.targets.texts
+        cutoff = self.search.cutoff
+        if len(text) > MAX_LETTERS and len(chosen):
+            # What two texts do not have in common has to be inserted or deleted.
+            counts = np.array([_word_counts(others[j]) for j in chosen.tolist()])
+            own = _word_counts(text)
+            most = (1 - cutoff) * (counts.sum(1) + own.sum()) + 1e-6
+            chosen = chosen[np.abs(counts - own).sum(1) <= most]
+        ratios = np.array([ratio(text, others[j], cutoff) for j in chosen.tolist()])
+        is_near = ratios >= cutoff
+        return chosen[is_near], ratios[is_near]
 
     def _screen(self, i: int) -> list[Array]:
         """Return, for each of some queries from `i` on, the targets with enough common runs."""
