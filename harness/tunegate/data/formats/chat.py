@@ -148,7 +148,7 @@ def from_function_calls(fields: Mapping[str, Any]) -> Fields:
 CHAT = RowFormat("chat", "messages", "", dict, "", is_plain_chat)
 CHAT_FORMATS = (
     RowFormat("chat in another dialect", "messages", "", from_chat,
-              "null keys left out; roles, parts, tools and calls in OpenAI's form"),
+              "null keys left out; roles, parts, weights, tools and calls in OpenAI's form"),
 )  # fmt: skip
 SHAREGPT_FORMATS = (
     RowFormat("ShareGPT", "conversations", "system tools", from_sharegpt,

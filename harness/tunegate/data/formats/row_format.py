@@ -8,11 +8,15 @@ Gemini write calls and their results as parts of the content:
 - https://docs.anthropic.com/en/docs/agents-and-tools/tool-use/overview
 - https://docs.aws.amazon.com/bedrock/latest/userguide/preparing-text-data.html
 - https://cloud.google.com/vertex-ai/generative-ai/docs/models/gemini-supervised-tuning-about
+
+So does LLaMA-Factory's v1, where the data of a part is its `value`:
+
+- https://github.com/hiyouga/LLaMA-Factory/blob/main/src/llamafactory/v1/utils/types.py
 """
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from itertools import count
+from itertools import count, groupby
 from typing import Any
 
 from ...utils.strict_json import Unreadable, parse_json_text
@@ -24,6 +28,13 @@ REJECTED = "rejected"
 # The keys under which APIs write a function's arguments.
 _ARGUMENT_KEYS = ("arguments", "parameters", "input", "args")
 _FOREIGN_TYPES = (None, "tool_use", "tool_result", "thinking")  # of parts of the content
+# Of LLaMA-Factory's v1: what other APIs call them, and the key that holds their data there.
+_VALUE_TYPES = {
+    **{"text": "text", "reasoning": "thinking", "tool_call": "function"},
+    **{"image_url": "image", "video_url": "video", "audio_url": "audio"},
+}
+# By what says whether a turn is learnt, LLaMA-Factory's v1, ms-swift and Axolotl: its types.
+_WEIGHT_KEYS = {"loss_weight": (int, float, bool), "loss": (bool,), "train": (bool,)}
 _CALL_PARTS = ("toolUse", "functionCall", "function_call")
 _RESULT_PARTS = ("toolResult", "functionResponse", "function_response")
 # Parts that name no type, by the key that holds their data (Gemini, Bedrock).
@@ -139,12 +150,13 @@ def openai_messages(turns: list[Any]) -> list[Any]:
 def _split_parts(turn: Message) -> Iterator[Message]:
     """Yield a message without null keys, after the results of tools that its content holds."""
     message = {k: v for k, v in turn.items() if v is not None or k == "content"}
-    weight = message.get("weight")
-    if type(weight) is float and weight in (0.0, 1.0):
-        message["weight"] = int(weight)
+    _set_weight(message)
     content: Any = message.get("content")
-    objects = [p for p in content if isinstance(p, dict)] if isinstance(content, list) else []
-    if all(p.get("type") not in _FOREIGN_TYPES and None not in p.values() for p in objects):
+    listed = content if isinstance(content, list) else []
+    content = [*_without_values(listed)]
+    objects = [p for p in content if isinstance(p, dict)]
+    is_plain = all(p.get("type") not in _FOREIGN_TYPES and None not in p.values() for p in objects)
+    if is_plain and content == listed:
         yield message
         return
     parts, calls, results = list[Any](), list[Message](), list[Message]()
@@ -158,7 +170,9 @@ def _split_parts(turn: Message) -> Iterator[Message]:
         elif result := _result_in(part):
             results.append(result)
         elif part.get("type") == "thinking" and isinstance(part.get("thinking"), str):
-            message["reasoning_content"] = part["thinking"]
+            earlier = message.get("reasoning_content")
+            thoughts = f"{earlier}\n\n" if earlier else ""
+            message["reasoning_content"] = f"{thoughts}{part['thinking']}"
         else:
             kinds = {"text": "text"} if isinstance(part.get("text"), str) else _MEDIA_PARTS
             kind = next((kind for key, kind in kinds.items() if key in part), "")
@@ -173,9 +187,38 @@ def _split_parts(turn: Message) -> Iterator[Message]:
         yield message
 
 
+def _set_weight(message: Message) -> None:
+    """Write as `weight` whether a turn is learnt, where another key says what is not the rule."""
+    for key, kinds in _WEIGHT_KEYS.items():
+        if type(message.get(key)) in kinds and "weight" not in message:
+            weight = float(message.pop(key))
+            if weight != (message.get("role") == "assistant"):
+                message["weight"] = weight
+    number = message.get("weight")
+    if type(number) is float and number in (0, 1):
+        message["weight"] = int(number)
+
+
+def _value_type(part: Any) -> str | None:
+    """Return the type of a part of LLaMA-Factory's v1; None for any other part."""
+    is_value = isinstance(part, dict) and isinstance(part.get("value"), str)
+    return part["type"] if is_value and part.get("type") in [*_VALUE_TYPES] else None
+
+
+def _without_values(content: list[Any]) -> Iterator[Any]:
+    """Yield parts, those of LLaMA-Factory's v1 in another form: a text of neighbouring texts."""
+    for value_type, group in groupby(content, _value_type):
+        if value_type is None:
+            yield from group
+            continue
+        key, values = _VALUE_TYPES[value_type], [part["value"] for part in group]
+        for value in ["".join(values)] if key in ("text", "thinking") else values:
+            yield {"type": key, key: parse_json_text(value) if key == "function" else value}
+
+
 def _call_in(part: Mapping[str, Any]) -> Message | None:
     """Return the call of a function that a part of the content is; None if it is none."""
-    if part.get("type") == "tool_use":
+    if part.get("type") in ("tool_use", "function"):
         return dict(part)
     value = next((part[key] for key in _CALL_PARTS if isinstance(part.get(key), dict)), None)
     return None if value is None else {"id": value.get("toolUseId"), **value}
@@ -211,11 +254,10 @@ def openai_call(call: Any, numbers: Iterator[int]) -> Any:
     if isinstance(call.get("name"), str) and "function" not in call:
         arguments: Any = next((call[key] for key in _ARGUMENT_KEYS if key in call), {})
         call = {"id": call.get("id"), "function": {"name": call["name"], "arguments": arguments}}
-    function = call.get("function")
-    if not isinstance(function, dict):
+    if "function" not in call:
         return call
-    call = dict(call)
-    if isinstance(function.get("arguments"), dict):
+    call, function = dict(call), call["function"]
+    if isinstance(function, dict) and isinstance(function.get("arguments"), dict):
         text = json.dumps(function["arguments"], ensure_ascii=False)
         call["function"] = {**function, "arguments": text}
     if call.get("id") is None:
