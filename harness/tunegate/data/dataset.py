@@ -107,6 +107,11 @@ class Example(Located):
         """The text of the system message (or `developer`), "" where there is none."""
         return _joined(m for m in self.messages if m["role"] in ("system", "developer"))
 
+    @property
+    def instructions(self) -> str:
+        """The text of the system message without the tools that it declares in JSON."""
+        return canonical.part_tools(self.system)[0]
+
     @cached_property
     def reply(self) -> str:
         """The text of the last message if its role is `assistant`; else ""."""
@@ -135,7 +140,8 @@ class Example(Located):
         compared only if their settings are equal.
         """
         calls = [call for message in self.given for call in canonical.calls_of(message)]
-        setting = [canonical.given_fields(self.fields), canonical.non_text_json(self.given), calls]
+        given, parts = canonical.given_fields(self.fields), canonical.non_text_json(self.given)
+        setting = [given, parts, calls, *filter(None, canonical.part_tools(self.system)[1:])]
         return canonical.to_json(setting) if any(setting) else ""
 
     @cached_property

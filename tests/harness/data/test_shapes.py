@@ -201,6 +201,32 @@ def test_a_call_that_is_no_json_is_one_finding_with_its_place() -> None:
         assert finding.evidence == f"{where} is {shown_value}; an object is needed"
 
 
+def test_one_result_that_lists_those_of_all_calls_is_as_many() -> None:
+    calls = {"role": "assistant", "tool_calls": [CALL, {**CALL, "name": "time"}]}
+    listed = [{"tool_call_id": "7", "name": "weather", "content": "yes"}, {"time": "noon"}]
+    result = {"role": "tool", "content": json.dumps(listed)}
+    _, _, first, second, _ = openai_messages([ASKED, calls, result, TOLD])
+    assert first == {"role": "tool", "content": "yes", "tool_call_id": "call_1"}
+    assert second == {"role": "tool", "content": '{"time": "noon"}', "tool_call_id": "call_2"}
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        [[{"a": 1}, {"b": 2}], "noon"],  # that of the first call is a list
+        [[{"a": 1}]],
+        [[{"a": 1}, {"b": 2}, {"c": 3}]],
+        [["yes", "noon"]],
+        ["[yes, noon]"],
+    ],
+)
+def test_another_result_than_a_list_of_all_stays_as_it_is(results: list[Any]) -> None:
+    calls = {"role": "assistant", "tool_calls": [CALL, {**CALL, "name": "time"}]}
+    texts = [r if isinstance(r, str) else json.dumps(r) for r in results]
+    turns = [ASKED, calls, *({"role": "tool", "content": text} for text in texts), TOLD]
+    assert [m["content"] for m in openai_messages(turns) if m["role"] == "tool"] == texts
+
+
 def test_every_thought_of_a_message_is_kept() -> None:
     content = [{"type": "thinking", "thinking": t} for t in ("First.", "Then.")]
     (message,) = openai_messages([{"role": "assistant", "content": [*content, {"text": "So."}]}])
@@ -342,6 +368,10 @@ def test_people_who_disagree_are_named_and_ground_truth_settles_it() -> None:
     [
         ({"promt": "a", "completon": "b"}, "the nearest known shape is prompt and completion:"),
         ({"promt": "a", "completon": "b"}, 'columns = { prompt = "promt", reply = "completon" }'),
+        (
+            {"source_file": "a", "url": "b", "ask": "c", "sql": "d"},
+            'columns = { prompt = "ask", reply = "sql" }',
+        ),
         ({"dialogue": [ASKED, TOLD]}, 'columns = { messages = "dialogue" }'),
         ({"tokens": ["a"], "ner_tags": [0]}, "what the model is given and what it must answer"),
         ({"a\n\x1b": "b", "c": "d"}, r'prompt = "a\n\x1b"'),

@@ -24,7 +24,9 @@ ROW_FORMATS = (
     *pairs.PREFERENCE_FORMATS, *EXPORT_FORMATS, *pairs.PAIR_FORMATS,
 )  # fmt: skip
 
-_IS_ID = re.compile(r"(?:.*[_ -])?(?:id|idx|index|uuid|fname|split|source)", re.IGNORECASE)
+_IS_ID = re.compile(
+    r"(?:.*[_ -])?(?:id|idx|index|uuid|fname|file|path|url|split|source)", re.IGNORECASE
+)
 _IS_NUMBER = re.compile(r"\s*\d+(?:\.\d+)?\s*")
 
 

@@ -233,6 +233,7 @@ PAIR_FORMATS = (
     *(_pair(prompt, "output") for prompt in ("input", "text_input")),
     _pair("inputs", "targets"), _pair("source", "target"),
     _pair("text", "label"), _pair("text", "labels"), _pair("sentence", "label"),
+    _pair("text", "code"), *(_pair("prompt", reply) for reply in ("code", "canonical_solution")),
     _pair("document", "summary"), _pair("article", "highlights"),
     *(_pair(prompt, "summary") for prompt in ("dialogue", "text")),
     RowFormat("several summaries", "summary1", " ".join((*_SUMMARISED, *_SUMMARIES)),

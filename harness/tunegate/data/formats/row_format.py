@@ -16,7 +16,7 @@ So does LLaMA-Factory's v1, where the data of a part is its `value`:
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from itertools import count, groupby
+from itertools import chain, count, groupby, zip_longest
 from typing import Any
 
 from ...utils.strict_json import Unreadable, parse_json_text
@@ -126,15 +126,20 @@ def openai_messages(turns: list[Any]) -> list[Any]:
 
     Keys that are null are left out, but for `content`. Calls and results that are parts of the
     content become `tool_calls` and messages from tool. Arguments become JSON text. Calls without an
-    id are numbered, and results without one answer the open calls in their order.
+    id are numbered, and results without one answer the open calls in their order: one result alone
+    all of them, where it is a JSON list of as many objects (LLaMA-Factory).
     """
     messages: list[Any] = []
     numbers, open_ids = count(1), list[str]()
-    for turn in turns:
+    for turn, following in zip_longest(turns, turns[1:]):
         if not isinstance(turn, dict):
             messages.append(turn)
             continue
-        for message in _split_parts(turn):
+        is_alone = not (isinstance(following, dict) and following.get("role") == "tool")
+        split = _split_parts(turn)
+        if is_alone and len(open_ids) > 1:
+            split = chain.from_iterable(_split_results(m, len(open_ids)) for m in split)
+        for message in split:
             if isinstance(message.get("tool_calls"), list):
                 calls = [openai_call(call, numbers) for call in message["tool_calls"]]
                 message["tool_calls"] = calls
@@ -145,6 +150,15 @@ def openai_messages(turns: list[Any]) -> list[Any]:
                 open_ids = [i for i in open_ids if i != call_id]
             messages.append(message)
     return messages
+
+
+def _split_results(message: Message, calls: int) -> list[Message]:
+    """Return a message for each result, where the only one is a JSON list of those of all calls."""
+    is_result = message.get("role") == "tool" and "tool_call_id" not in message
+    results = parse_json_text(message.get("content")) if is_result else None
+    if not isinstance(results, list) or [type(result) for result in results] != [dict] * calls:
+        return [message]
+    return [{**message, "content": _as_text(r.get("content", r))} for r in results]
 
 
 def _split_parts(turn: Message) -> Iterator[Message]:
