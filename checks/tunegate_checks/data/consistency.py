@@ -12,6 +12,7 @@ from statistics import median
 from tunegate import Dataset, Example, Finding, check
 from tunegate.checking.decorator import rows_fingerprint
 from tunegate.data import comparison
+from tunegate.data.canonical import part_tools
 from tunegate.results.labels import exact
 from tunegate.utils.strict_json import parse_json_text
 from tunegate.utils.text import count_words
@@ -39,7 +40,9 @@ def system_prompt(dataset: Dataset) -> Iterator[Finding]:
     """
     if len(dataset) >= comparison.MIN_ROWS and comparison.system_is_asked(dataset):
         return
-    (groups,) = _rows_by_prompt(dataset)
+    groups = comparison.group_indices(dataset, lambda e: e.system)
+    if 2 * max(map(len, groups.values()), default=0) <= len(dataset):  # each may list its tools
+        groups = comparison.group_indices(dataset, lambda e: part_tools(e.system)[0])
     usual, *others = sorted(groups, key=lambda prompt: -len(groups[prompt])) or [""]
     for prompt in others:
         rows = [dataset[i] for i in groups[prompt]]
@@ -79,20 +82,12 @@ def across(train: Dataset, other: Dataset) -> Iterator[Finding]:
     fewest = min(len(train), len(other))
     if not fewest or (fewest >= comparison.MIN_ROWS and comparison.system_is_asked(train, other)):
         return
-    of_splits = _rows_by_prompt(train, other)
-    train_prompt, other_prompt = (max(rows, key=lambda p: len(rows[p])) for rows in of_splits)
+    prompts = (Counter(part_tools(example.system)[0] for example in s) for s in (train, other))
+    train_prompt, other_prompt = (counts.most_common(1)[0][0] for counts in prompts)
     if train_prompt != other_prompt:
         name = other.split or "the other split"
         evidence = f"{name} has another than train: {first_difference(other_prompt, train_prompt)}"
         yield Finding.of_dataset("system prompt", evidence)
-
-
-def _rows_by_prompt(*splits: Dataset) -> list[dict[str, list[int]]]:
-    """Return the rows of each split by system prompt: without its tools, where most differ."""
-    of_splits = [comparison.group_indices(split, lambda e: e.system) for split in splits]
-    if 2 * max(map(len, of_splits[0].values()), default=0) > len(splits[0]):
-        return of_splits
-    return [comparison.group_indices(split, lambda e: e.instructions) for split in splits]
 
 
 @check(name="consistency.output_format")

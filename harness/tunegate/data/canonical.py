@@ -43,7 +43,6 @@ _CALL = re.compile(
 )
 # The tools in a system prompt: a function, or the first of a list.
 _DECLARATION = re.compile(r'(?:\[\s*)?\{\s*"(?:type|name|description|function)"')
-_DECODER = json.JSONDecoder()
 CACHED_TEXTS = 1 << 17  # whose forms are kept: several checks ask for them
 _PYTHON_TAG = "<|python_tag|>"  # Llama 3.1 may write it before the JSON of a call
 
@@ -63,10 +62,9 @@ def part_tools(text: str) -> tuple[str, str]:
     rest, tools, end = "", "", 0
     for start in (match.start() for match in _DECLARATION.finditer(text)):
         with suppress(ValueError, RecursionError):
-            value, stop = _DECODER.raw_decode(text, start) if start >= end else ((), 0)
-            listed = openai_tools(value)
-            functions = [t.get("function") for t in listed or () if isinstance(t, dict)]
-            if any(isinstance(f, dict) and "parameters" in f for f in functions):
+            value, stop = json.JSONDecoder().raw_decode(text, start) if start >= end else ((), 0)
+            found = [t.get("function") for t in openai_tools(value) or () if isinstance(t, dict)]
+            if any(isinstance(function, dict) and "parameters" in function for function in found):
                 rest, tools, end = rest + text[end:start], tools + text[start:stop], stop
     return rest + text[end:], tools
 

@@ -31,7 +31,7 @@ from ..results.labels import exact
 from ..similarity import ratio
 from ..similarity.ngrams import indices_by_key, shared_beginnings
 from ..utils.text import count_words, without_accents, without_edge_punctuation, words_of
-from .canonical import CACHED_TEXTS, canonical_turns, given_fields, to_json
+from .canonical import CACHED_TEXTS, canonical_turns, given_fields, part_tools, to_json
 from .dataset import Example
 
 K = TypeVar("K", bound=Hashable)
@@ -199,7 +199,7 @@ def question_comparer(texts: Sequence[str], similarity: float) -> Callable[[int,
 
 def question_text(example: Example, with_system: bool = False) -> str:
     """Return the text that a row asks: its prompt, or its reply if it asks nothing at all."""
-    asked = f"{example.instructions}\n{example.prompt}" if with_system else example.prompt
+    asked = f"{part_tools(example.system)[0]}\n{example.prompt}" if with_system else example.prompt
     return asked if asked.strip() or example.setting else example.reply
 
 
@@ -210,7 +210,9 @@ def system_is_asked(*datasets: Sequence[Example]) -> bool:
     same prompt ask the same. They are documents if none stands in half of the rows, and each stands
     in fewer than ten on average.
     """
-    systems = Counter(e.instructions for rows in datasets for e in rows if e.system.strip())
+    systems = Counter(
+        part_tools(e.system)[0] for rows in datasets for e in rows if e.system.strip()
+    )
     n = systems.total()
     is_usual = len(systems) < 2 or 2 * systems.most_common(1)[0][1] > n
     return not is_usual and ROWS_PER_INSTRUCTION * len(systems) > n

@@ -107,11 +107,6 @@ class Example(Located):
         """The text of the system message (or `developer`), "" where there is none."""
         return _joined(m for m in self.messages if m["role"] in ("system", "developer"))
 
-    @property
-    def instructions(self) -> str:
-        """The text of the system message without the tools that it declares in JSON."""
-        return canonical.part_tools(self.system)[0]
-
     @cached_property
     def reply(self) -> str:
         """The text of the last message if its role is `assistant`; else ""."""

@@ -96,9 +96,8 @@ def split_file(
     if empty := [name for name, rows in rows_of_split.items() if not rows]:
         largest, n = max(sizes), len(dataset)
         similar_rows = f"all {n:,}" if largest == n else f"{largest:,} of {n:,}"
-        reason = f"{similar_rows} rows are alike; they cannot be torn apart"
-        if largest == 1:
-            reason = f"{n:,} rows are too few, or its share is too small"
+        torn = f"{similar_rows} rows are alike; they cannot be torn apart"
+        reason = torn if largest > 1 else f"{n:,} rows are too few, or its share is too small"
         raise SplitError(f"{empty[0]} would be empty: {reason}")
 
     for name, rows in rows_of_split.items():
@@ -131,10 +130,9 @@ def _read_complete(
     dataset = Dataset.parse(data, path=path, columns=columns, reading=reading)
     if bad := [problem for problem in dataset.problems if not problem.hint]:
         head = f"{path}: {counted(len(bad), 'row')} cannot be read, and nothing was written:"
-        lines = comparison.group_indices(bad, lambda problem: problem.evidence)
-        more = [f" and {len(rows) - 1:,} more" * (len(rows) > 1) for rows in lines.values()]
-        firsts = [bad[rows[0]] for rows in lines.values()]
-        listed = [f"  line {p.line}{n}: {p.evidence}" for p, n in zip(firsts, more, strict=True)]
+        alike = comparison.group_indices(bad, lambda problem: problem.evidence).items()
+        firsts = [(bad[i], f" and {len(k):,} more" if k else "") for _, (i, *k) in alike]
+        listed = [f"  line {problem.line}{more}: {problem.evidence}" for problem, more in firsts]
         listed[20:] = [f"  and {len(listed) - 20:,} more"] if len(listed) > 20 else []
         advice = "  put them right, or let `tunegate fix FILE -o NEW` set them aside"
         raise SplitError("\n".join([head, *listed, advice]))

@@ -205,5 +205,4 @@ TOOL = f'{{"type": "function", "function": {FUNCTION}}}'
 def test_tools_that_a_prompt_declares_are_parted_from_it(text: str, rest: str, tools: str) -> None:
     assert part_tools(text) == (rest, tools)
     asked = example({"role": "system", "content": text}, {"role": "user", "content": "Hi"})
-    assert asked.instructions == rest
     assert (tools in json.loads(asked.setting)) if tools else not asked.setting

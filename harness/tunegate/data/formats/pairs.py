@@ -198,26 +198,21 @@ def _pair(prompt: str, reply: str, context: tuple[str, ...] = ()) -> RowFormat:
 
 
 _PASSAGES = ("context", "passage")
-ALPACA = RowFormat(
-    "Alpaca", "instruction output", "input system history", from_alpaca,
-    "instruction, input and output became messages",
-)  # fmt: skip
-PROMPT_COMPLETION = RowFormat(
-    "prompt and completion", "prompt completion", "system", from_prompt_completion,
-    "prompt and completion became messages",
-)  # fmt: skip
-KTO = RowFormat(
-    "KTO", "prompt completion label", "system",
-    lambda row: {**from_prompt_completion(row), "label": flag_of(row["label"])},
-    "prompt and completion became messages, label says which replies are wanted",
-    lambda row: str(row["label"]).strip().lower() in ("true", "false"),
-)  # fmt: skip
-NUMBERED_LABEL = RowFormat(  # a class, or a mark of KTO: no row tells which
-    "prompt and completion", "prompt completion label", "system",
-    lambda row: {**from_prompt_completion(row), "label": row["label"]},
-    "prompt and completion became messages; does label, 0 or 1, say which replies are wanted? "
-    "It is read so where it is true or false",
-    lambda row: flag_of(row["label"]) is not None,
+ASKED_FORMATS = (
+    RowFormat("Alpaca", "instruction output", "input system history", from_alpaca,
+              "instruction, input and output became messages"),
+    RowFormat("KTO", "prompt completion label", "system",
+              lambda row: {**from_prompt_completion(row), "label": flag_of(row["label"])},
+              "prompt and completion became messages, label says which replies are wanted",
+              lambda row: str(row["label"]).strip().lower() in ("true", "false")),
+    # A class, or a mark of KTO: no row tells which.
+    RowFormat("prompt and completion", "prompt completion label", "system",
+              lambda row: {**from_prompt_completion(row), "label": row["label"]},
+              "prompt and completion became messages; does label, 0 or 1, say which replies are "
+              "wanted? It is read so where it is true or false",
+              lambda row: flag_of(row["label"]) is not None),
+    RowFormat("prompt and completion", "prompt completion", "system", from_prompt_completion,
+              "prompt and completion became messages"),
 )  # fmt: skip
 PAIR_FORMATS = (
     RowFormat("Dolly", "instruction response", "context input system", from_dolly,
@@ -360,13 +355,11 @@ def _question_format(question: str, names: tuple[str, str]) -> RowFormat:
 
 
 TRL_PREFERENCES = RowFormat(
-    "preferences (TRL)", "chosen rejected", "prompt system messages tools", from_trl_preferences,
-    "prompt and chosen became messages",
-)  # fmt: skip
+    "preferences (TRL)", "chosen rejected", "prompt system messages tools",
+    from_trl_preferences, "prompt and chosen became messages")  # fmt: skip
 SHAREGPT_PREFERENCES = RowFormat(
     "preferences (ShareGPT)", "conversations chosen rejected", "system tools",
-    from_sharegpt_preferences, "conversations and chosen became messages",
-)  # fmt: skip
+    from_sharegpt_preferences, "conversations and chosen became messages")  # fmt: skip
 PREFERENCE_FORMATS = (
     RowFormat("preferences (OpenAI)", "input preferred_output non_preferred_output", "",
               from_openai_preferences,
