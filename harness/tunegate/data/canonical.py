@@ -41,8 +41,7 @@ _CALL = re.compile(
     r"(?=\[TOOL_CALLS\]|\Z)",
     re.S,
 )
-# The tools in a system prompt: a function, or the first of a list.
-_DECLARATION = re.compile(r'(?:\[\s*)?\{\s*"(?:type|name|description|function)"')
+_DECLARATION = re.compile(r'(?:\[\s*)?\{\s*"(?:type|name|description|function)"')  # of tools
 CACHED_TEXTS = 1 << 17  # whose forms are kept: several checks ask for them
 _PYTHON_TAG = "<|python_tag|>"  # Llama 3.1 may write it before the JSON of a call
 
