@@ -205,7 +205,7 @@ ASKED_FORMATS = (
               lambda row: {**from_prompt_completion(row), "label": flag_of(row["label"])},
               "prompt and completion became messages, label says which replies are wanted",
               lambda row: str(row["label"]).strip().lower() in ("true", "false")),
-    RowFormat("prompt and completion", "prompt completion label", "system",  # a class, or KTO's mark
+    RowFormat("prompt and completion", "prompt completion label", "system",  # a class, or of KTO
               lambda row: {**from_prompt_completion(row), "label": row["label"]},
               "prompt and completion became messages; does label, 0 or 1, say which replies are "
               "wanted? It is read so where it is true or false",
