@@ -300,6 +300,7 @@ def test_a_file_of_text_is_one_finding(text: str) -> None:
     ((line, kind, evidence),) = problems(text)
     assert (line, kind) == (1, "json")
     assert evidence.startswith("no line begins with { or [: the file is text")
+    assert len(problems(f"\ufeff{ROW}\n{text}")) == len(problems(f"{text}{{\n")) - 1
     assert len(problems(f"{text}{ROW}")) == text.strip().count("\n") + 1 - text.count("\n\n")
 
 
