@@ -12,6 +12,7 @@ from statistics import median
 from tunegate import Dataset, Example, Finding, check
 from tunegate.checking.decorator import rows_fingerprint
 from tunegate.data import comparison
+from tunegate.data.canonical import part_tools
 from tunegate.results.labels import exact
 from tunegate.utils.strict_json import parse_json_text
 from tunegate.utils.text import count_words
@@ -40,6 +41,8 @@ def system_prompt(dataset: Dataset) -> Iterator[Finding]:
     if len(dataset) >= comparison.MIN_ROWS and comparison.system_is_asked(dataset):
         return
     groups = comparison.group_indices(dataset, lambda e: e.system)
+    if 2 * max(map(len, groups.values()), default=0) <= len(dataset):  # each may list its tools
+        groups = comparison.group_indices(dataset, lambda e: part_tools(e.system)[0])
     usual, *others = sorted(groups, key=lambda prompt: -len(groups[prompt])) or [""]
     for prompt in others:
         rows = [dataset[i] for i in groups[prompt]]
@@ -79,7 +82,7 @@ def across(train: Dataset, other: Dataset) -> Iterator[Finding]:
     fewest = min(len(train), len(other))
     if not fewest or (fewest >= comparison.MIN_ROWS and comparison.system_is_asked(train, other)):
         return
-    prompts = (Counter(example.system for example in split) for split in (train, other))
+    prompts = (Counter(part_tools(example.system)[0] for example in s) for s in (train, other))
     train_prompt, other_prompt = (counts.most_common(1)[0][0] for counts in prompts)
     if train_prompt != other_prompt:
         name = other.split or "the other split"

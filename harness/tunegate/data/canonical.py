@@ -11,12 +11,15 @@ leave that of earlier turns out.
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from ..utils.files import sha256_json
 from ..utils.strict_json import parse_json_text
 from ..utils.text import split_reasoning
+from .formats.row_format import openai_tools
 
 Message = Mapping[str, Any]
 TextForm = Callable[[str], str]
@@ -38,6 +41,8 @@ _CALL = re.compile(
     r"(?=\[TOOL_CALLS\]|\Z)",
     re.S,
 )
+_DECLARATION = re.compile(r'(?:\[\s*)?\{\s*"(?:type|name|description|function)"')  # of tools
+CACHED_TEXTS = 1 << 17  # whose forms are kept: several checks ask for them
 _PYTHON_TAG = "<|python_tag|>"  # Llama 3.1 may write it before the JSON of a call
 
 
@@ -48,6 +53,19 @@ def content_text(message: Message) -> str:
         return content
     parts = content if isinstance(content, list) else []
     return "\n".join(str(p["text"]) for p in parts if isinstance(p, dict) and "text" in p)
+
+
+@lru_cache(maxsize=CACHED_TEXTS)
+def part_tools(text: str) -> tuple[str, str]:
+    """Return a text without the tools that it declares in JSON (Hermes, ToolACE), and these."""
+    rest, tools, end = "", "", 0
+    for start in (match.start() for match in _DECLARATION.finditer(text)):
+        with suppress(ValueError, RecursionError):
+            value, stop = json.JSONDecoder().raw_decode(text, start) if start >= end else ((), 0)
+            found = [t.get("function") for t in openai_tools(value) or () if isinstance(t, dict)]
+            if any(isinstance(function, dict) and "parameters" in function for function in found):
+                rest, tools, end = rest + text[end:start], tools + text[start:stop], stop
+    return rest + text[end:], tools
 
 
 def identical(text: str) -> str:

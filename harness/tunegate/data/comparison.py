@@ -31,7 +31,7 @@ from ..results.labels import exact
 from ..similarity import ratio
 from ..similarity.ngrams import indices_by_key, shared_beginnings
 from ..utils.text import count_words, without_accents, without_edge_punctuation, words_of
-from .canonical import canonical_turns, given_fields, to_json
+from .canonical import CACHED_TEXTS, canonical_turns, given_fields, part_tools, to_json
 from .dataset import Example
 
 K = TypeVar("K", bound=Hashable)
@@ -42,7 +42,6 @@ BOILERPLATE_ROWS = 3  # at least
 DOCUMENT_PART = 0.5  # of a text, at least: shorter ones are set phrases
 DOCUMENT_ROWS = 3  # rows that share a beginning or end have a document in common
 MIN_ROWS = 20  # rows: fewer show little of what is usual
-CACHED_TEXTS = 1 << 17  # whose forms are kept: several checks ask for them
 MAX_LABEL_LETTERS = 50
 MAX_LABEL_WORDS = 5
 ROWS_PER_INSTRUCTION = 10  # on average: system messages of fewer rows each hold documents
@@ -200,7 +199,7 @@ def question_comparer(texts: Sequence[str], similarity: float) -> Callable[[int,
 
 def question_text(example: Example, with_system: bool = False) -> str:
     """Return the text that a row asks: its prompt, or its reply if it asks nothing at all."""
-    asked = f"{example.system}\n{example.prompt}" if with_system else example.prompt
+    asked = f"{part_tools(example.system)[0]}\n{example.prompt}" if with_system else example.prompt
     return asked if asked.strip() or example.setting else example.reply
 
 
@@ -211,7 +210,9 @@ def system_is_asked(*datasets: Sequence[Example]) -> bool:
     same prompt ask the same. They are documents if none stands in half of the rows, and each stands
     in fewer than ten on average.
     """
-    systems = Counter(e.system for rows in datasets for e in rows if e.system.strip())
+    systems = Counter(
+        part_tools(e.system)[0] for rows in datasets for e in rows if e.system.strip()
+    )
     n = systems.total()
     is_usual = len(systems) < 2 or 2 * systems.most_common(1)[0][1] > n
     return not is_usual and ROWS_PER_INSTRUCTION * len(systems) > n

@@ -135,7 +135,8 @@ class Example(Located):
         compared only if their settings are equal.
         """
         calls = [call for message in self.given for call in canonical.calls_of(message)]
-        setting = [canonical.given_fields(self.fields), canonical.non_text_json(self.given), calls]
+        given, parts = canonical.given_fields(self.fields), canonical.non_text_json(self.given)
+        setting = [given, parts, calls, *filter(None, canonical.part_tools(self.system)[1:])]
         return canonical.to_json(setting) if any(setting) else ""
 
     @cached_property

@@ -54,6 +54,7 @@ TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 _JSON_START = re.compile(rb"\s*(\{\s*([\"}]|\Z)|\[\s*([\[{\"\]]|\Z))")
 _JSON_LINES = re.compile(rb"[^\n]*\}[ \t\r]*\n\s*\{")  # an object, and another below it
 _TWO_LINES = re.compile(rb"\s*\S[^\n]*\n\s*\S")
+_BEGUN = re.compile(rb"^(?:\xef\xbb\xbf)?\s*[{\[]", re.MULTILINE)
 _NOT_BLANK = re.compile(rb"[^ \t\r\n\f\v]")
 _NOT_SPACE = re.compile(r"[^ \t\r\n]")
 # Finds the end of an array's element, which `parse_strict` then reads. Python refuses to convert
@@ -102,6 +103,9 @@ def read_json_rows(data: bytes, columns: Columns | None = None) -> tuple[list[Ro
     rows, problems, formats = read_each(split_rows(data), lambda row, n: read_row(row, n, columns))
     if problems and (encoding_problem := encoding_finding(data)):
         return [], [encoding_problem]
+    if not rows and len(problems) > 1 and not _BEGUN.search(data):
+        reason = "no line begins with { or [: the file is text; one JSON object a line is needed"
+        return [], [Finding(None, 1, "json", reason)]
     return rows, [*problems, *format_hints(formats)]
 
 

@@ -96,8 +96,9 @@ def split_file(
     if empty := [name for name, rows in rows_of_split.items() if not rows]:
         largest, n = max(sizes), len(dataset)
         similar_rows = f"all {n:,}" if largest == n else f"{largest:,} of {n:,}"
-        hint = "; they cannot be torn apart" if largest > 1 else ": too few, or too small a share"
-        raise SplitError(f"{empty[0]} would be empty: {similar_rows} rows are alike{hint}")
+        torn = f"{similar_rows} rows are alike; they cannot be torn apart"
+        reason = torn if largest > 1 else f"{n:,} rows are too few, or its share is too small"
+        raise SplitError(f"{empty[0]} would be empty: {reason}")
 
     for name, rows in rows_of_split.items():
         atomic_write(out[name], b"".join(lines[i] + b"\n" for i in sorted(rows)))
@@ -129,8 +130,10 @@ def _read_complete(
     dataset = Dataset.parse(data, path=path, columns=columns, reading=reading)
     if bad := [problem for problem in dataset.problems if not problem.hint]:
         head = f"{path}: {counted(len(bad), 'row')} cannot be read, and nothing was written:"
-        listed = [f"  line {problem.line}: {problem.evidence}" for problem in bad[:20]]
-        listed += [f"  and {len(bad) - 20:,} more"] if len(bad) > 20 else []
+        alike = comparison.group_indices(bad, lambda problem: problem.evidence).items()
+        firsts = [(bad[i], f" and {len(k):,} more" if k else "") for _, (i, *k) in alike]
+        listed = [f"  line {problem.line}{more}: {problem.evidence}" for problem, more in firsts]
+        listed[20:] = [f"  and {len(listed) - 20:,} more"] if len(listed) > 20 else []
         advice = "  put them right, or let `tunegate fix FILE -o NEW` set them aside"
         raise SplitError("\n".join([head, *listed, advice]))
     if len(dataset) < len(SPLITS):

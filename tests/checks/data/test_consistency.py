@@ -35,6 +35,19 @@ def test_one_system_prompt_is_silent() -> None:
     assert not consistency.system_prompt(Dataset([]))
 
 
+def test_tools_that_a_prompt_lists_are_no_other_prompt() -> None:
+    def tools(name: str) -> str:
+        return json.dumps([{"name": name, "description": "Calls.", "parameters": {}}])
+
+    told = [f"Call one of {tools(name)}." for name in "abcd"]
+    own = dataset(*"abcd", system=told)
+    assert not consistency.system_prompt(own)
+    assert not consistency.across(own, dataset("x", "y", system=[told[3], told[1]]))
+    (finding,) = consistency.system_prompt(dataset(*"abc", system=[told[0]] * 2 + [told[1]]))
+    assert finding.kind == "system prompt"
+    assert consistency.across(own, dataset("x", system=f"Call {tools('a')}."))
+
+
 def test_each_other_system_prompt_is_a_finding_with_rows_and_difference() -> None:
     systems = ["Be brief."] * 3 + ["Be brief", "Be  brief.", "Be brief"]
     result = consistency.system_prompt(dataset(*"abcdef", system=systems))

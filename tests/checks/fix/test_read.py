@@ -57,6 +57,7 @@ def test_rows_keep_their_bytes() -> None:
     b'{"messages": [{"role": "user", "content": "a", "name": null}, {"role": "assistant"}]}',
     b'{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "weight": 1.0}]}',
     b'{"system": "s", "messages": [{"role": "user", "content": [{"text": "a"}]}]}',
+    b'{"messages": [{"role": "user", "content": [{"type": "text", "value": "a"}], "loss": true}]}',
 ])  # fmt: skip
 def test_chat_in_another_dialect_stays_as_it_stands(chat: bytes) -> None:
     source = made(chat)

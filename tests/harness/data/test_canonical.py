@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tunegate.data.canonical import calls_json, request_digest
+from tunegate.data.canonical import calls_json, part_tools, request_digest
 from tunegate.data.dataset import Dataset, Example
 from tunegate.models.predict import request_of
 from tunegate.utils.files import sha256_json
@@ -183,3 +183,26 @@ def test_calls_are_equal_for_equal_json_values() -> None:
     assert calls({"a": True}) != calls({"a": 1}) != calls({"a": "1"})
     assert calls("{not json") != calls({})
     assert calls_json([{"role": "assistant", "content": "hi"}]) == ""
+
+
+FUNCTION = '{"name": "f", "description": "Calls.", "parameters": {"type": "object"}}'
+TOOL = f'{{"type": "function", "function": {FUNCTION}}}'
+
+
+@pytest.mark.parametrize(
+    ("text", "rest", "tools"),
+    [
+        (f"<tools>\n{TOOL}\n{TOOL}\n</tools> Go.", "<tools>\n\n\n</tools> Go.", TOOL * 2),
+        (f"Use [{FUNCTION}]. Go.", "Use . Go.", f"[{FUNCTION}]"),
+        (f"Use\n[\n  {FUNCTION}\n]", "Use\n", f"[\n  {FUNCTION}\n]"),
+        ('[{"name": "f"}]', '[{"name": "f"}]', ""),
+        ('[{"name": "f"', '[{"name": "f"', ""),
+        ('Answer as {"name": "Ana"}', 'Answer as {"name": "Ana"}', ""),
+        ('{"type": "object", "properties": {}}', '{"type": "object", "properties": {}}', ""),
+        ("Be brief.", "Be brief.", ""),
+    ],
+)
+def test_tools_that_a_prompt_declares_are_parted_from_it(text: str, rest: str, tools: str) -> None:
+    assert part_tools(text) == (rest, tools)
+    asked = example({"role": "system", "content": text}, {"role": "user", "content": "Hi"})
+    assert (tools in json.loads(asked.setting)) if tools else not asked.setting

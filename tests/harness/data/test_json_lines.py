@@ -295,6 +295,15 @@ def test_bytes_that_are_not_utf8_are_named_with_their_line() -> None:
     assert "byte 44 of the row is not UTF-8" in evidence
 
 
+@pytest.mark.parametrize("text", ["Rain.\n\nSun.\n", "a,b\nc,d\n", "# Title\nIt {rains}.\n"])
+def test_a_file_of_text_is_one_finding(text: str) -> None:
+    ((line, kind, evidence),) = problems(text)
+    assert (line, kind) == (1, "json")
+    assert evidence.startswith("no line begins with { or [: the file is text")
+    assert len(problems(f"\ufeff{ROW}\n{text}")) == len(problems(f"{text}{{\n")) - 1
+    assert len(problems(f"{text}{ROW}")) == text.strip().count("\n") + 1 - text.count("\n\n")
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 def test_other_encodings_are_named(encoding: str) -> None:
     assert read_json_rows(ROW.encode(encoding))[0] == []
@@ -372,7 +381,7 @@ def test_the_shape_is_told_once_for_a_file_of_one_shape() -> None:
 
 
 def test_a_huge_number_of_problems_is_counted_rather_than_listed() -> None:
-    found = read_json_rows(b"x\n" * (MAX_PROBLEMS + 234))[1]
+    found = read_json_rows(b"{x\n" * (MAX_PROBLEMS + 234))[1]
     assert len(found) == MAX_PROBLEMS + 1
     assert found[-1] == Finding(None, None, "unlisted", "234 more rows are unreadable")
 

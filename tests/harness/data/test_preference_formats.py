@@ -23,7 +23,18 @@ GOOD, BAD = ({"role": "assistant", "content": c} for c in ("Hello", "What"))
 BE = {"role": "system", "content": "Be"}
 OPENAI = {"input": {"messages": [HI]}, "preferred_output": [GOOD], "non_preferred_output": [BAD]}
 OWN = {"messages": [HI, GOOD], "rejected": [BAD]}
+SIDES = {"chosen": GOOD, "rejected": BAD}
 CALL = [{**GOOD, "content": None}, {"role": "tool", "content": "4"}]
+
+
+def in_v1(message: dict[str, str]) -> dict[str, Any]:
+    """Return a message with a text as LLaMA-Factory's v1 has it."""
+    weight = float(message["role"] == "assistant")
+    return {
+        "role": message["role"],
+        "content": [{"type": "text", "value": message["content"]}],
+        "loss_weight": weight,
+    }
 
 
 @pytest.mark.parametrize(
@@ -38,6 +49,10 @@ CALL = [{**GOOD, "content": None}, {"role": "tool", "content": "4"}]
         ({"prompt": [HI], "chosen": [*CALL, GOOD], "rejected": [*CALL, BAD]}, [HI, *CALL, GOOD]),
         (
             {"system": "Be", "prompt": "Hi", "chosen": "Hello", "rejected": "What"},
+            [BE, HI, GOOD],
+        ),
+        (  # as LLaMA-Factory's v1 has it
+            {f"{s}_messages": list(map(in_v1, [BE, HI, m])) for s, m in SIDES.items()},
             [BE, HI, GOOD],
         ),
         (  # as ultrafeedback has it: the preferred side twice, the prompt three times
@@ -71,6 +86,8 @@ def test_a_row_becomes_messages_and_rejected(row: dict[str, Any], messages: list
         ({"prompt": [HI], "chosen": [GOOD], "rejected": []}, "rejected is empty; a list"),
         ({"prompt": [HI], "chosen": [GOOD], "rejected": None}, "rejected is null; a list"),
         ({"chosen": [HI, GOOD], "rejected": [BE, HI, BAD]}, "chosen has 2 messages of its own"),
+        ({"chosen_messages": [HI, GOOD], "rejected_messages": []}, "rejected_messages is empty"),
+        ({"chosen_messages": [HI, GOOD], "rejected_messages": "a"}, "prompt is missing"),
         ({**OWN, "rejected": [BAD, BAD]}, "rejected has 2 messages of its own; one reply"),
         ({**OWN, "rejected": [{"role": 1}]}, "rejected[0].role is a number; a text is needed"),
     ],
@@ -81,6 +98,17 @@ def test_a_malformed_preference_names_the_field(row: dict[str, Any], says: str) 
     (problem,) = dataset.problems
     assert problem.kind == "shape"
     assert says in problem.evidence
+
+
+def test_tools_that_are_text_are_tools() -> None:
+    for told in (json.dumps([{"name": "f"}]), [{"type": "function", "function": {"name": "f"}}]):
+        for row in (
+            {"prompt": "Hi", "chosen": "Hello", "rejected": "What"},
+            {"chosen": [HI, GOOD], "rejected": [HI, BAD]},
+            {"chosen_messages": [HI, GOOD], "rejected_messages": [HI, BAD]},
+        ):
+            (one,) = Dataset.of([{**row, "tools": told}])
+            assert one.fields["tools"] == [{"type": "function", "function": {"name": "f"}}]
 
 
 def test_the_dataset_says_what_it_was_read_as_and_loses_nothing() -> None:

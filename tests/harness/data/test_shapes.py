@@ -18,6 +18,7 @@ from tunegate.data.formats.columns import map_columns
 from tunegate.data.formats.row_format import openai_messages, openai_tools
 from tunegate.data.splitting import split_file
 from tunegate.results.labels import label_rule_of_table
+from tunegate_checks.data import format as format_check
 from tunegate_checks.fix.changes import read_source
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -34,17 +35,17 @@ TOLD = {"role": "assistant", "content": "It rains."}
 TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
 
 
-def shown(page: str) -> dict[str, str]:
-    """Return the row that a page shows of each shape."""
+def shown(page: str) -> list[tuple[str, str]]:
+    """Return the shapes that a page shows, each with a row."""
     text = (DOCS / page).read_text("utf-8")
-    return dict(re.findall(r"^\| ([^|]+) \| [^|]+ \| `(.*)` \|$", text, re.MULTILINE))
+    return re.findall(r"^\| ([^|]+) \| [^|]+ \| `(.*)` \|$", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", ["data-formats.md", "data-formats.pt-BR.md"])
 def test_each_row_of_the_page_is_read_as_the_page_says(page: str) -> None:
     rows = shown(page)
-    assert rows.keys() == {row_format.name for row_format in ROW_FORMATS} - {"batch result"}
-    for name, row in rows.items():
+    assert {name for name, _ in rows} == {f.name for f in ROW_FORMATS} - {"batch result"}
+    for name, row in rows:
         dataset = Dataset.parse(row.encode())
         assert len(dataset) == 1, (name, dataset.problems)
         assert dataset[0].prompt.strip() == "Hi", name
@@ -60,6 +61,11 @@ def with_parts(user: str, model: str, key: str, call: Any, result: Any) -> list[
         (user, {"text": "Rain?"}), (model, call), (user, result), (model, {"text": "It rains."})
     ]  # fmt: skip
     return [{"role": role, key: [part]} for role, part in turns]
+
+
+def part(type_: str, value: str) -> dict[str, str]:
+    """Return a part of the content as LLaMA-Factory's v1 has it."""
+    return {"type": type_, "value": value}
 
 
 NAMED = {"name": "weather"}
@@ -114,6 +120,15 @@ IN_EVERY_FORM: dict[str, dict[str, Any]] = {
         ),
         "tools": [{**NAMED, "input_schema": {"type": "object"}}],
     },
+    "LLaMA-Factory v1": {
+        "messages": [
+            {"role": "user", "content": [part("text", "Rain?")], "loss_weight": 0.0},
+            {"role": "assistant", "content": [part("tool_call", json.dumps(CALL))]},
+            {"role": "tool", "content": [part("text", "yes")], "loss_weight": 0.0},
+            {"role": "assistant", "content": [part("text", "It rains.")], "loss_weight": 1.0},
+        ],
+        "tools": json.dumps([TOOL]),
+    },
     "text": {
         "messages": json.dumps([ASKED, CALLED, RESULT, TOLD]),
         "tools": json.dumps([TOOL]),
@@ -127,6 +142,95 @@ def test_calls_of_every_api_become_the_same_messages(row: dict[str, Any]) -> Non
     assert list(one.messages) == [ASKED, CALLED, RESULT, TOLD]
     assert one.fields["tools"] == [TOOL]
     assert one.fields.keys() == {"messages", "tools"}
+
+
+def test_values_of_parts_become_texts_reasoning_and_pictures() -> None:
+    thought = [part("reasoning", "So "), part("reasoning", "it is."), part("text", "It ")]
+    messages = [
+        {"role": "user", "content": [part("image_url", "a.jpg"), part("text", "Rain?")]},
+        {"role": "assistant", "content": [*thought, part("text", "rains.")]},
+        {"role": "user", "content": [part("audio_url", "a.mp3"), part("video_url", "a.mp4")]},
+    ]
+    (one,) = Dataset.of([{"messages": messages, "_dataset_name": "demo", "extra_info": "x"}])
+    picture, *sounds = ({"type": t, t: f"a.{e}"} for t, e in zip(MEDIA, ENDINGS, strict=True))
+    assert list(one.messages) == [
+        {**ASKED, "content": [picture, {"type": "text", "text": "Rain?"}]},
+        {**TOLD, "reasoning_content": "So it is."},
+        {**ASKED, "content": sounds},
+    ]
+    assert (one.fields["_dataset_name"], one.fields["extra_info"]) == ("demo", "x")
+
+
+MEDIA, ENDINGS = ("image", "audio", "video"), ("jpg", "mp3", "mp4")
+
+
+@pytest.mark.parametrize(
+    ("beside", "role", "weight"),
+    [
+        ({"loss_weight": 0.0}, "assistant", {"weight": 0}),
+        ({"loss_weight": 0}, "assistant", {"weight": 0}),
+        ({"loss_weight": 1.0}, "assistant", {}),
+        ({"loss_weight": 0.5}, "assistant", {"weight": 0.5}),
+        ({"loss_weight": 0.0}, "user", {}),
+        ({"loss_weight": 1.0}, "user", {"weight": 1}),
+        ({"loss_weight": "0"}, "assistant", {"loss_weight": "0"}),
+        ({"loss_weight": 0.0, "weight": 1}, "assistant", {"loss_weight": 0.0, "weight": 1}),
+        ({"loss": False}, "assistant", {"weight": 0}),
+        ({"loss": True}, "assistant", {}),
+        ({"loss": 2.31}, "assistant", {"loss": 2.31}),
+        ({"train": False}, "assistant", {"weight": 0}),
+        ({"train": True}, "user", {"weight": 1}),
+        ({"weight": 1.0}, "assistant", {"weight": 1}),
+    ],
+)
+def test_whether_a_turn_is_learnt_is_its_weight(
+    beside: dict[str, Any], role: str, weight: dict[str, Any]
+) -> None:
+    message = {"role": role, "content": "It rains."}
+    assert openai_messages([{**message, **beside}]) == [message | weight]
+    turn = {"from": {"user": "human"}.get(role, "gpt"), "value": "It rains.", **beside}
+    assert list(Dataset.of([{"conversations": [turn]}])[0].messages) == [message | weight]
+
+
+def test_a_call_that_is_no_json_is_one_finding_with_its_place() -> None:
+    for value, shown_value in (("weather(", '"weather("'), ("[]", "an array")):
+        called = {"role": "assistant", "content": [part("tool_call", value)]}
+        messages = [ASKED, called, {"role": "tool", "content": "yes"}, TOLD]
+        (finding,) = format_check.find(Dataset.of([{"messages": messages}]), fewest=1)
+        where = "messages[1].tool_calls[0].function"
+        assert finding.evidence == f"{where} is {shown_value}; an object is needed"
+
+
+def test_one_result_that_lists_those_of_all_calls_is_as_many() -> None:
+    calls = {"role": "assistant", "tool_calls": [CALL, {**CALL, "name": "time"}]}
+    listed = [{"tool_call_id": "7", "name": "weather", "content": "yes"}, {"time": "noon"}]
+    result = {"role": "tool", "content": json.dumps(listed)}
+    _, _, first, second, _ = openai_messages([ASKED, calls, result, TOLD])
+    assert first == {"role": "tool", "content": "yes", "tool_call_id": "call_1"}
+    assert second == {"role": "tool", "content": '{"time": "noon"}', "tool_call_id": "call_2"}
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        [[{"a": 1}, {"b": 2}], "noon"],  # that of the first call is a list
+        [[{"a": 1}]],
+        [[{"a": 1}, {"b": 2}, {"c": 3}]],
+        [["yes", "noon"]],
+        ["[yes, noon]"],
+    ],
+)
+def test_another_result_than_a_list_of_all_stays_as_it_is(results: list[Any]) -> None:
+    calls = {"role": "assistant", "tool_calls": [CALL, {**CALL, "name": "time"}]}
+    texts = [r if isinstance(r, str) else json.dumps(r) for r in results]
+    turns = [ASKED, calls, *({"role": "tool", "content": text} for text in texts), TOLD]
+    assert [m["content"] for m in openai_messages(turns) if m["role"] == "tool"] == texts
+
+
+def test_every_thought_of_a_message_is_kept() -> None:
+    content = [{"type": "thinking", "thinking": t} for t in ("First.", "Then.")]
+    (message,) = openai_messages([{"role": "assistant", "content": [*content, {"text": "So."}]}])
+    assert message["reasoning_content"] == "First.\n\nThen."
 
 
 def test_parallel_calls_are_numbered_and_answered_in_order() -> None:
@@ -264,6 +368,10 @@ def test_people_who_disagree_are_named_and_ground_truth_settles_it() -> None:
     [
         ({"promt": "a", "completon": "b"}, "the nearest known shape is prompt and completion:"),
         ({"promt": "a", "completon": "b"}, 'columns = { prompt = "promt", reply = "completon" }'),
+        (
+            {"source_file": "a", "url": "b", "ask": "c", "sql": "d"},
+            'columns = { prompt = "ask", reply = "sql" }',
+        ),
         ({"dialogue": [ASKED, TOLD]}, 'columns = { messages = "dialogue" }'),
         ({"tokens": ["a"], "ner_tags": [0]}, "what the model is given and what it must answer"),
         ({"a\n\x1b": "b", "c": "d"}, r'prompt = "a\n\x1b"'),
@@ -286,12 +394,14 @@ TURN_KEYS += [
     "tool_use_id",
     "id",
     "weight",
+    "loss_weight",
+    "value",
     "function",
     "body",
 ]
 WORDS = ["Hi", "", "user", "assistant", "model", "tool", "gpt", "function_call", "tool_use", "[{}]"]
 LEAVES = st.sampled_from([*WORDS, None, True, 1, 1.0]) | st.sampled_from(
-    ["tool_result", "thinking"]
+    ["tool_result", "thinking", "reasoning", "tool_call", "image_url"]
 )
 TREES = st.recursive(
     LEAVES,

@@ -214,6 +214,21 @@ def test_groups_use_the_words_that_leakage_compares(tmp_path: Path) -> None:
     assert len(search.connected_groups(texts, 0.85)) == report.groups
 
 
+def test_rows_whose_prompts_list_the_same_tool_are_no_group() -> None:
+    def tool(k: int) -> dict[str, Any]:
+        told = f"Reads the table number {k} that its parameter names, cell by cell, as texts."
+        return {"name": f"tool_{k}", "description": told * 3, "parameters": {}}
+
+    def asks(k: int) -> dict[str, Any]:  # as ToolACE has them: tools of one pool
+        system = f"Call what you need of {json.dumps([tool(k), tool(k + 1)])}, and no more."
+        own = row(f"{k * 7919} of which {k**3} are lost, what is left?", f"call {k}")
+        return {"messages": [{"role": "system", "content": system}, *own["messages"]]}
+
+    asked = [asks(k) for k in range(40)]
+    assert [len(group) for group in similar_groups(Dataset.of(asked), 0.85)] == [1] * 40
+    assert not leakage.find(Dataset.of(asked[::2], "train"), Dataset.of(asked[1::2], "test"))
+
+
 def test_white_space_tears_no_two_rows_apart() -> None:
     shown = {"type": "image_url", "image_url": {"url": "x.png"}}
     pictures = [{"role": "user", "content": [shown]}, {"role": "assistant", "content": "a cat"}]
@@ -368,7 +383,7 @@ def test_up_to_twenty_unreadable_rows_are_listed(
     tmp_path: Path, bad: int, first: str, last: str
 ) -> None:
     source = tmp_path / "all.jsonl"
-    source.write_text("{\n" * bad)
+    source.write_text("".join(f"{{{n}\n" for n in range(bad)))
     with pytest.raises(SplitError) as raised:
         split_file(source, tmp_path / "out")
     head, *listed, advice = str(raised.value).splitlines()
@@ -380,13 +395,22 @@ def test_up_to_twenty_unreadable_rows_are_listed(
     assert listed[20:] == ([last] if last else [])
 
 
+def test_unreadable_rows_of_one_reason_are_one_line(tmp_path: Path) -> None:
+    unlabelled = [{"text": "a"}] * 25 + [{"no": 1}, {"text": "b"}]
+    with pytest.raises(SplitError) as raised:
+        split_file(written(tmp_path / "all.jsonl", unlabelled), tmp_path / "out")
+    head, *listed, _ = str(raised.value).splitlines()
+    assert "27 rows cannot be read" in head
+    assert [line.partition(":")[0] for line in listed] == ["  line 1 and 25 more", "  line 26"]
+
+
 @pytest.mark.parametrize(("n", "message"), [(2, "has 2 rows; at least 3 are"), (3, "")])
 def test_three_rows_are_the_fewest(tmp_path: Path, n: int, message: str) -> None:
     source = written(tmp_path / "all.jsonl", rows(3)[:n])
     if not message:
         shares = {"validation": 0.33, "test": 0.33}
         assert {*split_file(source, tmp_path / "out", **shares).rows.values()} == {1}  # type: ignore[arg-type]
-        message = "test would be empty: 1 of 3 rows are alike: too few, or too small a share"
+        message = "test would be empty: 3 rows are too few, or its share is too small"
         source = written(tmp_path / "all.jsonl", rows(3))
     with pytest.raises(SplitError, match=message):
         split_file(source, tmp_path / "no", validation=0.6, test=0.01)

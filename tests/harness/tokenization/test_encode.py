@@ -53,6 +53,16 @@ def test_a_reply_of_weight_0_is_not_trained(template: Any) -> None:
     )
 
 
+@pytest.mark.parametrize("key", ["loss_weight", "loss", "train"])
+def test_other_keys_than_weight_say_what_is_trained(template: Any, key: str) -> None:
+    number = float if key == "loss_weight" else bool
+    told = [("user", "a", 0), ("assistant", "one", 0), ("user", "b", 0), ("assistant", "two", 1)]
+    rows = [{"role": r, "content": text, key: number(is_learnt)} for r, text, is_learnt in told]
+    assert trained(encode_example(Dataset.of([{"messages": rows}])[0], template), template) == (
+        "two<|im_end|>"
+    )
+
+
 def test_content_in_parts_is_text(template: Any) -> None:
     parts = [{"type": "text", "text": "hello"}]
     whole = example(("user", "hello"), ("assistant", "x"))

@@ -19,12 +19,11 @@ from .row_format import REJECTED, Fields, RowFormat, json_type, validate_message
 
 # Rows with the fields of several formats have the first of these; the first is chat messages.
 ROW_FORMATS = (
-    CHAT, *CHAT_FORMATS, pairs.SHAREGPT_PREFERENCES, *SHAREGPT_FORMATS,
-    pairs.ALPACA, pairs.KTO, pairs.NUMBERED_LABEL, pairs.PROMPT_COMPLETION,
+    CHAT, *CHAT_FORMATS, pairs.SHAREGPT_PREFERENCES, *SHAREGPT_FORMATS, *pairs.ASKED_FORMATS,
     *pairs.PREFERENCE_FORMATS, *EXPORT_FORMATS, *pairs.PAIR_FORMATS,
 )  # fmt: skip
 
-_IS_ID = re.compile(r"(?:.*[_ -])?(?:id|idx|index|uuid|fname|split|source)", re.IGNORECASE)
+_IS_ID = re.compile(r"(?:.*[_ -])?(?:idx?|index|uuid|f(?:nam|il)e|path|url|split|source)", re.I)
 _IS_NUMBER = re.compile(r"\s*\d+(?:\.\d+)?\s*")
 
 

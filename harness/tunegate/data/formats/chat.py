@@ -94,19 +94,13 @@ def sharegpt_messages(turns: Any, name: str) -> list[Any]:
         if not isinstance(turn.get("value"), str):
             found = row_format.describe_field(turn, "value")
             raise Unreadable("shape", f"{location}.value is {found}")
-        rest = {key: item for key, item in turn.items() if key not in ("from", "value")}
-        message = {"role": role, "content": turn["value"]} if role else _call_message(turn["value"])
-        messages.append({**message, **rest})
+        called = None if role else parse_json_text(turn["value"])
+        calls = called if isinstance(called, list) else [called]
+        message: Message = {"role": role or "assistant", "content": turn["value"]}
+        if calls and all(isinstance(c, dict) and isinstance(c.get("name"), str) for c in calls):
+            message |= {"content": None, "tool_calls": calls}
+        messages.append(message | {k: v for k, v in turn.items() if k not in ("from", "value")})
     return openai_messages(messages)
-
-
-def _call_message(text: str) -> Message:
-    """Return the assistant's message with the calls of a JSON text; of another text, the text."""
-    value = parse_json_text(text)
-    calls = value if isinstance(value, list) else [value]
-    if not calls or not all(isinstance(c, dict) and isinstance(c.get("name"), str) for c in calls):
-        return {"role": "assistant", "content": text}
-    return {"role": "assistant", "content": None, "tool_calls": calls}
 
 
 def from_sharegpt(fields: Mapping[str, Any]) -> Fields:
@@ -148,7 +142,7 @@ def from_function_calls(fields: Mapping[str, Any]) -> Fields:
 CHAT = RowFormat("chat", "messages", "", dict, "", is_plain_chat)
 CHAT_FORMATS = (
     RowFormat("chat in another dialect", "messages", "", from_chat,
-              "null keys left out; roles, parts, tools and calls in OpenAI's form"),
+              "null keys left out; roles, parts, weights, tools and calls in OpenAI's form"),
 )  # fmt: skip
 SHAREGPT_FORMATS = (
     RowFormat("ShareGPT", "conversations", "system tools", from_sharegpt,

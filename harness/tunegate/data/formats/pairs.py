@@ -32,6 +32,7 @@ OPENAI_TOOL_KEYS = ("tools", "parallel_tool_calls")  # stand in OpenAI's `input`
 # The fields that hold the question, the first first: Argilla's, Intel's and distilabel's.
 _QUESTIONS = ("instruction", "question", "query", "input")
 _CHOSEN = ("chosen", row_format.REJECTED)
+_CHOSEN_MESSAGES = ("chosen_messages", "rejected_messages")
 _HH_TURN = re.compile(r"\n\n(Human|Assistant): ?")
 
 
@@ -197,26 +198,20 @@ def _pair(prompt: str, reply: str, context: tuple[str, ...] = ()) -> RowFormat:
 
 
 _PASSAGES = ("context", "passage")
-ALPACA = RowFormat(
-    "Alpaca", "instruction output", "input system history", from_alpaca,
-    "instruction, input and output became messages",
-)  # fmt: skip
-PROMPT_COMPLETION = RowFormat(
-    "prompt and completion", "prompt completion", "system", from_prompt_completion,
-    "prompt and completion became messages",
-)  # fmt: skip
-KTO = RowFormat(
-    "KTO", "prompt completion label", "system",
-    lambda row: {**from_prompt_completion(row), "label": flag_of(row["label"])},
-    "prompt and completion became messages, label says which replies are wanted",
-    lambda row: str(row["label"]).strip().lower() in ("true", "false"),
-)  # fmt: skip
-NUMBERED_LABEL = RowFormat(  # a class, or a mark of KTO: no row tells which
-    "prompt and completion", "prompt completion label", "system",
-    lambda row: {**from_prompt_completion(row), "label": row["label"]},
-    "prompt and completion became messages; does label, 0 or 1, say which replies are wanted? "
-    "It is read so where it is true or false",
-    lambda row: flag_of(row["label"]) is not None,
+ASKED_FORMATS = (
+    RowFormat("Alpaca", "instruction output", "input system history", from_alpaca,
+              "instruction, input and output became messages"),
+    RowFormat("KTO", "prompt completion label", "system",
+              lambda row: {**from_prompt_completion(row), "label": flag_of(row["label"])},
+              "prompt and completion became messages, label says which replies are wanted",
+              lambda row: str(row["label"]).strip().lower() in ("true", "false")),
+    RowFormat("prompt and completion", "prompt completion label", "system",  # a class, or of KTO
+              lambda row: {**from_prompt_completion(row), "label": row["label"]},
+              "prompt and completion became messages; does label, 0 or 1, say which replies are "
+              "wanted? It is read so where it is true or false",
+              lambda row: flag_of(row["label"]) is not None),
+    RowFormat("prompt and completion", "prompt completion", "system", from_prompt_completion,
+              "prompt and completion became messages"),
 )  # fmt: skip
 PAIR_FORMATS = (
     RowFormat("Dolly", "instruction response", "context input system", from_dolly,
@@ -232,6 +227,7 @@ PAIR_FORMATS = (
     *(_pair(prompt, "output") for prompt in ("input", "text_input")),
     _pair("inputs", "targets"), _pair("source", "target"),
     _pair("text", "label"), _pair("text", "labels"), _pair("sentence", "label"),
+    _pair("text", "code"), *(_pair("prompt", reply) for reply in ("code", "canonical_solution")),
     _pair("document", "summary"), _pair("article", "highlights"),
     *(_pair(prompt, "summary") for prompt in ("dialogue", "text")),
     RowFormat("several summaries", "summary1", " ".join((*_SUMMARISED, *_SUMMARIES)),
@@ -274,19 +270,19 @@ def from_trl_preferences(fields: Mapping[str, Any]) -> Fields:
     """Convert `prompt`, `chosen` and `rejected`, texts or lists of messages, to messages.
 
     If `prompt` is no list, the messages that both lists begin with are the prompt; a text in
-    `prompt` is then kept as a field.
+    `prompt` is then kept as a field. LLaMA-Factory's v1 has the lists under other names.
     """
-    sides = [parse_json_text(fields[name]) for name in _CHOSEN]
-    prompt = fields.get("prompt")
+    names = _CHOSEN if _CHOSEN[0] in fields else _CHOSEN_MESSAGES
+    sides = [parse_json_text(fields[name]) for name in names]
+    prompt, leading = fields.get("prompt"), row_format.system_message(fields)
     if any(isinstance(side, str) for side in sides):
-        asked = [*row_format.system_message(fields), *row_format.prompt_messages(fields, "prompt")]
-        return _split_texts(asked, _CHOSEN, fields)
+        asked = [*leading, *row_format.prompt_messages(fields, "prompt")]
+        return row_format.with_openai_tools(_split_texts(asked, names, fields), fields.get("tools"))
     sides = [row_format.openai_messages(side) if isinstance(side, list) else side for side in sides]
-    if isinstance(prompt, list):
-        leading = [*row_format.system_message(fields), *row_format.openai_messages(prompt)]
-        return _split_prompt(leading, sides, _CHOSEN)
-    converted = _split_prompt(row_format.system_message(fields), sides, _CHOSEN)
-    return converted if prompt is None else {**converted, "prompt": prompt}
+    leading += row_format.openai_messages(prompt) if isinstance(prompt, list) else []
+    kept = {} if prompt is None or isinstance(prompt, list) else {"prompt": prompt}
+    converted = {**_split_prompt(leading, sides, names), **kept}
+    return row_format.with_openai_tools(converted, fields.get("tools"))
 
 
 def from_question(question: str, names: tuple[str, str], fields: Mapping[str, Any]) -> Fields:
@@ -358,13 +354,11 @@ def _question_format(question: str, names: tuple[str, str]) -> RowFormat:
 
 
 TRL_PREFERENCES = RowFormat(
-    "preferences (TRL)", "chosen rejected", "prompt system messages", from_trl_preferences,
-    "prompt and chosen became messages",
-)  # fmt: skip
+    "preferences (TRL)", "chosen rejected", "prompt system messages tools",
+    from_trl_preferences, "prompt and chosen became messages")  # fmt: skip
 SHAREGPT_PREFERENCES = RowFormat(
     "preferences (ShareGPT)", "conversations chosen rejected", "system tools",
-    from_sharegpt_preferences, "conversations and chosen became messages",
-)  # fmt: skip
+    from_sharegpt_preferences, "conversations and chosen became messages")  # fmt: skip
 PREFERENCE_FORMATS = (
     RowFormat("preferences (OpenAI)", "input preferred_output non_preferred_output", "",
               from_openai_preferences,
@@ -374,6 +368,9 @@ PREFERENCE_FORMATS = (
               lambda row: all(isinstance(row[k], str) and _HH_TURN.match(row[k]) for k in _CHOSEN)),
     *(_question_format(question, _CHOSEN) for question in _QUESTIONS),
     TRL_PREFERENCES,
+    RowFormat("preferences (LLaMA-Factory v1)", " ".join(_CHOSEN_MESSAGES), "system tools",
+              from_trl_preferences,
+              "chosen_messages became messages, the last of rejected_messages became rejected"),
     *(_question_format(question, ("chosen_response", "rejected_response"))
       for question in ("prompt", *_QUESTIONS)),
 )  # fmt: skip

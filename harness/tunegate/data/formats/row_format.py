@@ -2,17 +2,18 @@
 
 Messages and tools of other APIs and libraries are written in the form of OpenAI's chat messages.
 Hugging Face data sets fill the keys that a message lacks with null, and have arguments as objects
-and calls without ids (https://huggingface.co/docs/transformers/chat_extras). Anthropic, Bedrock and
-Gemini write calls and their results as parts of the content:
+and calls without ids (https://huggingface.co/docs/transformers/chat_extras). Anthropic, Bedrock,
+Gemini and LLaMA-Factory's v1 write calls, and most their results, as parts of the content:
 
 - https://docs.anthropic.com/en/docs/agents-and-tools/tool-use/overview
 - https://docs.aws.amazon.com/bedrock/latest/userguide/preparing-text-data.html
 - https://cloud.google.com/vertex-ai/generative-ai/docs/models/gemini-supervised-tuning-about
+- https://github.com/hiyouga/LLaMA-Factory/blob/main/src/llamafactory/v1/utils/types.py
 """
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from itertools import count
+from itertools import chain, count, zip_longest
 from typing import Any
 
 from ...utils.strict_json import Unreadable, parse_json_text
@@ -23,7 +24,12 @@ Message = dict[str, Any]
 REJECTED = "rejected"
 # The keys under which APIs write a function's arguments.
 _ARGUMENT_KEYS = ("arguments", "parameters", "input", "args")
-_FOREIGN_TYPES = (None, "tool_use", "tool_result", "thinking")  # of parts of the content
+_FOREIGN = (None, "tool_use", "tool_result", "thinking")  # of parts of the content
+# Of LLaMA-Factory's v1: what other APIs call them, and the key that holds their data there.
+_VALUE_TYPES = {"text": "text", "reasoning": "thinking", "tool_call": "function"}
+_VALUE_TYPES |= {f"{medium}_url": medium for medium in ("image", "video", "audio")}
+# Keys that say whether a turn is learnt (OpenAI, LLaMA-Factory's v1, ms-swift, Axolotl).
+_WEIGHT_KEYS = {"weight": float, "loss_weight": int | float, "loss": bool, "train": bool}
 _CALL_PARTS = ("toolUse", "functionCall", "function_call")
 _RESULT_PARTS = ("toolResult", "functionResponse", "function_response")
 # Parts that name no type, by the key that holds their data (Gemini, Bedrock).
@@ -115,15 +121,18 @@ def openai_messages(turns: list[Any]) -> list[Any]:
 
     Keys that are null are left out, but for `content`. Calls and results that are parts of the
     content become `tool_calls` and messages from tool. Arguments become JSON text. Calls without an
-    id are numbered, and results without one answer the open calls in their order.
+    id are numbered, and results without one answer the open calls in their order: one result alone
+    all of them, where it is a JSON list of as many objects (LLaMA-Factory).
     """
     messages: list[Any] = []
     numbers, open_ids = count(1), list[str]()
-    for turn in turns:
+    for turn, following in zip_longest(turns, turns[1:]):
         if not isinstance(turn, dict):
             messages.append(turn)
             continue
-        for message in _split_parts(turn):
+        is_alone = not (isinstance(following, dict) and following.get("role") == "tool")
+        due = len(open_ids) if is_alone else 1
+        for message in chain.from_iterable(_split_results(m, due) for m in _split_parts(turn)):
             if isinstance(message.get("tool_calls"), list):
                 calls = [openai_call(call, numbers) for call in message["tool_calls"]]
                 message["tool_calls"] = calls
@@ -136,29 +145,47 @@ def openai_messages(turns: list[Any]) -> list[Any]:
     return messages
 
 
+def _split_results(message: Message, calls: int) -> list[Message]:
+    """Return a message for each result, where the only one is a JSON list of those of all calls."""
+    is_result = message.get("role") == "tool" and "tool_call_id" not in message and calls > 1
+    results = parse_json_text(message.get("content")) if is_result else None
+    if not isinstance(results, list) or [*map(type, results)] != [dict] * calls:
+        return [message]
+    return [{**message, "content": _as_text(r.get("content", r))} for r in results]
+
+
 def _split_parts(turn: Message) -> Iterator[Message]:
     """Yield a message without null keys, after the results of tools that its content holds."""
     message = {k: v for k, v in turn.items() if v is not None or k == "content"}
-    weight = message.get("weight")
-    if type(weight) is float and weight in (0.0, 1.0):
-        message["weight"] = int(weight)
+    for name, number in _WEIGHT_KEYS.items():
+        if isinstance(message.get(name), number) and (name == "weight" or "weight" not in message):
+            weight = message.pop(name)
+            if name == "weight" or weight != (message.get("role") == "assistant"):  # not the rule
+                message["weight"] = int(weight) if weight in (0, 1) else weight
     content: Any = message.get("content")
     objects = [p for p in content if isinstance(p, dict)] if isinstance(content, list) else []
-    if all(p.get("type") not in _FOREIGN_TYPES and None not in p.values() for p in objects):
+    joint = "" if any("value" in part for part in objects) else "\n\n"
+    if joint and all(p.get("type") not in _FOREIGN and None not in p.values() for p in objects):
         yield message
         return
-    parts, calls, results = list[Any](), list[Message](), list[Message]()
+    parts, calls, results, thoughts = list[Any](), list[Message](), list[Message](), list[str]()
     for part in content:
         if not isinstance(part, dict):
             parts.append(part)
             continue
         part = {k: v for k, v in part.items() if v is not None}
-        if call := _call_in(part):
-            calls.append(call)
+        if "value" in part and part.get("type") in [*_VALUE_TYPES]:
+            key, value = _VALUE_TYPES[part["type"]], part["value"]
+            part = {"type": key, key: parse_json_text(value) if key == "function" else value}
+        called = next((part[key] for key in _CALL_PARTS if isinstance(part.get(key), dict)), None)
+        if part.get("type") in ("tool_use", "function"):
+            calls.append(part)
+        elif called is not None:
+            calls.append({"id": called.get("toolUseId"), **called})
         elif result := _result_in(part):
             results.append(result)
         elif part.get("type") == "thinking" and isinstance(part.get("thinking"), str):
-            message["reasoning_content"] = part["thinking"]
+            thoughts.append(part["thinking"])
         else:
             kinds = {"text": "text"} if isinstance(part.get("text"), str) else _MEDIA_PARTS
             kind = next((kind for key, kind in kinds.items() if key in part), "")
@@ -166,19 +193,13 @@ def _split_parts(turn: Message) -> Iterator[Message]:
     yield from results
     if calls:
         message["tool_calls"] = calls
+    if thoughts:
+        message["reasoning_content"] = joint.join(thoughts)
     texts = [p.get("text") for p in parts if isinstance(p, dict) and p.get("type") == "text"]
-    is_one_text = len(parts) == len(texts) == 1 and isinstance(texts[0], str)
-    message["content"] = texts[0] if is_one_text else parts or None
+    is_text = [*map(type, texts)] == [str] * len(parts) and (len(parts) == 1 or not joint)
+    message["content"] = "".join(map(str, texts)) if is_text and parts else parts or None
     if parts or calls or not results:
         yield message
-
-
-def _call_in(part: Mapping[str, Any]) -> Message | None:
-    """Return the call of a function that a part of the content is; None if it is none."""
-    if part.get("type") == "tool_use":
-        return dict(part)
-    value = next((part[key] for key in _CALL_PARTS if isinstance(part.get(key), dict)), None)
-    return None if value is None else {"id": value.get("toolUseId"), **value}
 
 
 def _result_in(part: Mapping[str, Any]) -> Message | None:
@@ -211,11 +232,10 @@ def openai_call(call: Any, numbers: Iterator[int]) -> Any:
     if isinstance(call.get("name"), str) and "function" not in call:
         arguments: Any = next((call[key] for key in _ARGUMENT_KEYS if key in call), {})
         call = {"id": call.get("id"), "function": {"name": call["name"], "arguments": arguments}}
-    function = call.get("function")
-    if not isinstance(function, dict):
+    if "function" not in call:
         return call
-    call = dict(call)
-    if isinstance(function.get("arguments"), dict):
+    call, function = dict(call), call["function"]
+    if isinstance(function, dict) and isinstance(function.get("arguments"), dict):
         text = json.dumps(function["arguments"], ensure_ascii=False)
         call["function"] = {**function, "arguments": text}
     if call.get("id") is None:
