@@ -6,7 +6,7 @@ A model learns accidental differences as if they meant something. OpenAI's fine-
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from statistics import median
 
 from tunegate import Dataset, Example, Finding, check
@@ -40,9 +40,7 @@ def system_prompt(dataset: Dataset) -> Iterator[Finding]:
     """
     if len(dataset) >= comparison.MIN_ROWS and comparison.system_is_asked(dataset):
         return
-    groups = comparison.group_indices(dataset, lambda e: e.system)
-    if 2 * max(map(len, groups.values()), default=0) <= len(dataset):  # each may list its tools
-        groups = comparison.group_indices(dataset, lambda e: part_tools(e.system)[0])
+    groups = comparison.group_indices(dataset, _prompt_reader(dataset))
     usual, *others = sorted(groups, key=lambda prompt: -len(groups[prompt])) or [""]
     for prompt in others:
         rows = [dataset[i] for i in groups[prompt]]
@@ -53,6 +51,12 @@ def system_prompt(dataset: Dataset) -> Iterator[Finding]:
             kind, difference = "no system prompt", f"none; most have {quote_repr(usual)}"
         evidence = f"{row_text} have {difference}"
         yield rows[0].finding(kind, evidence, fingerprint=rows_fingerprint(rows))
+
+
+def _prompt_reader(dataset: Dataset) -> Callable[[Example], str]:
+    """Return what reads a row's system prompt: without its tools if each row lists its own."""
+    (_, most), *_ = Counter(e.system for e in dataset).most_common(1) or [("", 0)]
+    return (lambda e: e.system) if 2 * most > len(dataset) else lambda e: part_tools(e.system)[0]
 
 
 @check(name="consistency.inference")
@@ -82,7 +86,7 @@ def across(train: Dataset, other: Dataset) -> Iterator[Finding]:
     fewest = min(len(train), len(other))
     if not fewest or (fewest >= comparison.MIN_ROWS and comparison.system_is_asked(train, other)):
         return
-    prompts = (Counter(part_tools(example.system)[0] for example in s) for s in (train, other))
+    prompts = (Counter(map(_prompt_reader(train), split)) for split in (train, other))
     train_prompt, other_prompt = (counts.most_common(1)[0][0] for counts in prompts)
     if train_prompt != other_prompt:
         name = other.split or "the other split"

@@ -45,7 +45,9 @@ def test_tools_that_a_prompt_lists_are_no_other_prompt() -> None:
     assert not consistency.across(own, dataset("x", "y", system=[told[3], told[1]]))
     (finding,) = consistency.system_prompt(dataset(*"abc", system=[told[0]] * 2 + [told[1]]))
     assert finding.kind == "system prompt"
+    assert not consistency.across(own, dataset("x", system=told[3]))
     assert consistency.across(own, dataset("x", system=f"Call {tools('a')}."))
+    assert consistency.across(dataset("a", "b", system=told[0]), dataset("x", system=told[1]))
 
 
 def test_each_other_system_prompt_is_a_finding_with_rows_and_difference() -> None:
