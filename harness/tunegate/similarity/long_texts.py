@@ -21,9 +21,8 @@ from functools import lru_cache
 from zlib import crc32
 
 from ..utils.text import UNSPACED
-from .windows import Array, FindNear, Search
+from .windows import SCREEN_LETTERS, Array, FindNear, Search
 
-SCREEN_LETTERS = 192  # three words of 64 bits, in which the compiled search compares a text
 MAX_LETTERS = 2_000
 RUN_WORDS = 3
 SAMPLE_SIZE = 256

@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 import numba
 import numpy as np
 
-from .long_texts import SCREEN_LETTERS as MAX_LETTERS
+from .windows import SCREEN_LETTERS as MAX_LETTERS
 from .windows import Array, Search
 
 SHORT, LONG = 256, 512  # bits of a sketch

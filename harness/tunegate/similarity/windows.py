@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+SCREEN_LETTERS = 192  # three words of 64 bits, in which the compiled search compares a text
 Array: TypeAlias = "npt.NDArray[Any]"
 # find_near(i, labels, skip) returns the targets near to query i, and their similarities. `labels`
 # has an integer for each target: negative ones and those equal to `skip` are left out. It must be
