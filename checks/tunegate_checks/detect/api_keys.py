@@ -3,16 +3,14 @@
 import base64
 import math
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Collection, Iterator
 from functools import cache, partial
-from pathlib import Path
 from typing import NamedTuple
 
 from tunegate.utils.masking import kind_changes
 
-from .rule import Span
+from .rule import Span, read_patterns, read_toml
 from .validity import is_placeholder
 
 
@@ -25,11 +23,10 @@ class KeyFormat(NamedTuple):
     least_entropy: float = 3.0
 
 
-_TABLE = Path(__file__).with_name("key_formats.toml").read_text("utf-8")
-KEY_FORMATS = tuple(KeyFormat(*row) for row in tomllib.loads(_TABLE)["formats"])
+PATTERNS = read_patterns(__file__)
+KEY_FORMATS = tuple(KeyFormat(*row) for row in read_toml(__file__, "key_formats")["formats"])
 _compiled = cache(partial(re.compile, flags=re.DOTALL))  # at the first text with a keyword
 _MIN_WORD = 15  # characters: the word that a key and its keyword stand in is no shorter
-_BASE64 = re.compile(r"(?<![\w+/\-.])[A-Za-z\d+/]{28,20000}={0,2}(?![\w+/\-.=])")
 # Kinds whose keyword and key can stand in different words.
 _SPACED = frozenset(
     ("aws_secret", "aws_session_token", "private_key", "bearer_token", "basic_auth", "seed_phrase")
@@ -41,28 +38,6 @@ _OF_ANY_WORD = tuple(entry for entry in _BY_KEYWORD if entry[2])
 # Bits a character: prose and identifiers have less, 20 random base64 characters have about 4.
 MIN_ENTROPY = 3.5
 MIN_PREFIX = 4  # characters: words end in shorter ones
-_ASSIGNED = re.compile(
-    r"(?i)(?:api[_-]?key|secret|token(?!iz)|passwd|auth|access[_-]?key|chave|credential)[\w-]{0,20}"
-    r"[\"']?\s*[:=]\s*[\"']?(?P<v>[A-Za-z0-9+/_\-.=]{20,200})(?![\w+/])"
-)
-_KEY_WORDS = re.compile(r"secret|token|key|chave|passwd|auth|credential", re.IGNORECASE)
-
-# Where a request carries a key, whatever the key looks like: user and password of an address, a
-# parameter of its query (in another query: %3Fkey%3D), a header.
-_SECRET_NAME = (
-    r"(?:[\w\-]{0,30}?(?:api[_\-]?key|apikey|access[_\-]?key|token|secret|passwd|password|signature)"
-    r"|(?:[\w\-]{0,30}?[_\-])?(?:key|sig|code|auth|pwd))"
-)
-_SENT = re.compile(
-    r"://(?P<userinfo>[^\s/@\"':]{0,100}:[^\s/\"']{0,200})@"
-    rf"|(?:[?&;]|%3F|%26){_SECRET_NAME}(?:=|%3D)(?P<query>[^\s&#%;\"'<>]{{4,}})"
-    r"|\b(?:Bearer|Basic|Token) (?P<scheme>[\w.~+/\-]{6,}=*)"
-    r"|\b(?:x-)?(?:api-key|auth-token|goog-api-key|functions-key|subscription-key)"
-    r"[\"']?[:=] ?[\"']?(?P<header>[^\s\"',;}]{6,})",
-    re.IGNORECASE,
-)
-# A word behind the prefix that vendors and local servers give to test keys: sk-local-1234.
-_SHORT_KEY = re.compile(r"(?<![\w\-])(?:sk|rk|pk|api|key)-(?=[\w\-]*\d)[\w\-]{7,}")
 
 
 def sent_key_spans(text: str) -> list[Span]:
@@ -70,8 +45,8 @@ def sent_key_spans(text: str) -> list[Span]:
 
     Behind `Bearer` and `Basic` a word that holds no digit, capital or sign is no key.
     """
-    spans = [Span("key", *match.span()) for match in _SHORT_KEY.finditer(text)]
-    for match in _SENT.finditer(text):
+    spans = [Span("key", *match.span()) for match in PATTERNS["short_key"].finditer(text)]
+    for match in PATTERNS["sent"].finditer(text):
         group = str(match.lastgroup)
         if group != "scheme" or not re.fullmatch(r"[A-Z]?[a-z]+", match[group]):
             kind = "url_credentials" if group == "userinfo" else "key"
@@ -107,7 +82,7 @@ def key_spans(text: str, allow: Collection[str] = ()) -> list[Span]:
 
 def _encoded_keys(text: str, allow: Collection[str]) -> Iterator[Span]:
     """Yield the words in base64 that hold a key, such as the values of a Kubernetes secret."""
-    for match in _BASE64.finditer(text):
+    for match in PATTERNS["base64"].finditer(text):
         padded = match[0] + "=" * (-len(match[0]) % 4)
         try:
             plain = base64.b64decode(padded, validate=True).decode("ascii")
@@ -140,10 +115,10 @@ def looks_random(word: str) -> bool:
 
 def possible_key_spans(text: str, allow: Collection[str] = ()) -> list[Span]:
     """Return values of letters, digits and MIN_ENTROPY that are assigned to a key or a secret."""
-    if not ((":" in text or "=" in text) and _KEY_WORDS.search(text)):
+    if not ((":" in text or "=" in text) and PATTERNS["key_words"].search(text)):
         return []
     spans = []
-    for match in _ASSIGNED.finditer(text):
+    for match in PATTERNS["assigned"].finditer(text):
         value = match["v"]
         is_mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
         if is_mixed and entropy(value) >= MIN_ENTROPY and value not in allow:

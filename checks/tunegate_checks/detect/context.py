@@ -11,46 +11,12 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from .prefilter import windows
+from .rule import read_patterns
 from .rules import LABEL_WORDS, LABELS, LENGTHS, OTHER_FAMILY, PASSWORD_NAME
 
+PATTERNS = read_patterns(__file__)
 REACH_BEFORE, REACH_BEHIND = 60, 28  # characters
 REACH_ADDRESS = 120  # characters: street, number, flat and town stand between "rua" and its CEP
-_PLACEHOLDER = re.compile(r"\[[A-Z][A-Z\d_]*_\d+\]")  # `tunegate fix` wrote it: it is no label
-_LATIN = "[a-zA-ZÀ-ÖØ-öø-ɏ]"
-_WORD = re.compile(rf"{_LATIN}(?:{_LATIN}+|(?:\.{_LATIN})+\b|)")
-_LETTER_OR_DIGIT = re.compile(r"[^\W_]")
-_FUNCTION_WORDS = (
-    r"e|and|ou|or|d[aeo]s?|of|for|para|n[ao]s?|to|the|[oa]s?|meu|minha|my|your|seu|sua|nov[oa]|is"
-)
-# Only this stands between joined labels: "telefone do pedido", "CPF/telefone".
-_JOIN = re.compile(rf"[\s,/&+():.\-]*(?:(?:{_FUNCTION_WORDS})\b[\s,/]*){{0,3}}", re.IGNORECASE)
-_OF = re.compile(
-    r"\s+(?:d[aeo]s?|of|for|para)\s+(?:(?:[oa]s?|the|meu|minha|my|your|seu|sua)\s+)?", re.IGNORECASE
-)
-_TO_LABEL = re.compile(
-    rf"[^\w:\n]{{0,4}}(?:(?:{_FUNCTION_WORDS}|é|val\w*)\b[^\w:\n]{{0,2}}){{0,4}}", re.IGNORECASE
-)
-_OWN_VALUE = re.compile(r"[\"']?[ \t]*(?:[:=#]|n[º°o]|é\s|is\s|\d)", re.IGNORECASE)
-# The words of an identifier: phoneNumber, RGCliente.
-_WORD_OF_IDENTIFIER = re.compile(
-    r"[^\W\d_](?:(?![A-ZÀ-ÖØ-Þ])[^\W\d_])+|[A-ZÀ-ÖØ-Þ]+(?![^\W\d_A-ZÀ-ÖØ-Þ])"
-)
-# A key with its own value, in JSON or a query: what stands behind it is another's.
-_PAIR = re.compile(
-    r"[\w\-]{0,40}(?:[\"'] ?: ?(?:\"[^\"\n]*\"|'[^'\n]*'|[\w.+\-]+)\s?[,}]|=[^\s&;]*[&;])"
-)
-# The same in prose, and the end of a sentence: "Pedido recebido!", "Produto: tv, ...".
-_CLOSED = re.compile(
-    _PAIR.pattern
-    + r"|[ \t]?[:=][ \t]?[^\s\d,;][^\d\n,;]*[,;\n]|[^\d\n]{0,60}?[^\W\d_]{4}(?:\.| ?[!?]+)\s"
-    r"|[ \t]?\n\s*\n"
-)
-# The end of a sentence behind a number: the next date is no date of birth.
-_NUMBER_ENDS_SENTENCE = re.compile(r"\d[.!?]\s+[^\W\d_]+\s[^\W\d_]+")
-# A number, then words or a comma: the label before them already has its number.
-_SPENT = re.compile(r"\d(?:\W*\s[^\W\d_]+\D*|\s*[:;,]\s*\D?)$")
-# At least four letters, so that "Av. Brasil" and "Dr. Arnaldo" end no sentence.
-_NEW_SENTENCE = re.compile(r"[^\W\d_]{4,}[.!]\s+(?:\S+\s+){3}")
 
 
 @dataclass(slots=True)
@@ -77,7 +43,8 @@ def _label_words(word: str) -> tuple[tuple[int, int, str], ...]:
     if is_one or word[1:2].isupper() > word[0].isupper():  # `iPhone`
         parts = [(0, len(word), folded)]
     else:
-        parts = [(*p.span(), fold_word(p[0])) for p in _WORD_OF_IDENTIFIER.finditer(word)]
+        found = PATTERNS["word_of_identifier"].finditer(word)
+        parts = [(*part.span(), fold_word(part[0])) for part in found]
     return tuple([part for part in parts if part[2] in LABEL_WORDS])
 
 
@@ -107,18 +74,18 @@ class Context:
 
     def _words(self) -> list[tuple[int, int, str]]:
         """Return start, end and folded form of each word that labels have."""
-        text = _PLACEHOLDER.sub(lambda m: " " * len(m[0]), self.text)
+        text = PATTERNS["placeholder"].sub(lambda m: " " * len(m[0]), self.text)
         return [
             (match.start() + start, match.start() + end, word)
             for a, b in windows(text, self.numbers, REACH_ADDRESS + 40)
-            for match in _WORD.finditer(text, a, b)
+            for match in PATTERNS["word"].finditer(text, a, b)
             for start, end, word in _label_words(match[0])
         ]
 
     def _is_joined(self, words: list[tuple[int, int, str]]) -> bool:
         """Whether no other word stands between some words."""
         gaps = ((a, b) for (_, a, _), (b, *_) in pairwise(words))
-        return not any(_LETTER_OR_DIGIT.search(self.text, a, b) for a, b in gaps)
+        return not any(PATTERNS["letter_or_digit"].search(self.text, a, b) for a, b in gaps)
 
     @property
     def families(self) -> set[str]:
@@ -142,16 +109,16 @@ class Context:
         label = self.labels[index]
         is_near = label.families & wanted and label.start - end <= REACH_BEHIND
         # A label with a value of its own behind it does not belong to the number before it.
-        if not is_near or _OWN_VALUE.match(self.text, label.end):
+        if not is_near or PATTERNS["own_value"].match(self.text, label.end):
             return None
-        is_joined = _TO_LABEL.fullmatch(self.text, end, label.start)
+        is_joined = PATTERNS["to_label"].fullmatch(self.text, end, label.start)
         return REACH_BEFORE + label.start - end + 1 if is_joined else None
 
     def is_under_other_label(self, start: int) -> bool:
         """Whether the nearest label before `start` is one of an order, a protocol, a version..."""
         for label in self._labels_before(start, 40):
-            if not _SPENT.search(self.text[label.end : start]):
-                is_closed = _CLOSED.match(self.text, label.end, start)
+            if not PATTERNS["spent"].search(self.text[label.end : start]):
+                is_closed = PATTERNS["closed"].match(self.text, label.end, start)
                 return OTHER_FAMILY in label.families and not is_closed
         return False
 
@@ -164,21 +131,21 @@ class Context:
         for label in self._labels_before(start, reach):
             between = self.text[label.end : start]
             if needs_own_label and follower:
-                is_joined &= bool(_JOIN.fullmatch(self.text, label.end, follower.start))
+                is_joined &= bool(PATTERNS["join"].fullmatch(self.text, label.end, follower.start))
             wanted = families if len(between) < 4 else families - {"beside_phone"}
             if (
                 label.families & wanted
                 and (is_joined or not needs_own_label)
-                and not _NEW_SENTENCE.search(self.text, label.start, start)
-                and not _PAIR.match(self.text, label.end, start)
-                and not (needs_own_label and _NUMBER_ENDS_SENTENCE.search(between))
+                and not PATTERNS["new_sentence"].search(self.text, label.start, start)
+                and not PATTERNS["pair"].match(self.text, label.end, start)
+                and not (needs_own_label and PATTERNS["number_ends_sentence"].search(between))
             ):
                 is_topic = needs_own_label and self._is_of(label, {OTHER_FAMILY}, 20)
                 return None if is_topic else len(between)  # "protocolo de ligação"
-            if _SPENT.search(between):
+            if PATTERNS["spent"].search(between):
                 continue
             is_silencing = OTHER_FAMILY in label.families and not self._is_of(label, families)
-            if is_silencing and not _CLOSED.match(self.text, label.end, start):
+            if is_silencing and not PATTERNS["closed"].match(self.text, label.end, start):
                 return None
             follower = label
         return None
@@ -193,7 +160,7 @@ class Context:
         """Whether a label only says what one of these families is of: "telefone do pedido"."""
         labels = self._labels_before(label.start, reach)
         wanted = next((x for x in labels if x.families & families), None)
-        return bool(wanted and _OF.fullmatch(self.text, wanted.end, label.start))
+        return bool(wanted and PATTERNS["of"].fullmatch(self.text, wanted.end, label.start))
 
 
 class Part(NamedTuple):
@@ -205,30 +172,19 @@ class Part(NamedTuple):
     is_of_other: bool = False
 
 
-# A line of names, and of nothing that code or a sentence has; a table or a list may stand below it.
-_TOP = re.compile(r"^[^\d(){}=<>.!?\[\]\n]{3,400}+$", re.MULTILINE)
-_LINE = re.compile(r"^.*$", re.MULTILINE)
 # By the delimiter of a table.
 _CELL = {d: re.compile(rf'(?:^|[{d}])[ ]*"?(?P<v>(?<=")[^"]*|[^{d}"]*)"?[^{d}]*') for d in "\t;|,"}
-_HEADER = re.compile(r"[*\"' ]*[^\W\d_].{0,39}|\s*")
 # What a header can name that is no family of labels.
 _NAMED = {
     "name": re.compile(r"nome|name|nombre|\bnom\b|cliente|customer", re.IGNORECASE),
     "password": re.compile(PASSWORD_NAME, re.IGNORECASE),
 }
-_RULER = re.compile(r"[\s|:+\-]+")
-# "CPFs:", "## Telefones", "**Contatos**"; and what stands below, with a bullet or without.
-_HEADING = re.compile(r"\s*+(?:(?:#+ |\*\*)[^:]{1,60}:?|[^\W\d_][^:]{0,60}+:)[* ]*")
-_ITEM = re.compile(
-    r"\s*+(?:(?:[*+•\-–]|\d{1,3}[.)])\s+(?P<item>\S.*)"
-    r"|(?P<bare>(?=\D*\d)[\w+(][\w+()@./ \-]{3,40}+))"
-)
 
 
 def parts_of(text: str) -> Iterator[Part]:
     """Yield the cells of each table of a text, and the items of each list below a heading."""
     below = 0  # where the last table or list ends
-    for top in _TOP.finditer(text) if "\n" in text else ():
+    for top in PATTERNS["top"].finditer(text) if "\n" in text else ():
         if top.start() >= below:
             delimiters = [d for d in _CELL if d in top[0]]
             for part in (delimiters and _table(text, top, delimiters[0])) or _list(text, top):
@@ -247,10 +203,11 @@ def _table(text: str, top: re.Match[str], delimiter: str) -> list[Part]:
     if text[top.end() + 1 :].partition("\n")[0].count(delimiter) < top[0].count(delimiter):
         return []
     names = [cell["v"].strip() for cell in _CELL[delimiter].finditer(top[0])]
-    if len(names) < 2 or not (all(map(_HEADER.fullmatch, names)) and any(map(_families, names))):
+    are_names = len(names) > 1 and all(map(PATTERNS["header"].fullmatch, names))
+    if not (are_names and any(map(_families, names))):
         return []
     parts = list[Part]()
-    for line in _LINE.finditer(text, top.end() + 1):
+    for line in PATTERNS["line"].finditer(text, top.end() + 1):
         cells = [cell.span("v") for cell in _CELL[delimiter].finditer(line[0])]
         if len(cells) == len(names):
             # The words that begin the line name its values too: first, where they are no name.
@@ -266,7 +223,7 @@ def _table(text: str, top: re.Match[str], delimiter: str) -> list[Part]:
                     key, of_key = cell, _families(cell)
                     is_word = fold_word(cell) in LABELS or "password" in of_key
                     is_label = is_word and "name" in of_name and OTHER_FAMILY not in of_key
-        elif not _RULER.fullmatch(line[0]):
+        elif not PATTERNS["ruler"].fullmatch(line[0]):
             break
     return [part for part in parts if part.start < part.end]
 
@@ -274,8 +231,9 @@ def _table(text: str, top: re.Match[str], delimiter: str) -> list[Part]:
 def _list(text: str, top: re.Match[str]) -> list[Part]:
     """Return the items below a heading, up to another line."""
     parts = list[Part]()
-    for line in _LINE.finditer(text, top.end() + 1) if _HEADING.fullmatch(top[0]) else ():
-        if item := _ITEM.fullmatch(line[0]):
+    has_heading = PATTERNS["heading"].fullmatch(top[0])
+    for line in PATTERNS["line"].finditer(text, top.end() + 1) if has_heading else ():
+        if item := PATTERNS["item"].fullmatch(line[0]):
             a, b = item.span(str(item.lastgroup))
             parts.append(Part(line.start() + a, line.start() + b, top[0].strip(" #*:")))
         elif line[0].strip():

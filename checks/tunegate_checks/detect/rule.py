@@ -1,15 +1,39 @@
 """A detection rule, and the span of text that it finds."""
 
+import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 # Of overlapping candidates with labels equally near, the one of the earlier rule is chosen.
 TOPICS = ("online", "brazil", "money", "national_ids", "phones", "people")
-_FILES = {topic: Path(__file__).with_name(f"{topic}.toml") for topic in TOPICS}
-CONTENTS = {topic: tomllib.loads(file.read_text("utf-8")) for topic, file in _FILES.items()}
+_PART = re.compile(r"\{([a-z]\w*)\}")
+
+
+def read_toml(module: str, name: str = "") -> dict[str, Any]:
+    """Return the TOML file beside a module, by its `__file__`: that of its name, or of another."""
+    path = Path(module)
+    return tomllib.loads(path.with_name(f"{name or path.stem}.toml").read_text("utf-8"))
+
+
+def fill_parts(
+    patterns: Mapping[str, str | list[str]], known: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Return patterns by name, and those `known`; `{name}` in one is one above it, or known."""
+    parts = {**(known or {})}
+    for name, pattern in patterns.items():
+        parts[name] = _PART.sub(lambda match: parts[match[1]], "".join(pattern))
+    return parts
+
+
+def read_patterns(module: str) -> dict[str, re.Pattern[str]]:
+    """Return the patterns of the TOML file beside a module, compiled, by name."""
+    return {name: re.compile(text) for name, text in fill_parts(read_toml(module)).items()}
+
+
+CONTENTS = {topic: read_toml(__file__, topic) for topic in TOPICS}
 
 # `NUMBER % pattern`: a number that is not part of a longer number, a price or a path.
 # Behind `=` it stands where a name stands before: `cpf=`, but not in `200=800`.

@@ -6,16 +6,13 @@ word: "placa de video" is a graphics card, not a number plate.
 """
 
 import re
-import tomllib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from . import validity
-from .rule import CONTENTS, DIGIT, DIGITS, NUMBER, Rule, phrases
+from .rule import CONTENTS, DIGIT, DIGITS, NUMBER, Rule, fill_parts, phrases, read_toml
 
 _AROUND = {"": "%s", "digits": DIGITS, "number": NUMBER}
-_PART = re.compile(r"\{([a-z]\w*)\}")
 
 
 def _any_of(text: str) -> str:
@@ -43,16 +40,14 @@ def _of_number(kind: str, pattern: str, module: str, labels: str, *signs: str) -
 
 def _parts_of(content: dict[str, Any]) -> dict[str, str]:
     """Return the patterns that those of the rules name."""
-    parts = {"digit": DIGIT, **{k: _any_of(text) for k, text in content.get("words", {}).items()}}
-    for name, pattern in content["parts"].items():
-        parts[name] = _PART.sub(lambda match: parts[match[1]], pattern)
-    return parts
+    words = {name: _any_of(text) for name, text in content.get("words", {}).items()}
+    return fill_parts(content["parts"], {"digit": DIGIT, **words})
 
 
 def _rules_of(content: dict[str, Any]) -> Iterator[Rule]:
     parts, words = _parts_of(content), content.get("words", {})
     for fields in (*(_of_number(*row) for row in content.get("numbers", ())), *content["rules"]):
-        pattern = _PART.sub(lambda match: parts[match[1]], fields["pattern"])
+        pattern = fill_parts({"pattern": fields["pattern"]}, parts)["pattern"]
         fields["pattern"] = _AROUND[fields.pop("alone", "")] % pattern
         fields["valid"] = getattr(validity, fields.get("valid", ""), bool)
         for key in fields.keys() & {"words", "first_words"}:  # of a list of phrases, by its name
@@ -69,7 +64,7 @@ RULES = tuple(rule for content in CONTENTS.values() for rule in _rules_of(conten
 # Labels of numbers that are no personal data: a number behind one belongs to it.
 OTHER_FAMILY = "other"
 # The labels by family, and of the numbers that need one by kind.
-_FAMILIES = tomllib.loads(Path(__file__).with_name("vocabulary.toml").read_text("utf-8")) | {
+_FAMILIES = read_toml(__file__, "vocabulary") | {
     kind: labels.lstrip("-")
     for content in CONTENTS.values()
     for kind, _, _, labels, *_ in content.get("numbers", ())

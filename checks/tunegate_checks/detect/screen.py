@@ -1,28 +1,16 @@
 """Find all personal data and keys in a text that is printed, or written into a committed file."""
 
 import ipaddress
-import re
 from collections.abc import Collection, Iterator
 
 from tunegate.utils.masking import Private
 
 from . import api_keys
 from .engine import mask_value, personal_spans
-from .rule import only_digits
+from .rule import only_digits, read_patterns
 
-# A number of a quotation: the words that say what it is may have been cut off.
-_LONG_NUMBER = re.compile(r"(?<![\w.,])\+?\(?\d(?:[ ().\-/]{0,2}\d){7,40}(?!\w|[.,]\d)")
-_DATE_OR_DECIMAL = re.compile(r"(?:19|20)\d\d-\d\d-\d\d(?:[ T]\d\d)?|\d+\.\d+")
-# What stands at a cut: a word, or the groups of a number.
-_CUT = r"(?:…|\.\.\.)"
-_PIECE = r"[\w@+%/=.:\-]{1,80}?|\+?\(?\d[\d ().\-/]{0,40}?"
-_CUT_PIECE = re.compile(
-    rf"(?P<v>{_PIECE})(?={_CUT})"
-    r"|(?:(?<=…)|(?<=\.\.\.))(?P<w>[\w@+%/=.:\-]{0,80}\w|\d[\d ().\-/]{0,40})"
-)
-_LONG_WORD = re.compile(r"[\w+/\-]{16}|PRIVATE KEY")  # what keys have
-_RUN_ID = re.compile(r"[\da-f]{12}")
-_RANDOM_WORD = re.compile(r"[A-Za-z\d]{16,}")
+PATTERNS = read_patterns(__file__)
+
 _MIN_PIECE_DIGITS, _MIN_PIECE = 5, 8
 
 
@@ -42,25 +30,25 @@ def find_private(
         value = text[span.start : span.end]
         if quotes or not _is_of_a_message(span.kind, value):
             yield Private(span.kind, span.start, span.end, mask_value(span.kind, value))
-    has_long_word = _LONG_WORD.search(text) is not None
+    has_long_word = PATTERNS["long_word"].search(text) is not None
     known = api_keys.key_spans(text) if has_long_word else []
     possible = api_keys.possible_key_spans(text) if has_long_word else []
     for span in [*known, *possible, *api_keys.sent_key_spans(text)]:
         shown = api_keys.mask_key(text[span.start : span.end])
         yield Private(span.kind, span.start, span.end, shown)
-    for match in _CUT_PIECE.finditer(text) if "…" in text or "..." in text else ():
+    for match in PATTERNS["cut_piece"].finditer(text) if "…" in text or "..." in text else ():
         piece = match["v"] or match["w"]
         if _is_private_piece(piece) if quotes else "@" in piece[1:]:  # `@name...` is code
             yield Private("cut off", *match.span("v" if match["v"] else "w"))
     if not quotes:
         return
     ignored = [s for s in personal_spans(text, "", (), allow) if s.kind in ignore] if ignore else []
-    for match in _LONG_NUMBER.finditer(text):
+    for match in PATTERNS["long_number"].finditer(text):
         is_ignored = any(s.start < match.end() and match.start() < s.end for s in ignored)
         is_public = only_digits(match[0]) in let_through
-        if not (is_ignored or is_public or _DATE_OR_DECIMAL.fullmatch(match[0])):
+        if not (is_ignored or is_public or PATTERNS["date_or_decimal"].fullmatch(match[0])):
             yield Private("phone", *match.span(), mask_value("phone", match[0]))
-    for match in _RANDOM_WORD.finditer(text) if has_long_word else ():
+    for match in PATTERNS["random_word"].finditer(text) if has_long_word else ():
         if api_keys.looks_random(match[0]):
             yield Private("possible_secret", *match.span())
 
@@ -72,7 +60,7 @@ def _is_of_a_message(kind: str, value: str) -> bool:
     """
     if kind == "ip":
         return ipaddress.ip_address(value).is_private
-    return kind == "name" or (kind == "pt_cc" and _RUN_ID.fullmatch(value) is not None)
+    return kind == "name" or (kind == "pt_cc" and PATTERNS["run_id"].fullmatch(value) is not None)
 
 
 def _is_private_piece(piece: str) -> bool:

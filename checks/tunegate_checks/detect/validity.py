@@ -12,40 +12,26 @@ import re
 from collections.abc import Iterable
 from operator import mul
 
-from .rule import CONTENTS, only_digits, phrases
+from .rule import CONTENTS, only_digits, phrases, read_patterns
 
-# <password>, [SENHA], {{pwd}}, ${DB_PASS}, $DB_PASS, %(password)s, %s, %PASS%
-_OPENING = re.compile(r"[\[<{]|\$[{(]|\$[A-Z_][A-Z\d_]*$|%\(|%[sdr]$|%\w+%$")
-# Words of which a value in a manual is made: sk-your-api-key-here, AKIA...EXAMPLE.
-_WORDS = re.compile(
-    r"EXAMPLE(?:KEY)?$|(?<![^\W_])(?:your?s?|example|exemplo|placeholder|change_?me|replace|insert"
-    r"|goes|here|dummy|redacted|hidden|seu|sua|tu|votre|ihr)(?![^\W_])",
-    re.IGNORECASE,
-)
-_NAME = re.compile(r"(?:\w*_|my|your)?(?:passw(?:or)?d|pass|pwd|senha|secret|token)", re.IGNORECASE)
-# get_password(8), auth[1], settings.DB_PASSWORD, proxy_auth, ==1.26.4, SecretStr, hashedPassword
-_CODE = re.compile(
-    r"[A-Za-z_$][\w.$]*[(\[]|[A-Za-z_]+(?:\.[A-Za-z_]+)+$|_?[a-z]+(?:_[a-z]+)+$|="
-    r"|[A-Za-z]*[a-z](?:Str|String|Bytes|Field|Input|Type|Hash|Hasher|Schema|Config|Auth|Form|Model"
-    r"|Option|Value|Password|Passwd|Pwd|Secret)$"
-)
+PATTERNS = read_patterns(__file__)
 
 
 def is_placeholder(value: str) -> bool:
     """Whether a value stands for another: `${DB_PASS}`, `<password>`, `****`, `your-api-key`."""
     is_repeated = len(value) > 3 and len(set(value)) < 3
-    is_marked = _OPENING.match(value) or _WORDS.search(value)
+    is_marked = PATTERNS["opening"].match(value) or PATTERNS["words"].search(value)
     return is_repeated or bool(is_marked) or is_password_name(value)
 
 
 def is_password_name(value: str) -> bool:
     """Whether a value is a word for a password, or the name of a variable: `DB_PASSWORD`."""
-    return _NAME.fullmatch(value) is not None
+    return PATTERNS["name"].fullmatch(value) is not None
 
 
 def is_code(value: str) -> bool:
     """Whether a value is an expression or a type of a program: `make_password(8)`, `SecretStr`."""
-    return _CODE.match(value) is not None
+    return PATTERNS["code"].match(value) is not None
 
 
 _VALUES = bytes.maketrans(b"0123456789", bytes(range(10)))
@@ -123,20 +109,9 @@ def is_ssn(value: str) -> bool:
     return bool(ssn.is_valid(only_digits(value)))
 
 
-# Visa, Mastercard (both ranges), American Express, Diners, Discover, JCB, UnionPay, Elo, Hipercard.
-_ISSUER_PREFIX = re.compile(
-    r"4(?:\d{12}|\d{15}|\d{18})|(?:5[1-5]\d\d|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d{12}"
-    r"|3[47]\d{13}|3(?:0[0-5]|[689]\d)\d{11}|(?:6011|64[4-9]\d|65\d\d)\d{12}"
-    r"|35(?:2[89]|[3-8]\d)\d{12}|(?:2131|1800)\d{11}|62\d{14}"
-    r"|(?:5018|5020|5038|5893|6304|6759|676[1-3])\d{8,15}"
-    r"|(?:4011|4312|4389|4514|4576|5041|5066|5067|509\d|6277|6362|6363|650\d|6516|6550)\d{12}"
-    r"|(?:606282|3841)\d{10,12}"
-)
-
-
 def is_card(value: str) -> bool:
     """Check a card number: prefix and length of a known network, and the Luhn digit."""
-    return _ISSUER_PREFIX.fullmatch(only_digits(value)) is not None and is_luhn(value)
+    return PATTERNS["issuer_prefix"].fullmatch(only_digits(value)) is not None and is_luhn(value)
 
 
 def is_luhn(value: str) -> bool:
@@ -155,8 +130,6 @@ def is_iban(value: str) -> bool:
 
 # No top-level domains: `icon@2x.png` is a picture.
 _FILE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".css", ".js", ".json", ".html")
-
-_LINK_OR_DATE = re.compile(r"\w+://|\d\d/\d\d/\d{4}$")
 
 # Gateways of home networks and public resolvers: help desks name them, and they are nobody's.
 _PUBLIC_ADDRESSES = frozenset(
@@ -200,9 +173,10 @@ def is_password(value: str) -> bool:
     """Check for four characters or more with a digit, a symbol or an inner capital letter."""
     inner = value.strip(".,;:!?()\"'")
     has_symbol = re.search(r"\d|[!@#$%&*+=_~^]|[a-z][A-Z]", inner)
-    is_spelt_out = sum(c.isalnum() for c in inner) >= 3 and not _LINK_OR_DATE.match(inner)
-    stands_for_another = is_placeholder(inner) or is_code(inner) or is_code(value)
-    return len(inner) >= 4 and bool(has_symbol) and is_spelt_out and not stands_for_another
+    is_spelt_out = len(inner) >= 4 and sum(c.isalnum() for c in inner) >= 3
+    is_other = is_placeholder(inner) or is_code(inner) or is_code(value)
+    is_other = is_other or bool(PATTERNS["link_or_date"].match(inner))
+    return is_spelt_out and bool(has_symbol) and not is_other
 
 
 def is_credentials(value: str) -> bool:
@@ -210,34 +184,20 @@ def is_credentials(value: str) -> bool:
     return not is_placeholder(value.partition(":")[2])
 
 
-_DAY, _MONTH = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])"
-_DATE = (
-    rf"(?:{_DAY}[./ \-]{_MONTH}|{_MONTH}[./ \-]{_DAY})[./ \-](?:19|20)?\d\d"
-    rf"|(?:19|20)\d\d[./ \-]{_MONTH}[./ \-]{_DAY}"
-)
-_DATED = rf"{_DAY}([./\-]){_MONTH}\1(?:19|20)\d\d\b|(?:19|20)\d\d([./\-]){_MONTH}\2{_DAY}\b"
-_THOUSANDS = r"\d{1,2}(?:\.\d{3})+|\d\.\d{5,}"  # 3.1415926
-_YEARS = r"(?:19|20)\d\d ?[\-/ ] ?(?:19|20)\d\d"
-_NO_PHONE = re.compile(rf"{_DATED}|(?:{_DATE}|{_THOUSANDS}|{_YEARS})\Z")
-_PAIRS = re.compile(r"\d\d([ .\-])\d\d\1\d\d")
-_EXTENSION_SIGN = re.compile("[xer]", re.IGNORECASE)
-# A company's service lines are public: they are nobody's personal data.
-_SERVICE = re.compile(r"0[3589]00\d*|[89]00\d{6}|(?:4004|4003|4020|3003|4062)\d{4}")
-
-
 def is_phone_number(value: str) -> bool:
     """Check for 7 to 15 digits (ITU-T E.164); refuse dates, years, service lines and 12345678."""
-    number = only_digits(_EXTENSION_SIGN.split(value, 1)[0])
-    is_long = 7 <= len(number) <= 15 or _PAIRS.fullmatch(value) is not None
+    number = only_digits(PATTERNS["extension_sign"].split(value, 1)[0])
+    is_long = 7 <= len(number) <= 15 or PATTERNS["pairs"].fullmatch(value) is not None
     is_example = len(set(number)) < 2 or "12345678901234".startswith(value)
-    return is_long and not (is_example or _NO_PHONE.match(value) or _SERVICE.fullmatch(number))
+    is_other = PATTERNS["no_phone"].match(value) or PATTERNS["service"].fullmatch(number)
+    return is_long and not (is_example or is_other)
 
 
 def is_international_number(value: str) -> bool:
     """Check the country code, and the length by its numbering plan (phonenumbers)."""
     import phonenumbers
 
-    number = "+" + only_digits(_EXTENSION_SIGN.split(value, 1)[0])
+    number = "+" + only_digits(PATTERNS["extension_sign"].split(value, 1)[0])
     try:
         return bool(phonenumbers.is_possible_number(phonenumbers.parse(number)))
     except phonenumbers.NumberParseException:
@@ -245,7 +205,6 @@ def is_international_number(value: str) -> bool:
 
 
 _NO_NAMES = frozenset(phrases(CONTENTS["people"]["words"]["no_names"]))
-_NO_STREET = re.compile(r"\b(?:sem|com|tem|estava|cheia|foi|con|está|llena|cortada)\b", re.I)
 
 
 def is_name(value: str) -> bool:
@@ -256,4 +215,4 @@ def is_name(value: str) -> bool:
 
 def is_street(value: str) -> bool:
     """Tell "rua das Flores, 12" from "rua sem saída, 12 vizinhos"."""
-    return not _NO_STREET.search(value)
+    return not PATTERNS["no_street"].search(value)
