@@ -140,12 +140,9 @@ def errors(dataset: Dataset, *, folds: int = 5, seed: int = 0) -> Iterator[Findi
 
 
 def _out_of_fold_probabilities(
-    texts: Sequence[str],
-    label_indices: Sequence[int],
-    groups: Sequence[Sequence[int]],
-    folds: int,
-    seed: int,
-) -> Array:
+    texts: Sequence[str], label_indices: Sequence[int], groups: Sequence[Sequence[int]],
+    folds: int, seed: int,
+) -> Array:  # fmt: skip
     """Return each row's probability of each class, by a model that was not trained on the row.
 
     The classes are 0 to K - 1; the texts of a group stay in one fold. The array is (texts, K).

@@ -15,13 +15,9 @@ from ..review.status import REVIEWS_FOLDER, review_status
 
 @check(name="review")
 def find(
-    dataset: Dataset,
-    *,
-    folder: Path | str = REVIEWS_FOLDER,
-    generated: bool = False,
-    share: float = 0.10,
-    errors: float = 0.05,
-) -> Iterator[Finding]:
+    dataset: Dataset, *, folder: Path | str = REVIEWS_FOLDER, generated: bool = False,
+    share: float = 0.10, errors: float = 0.05,
+) -> Iterator[Finding]:  # fmt: skip
     """Yield a finding where too few generated rows were reviewed, or too many of them are wrong.
 
     A sheet counts if it was drawn from exactly these bytes and holds the rows that were drawn. A

@@ -70,14 +70,9 @@ _TWO_CHECK_DIGITS = frozenset(("cpf", "cnpj"))
 
 
 def personal_spans(
-    text: str,
-    context_text: str = "",
-    ignore: Collection[str] = (),
-    allow: Collection[str] = (),
-    *,
-    bare: bool = False,
-    names: str = "",
-) -> list[Span]:
+    text: str, context_text: str = "", ignore: Collection[str] = (), allow: Collection[str] = (),
+    *, bare: bool = False, names: str = "",
+) -> list[Span]:  # fmt: skip
     """Return the personal data in a text, in order, none overlapping.
 
     Of overlapping candidates the one that needs no label is chosen, else the one with the nearest

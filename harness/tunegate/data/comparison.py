@@ -305,17 +305,12 @@ def group_indices(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[int
 
 def connected(n: int, linked: Iterable[Sequence[int]]) -> list[list[int]]:
     """Return the indices 0 to n - 1 in groups: those in one of `linked` are in one group."""
-    # Union-find: the lowest index of a group is its root.
-    parent = list(range(n))
-
-    def root_of(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
+    group_of = [[i] for i in range(n)]
     for first, *others in linked:
         for other in others:
-            low, high = sorted((root_of(first), root_of(other)))
-            parent[high] = low
-    return [*group_indices(range(n), root_of).values()]
+            small, large = sorted((group_of[first], group_of[other]), key=len)
+            if small is not large:
+                large += small
+                for i in small:
+                    group_of[i] = large
+    return [*group_indices(range(n), lambda i: id(group_of[i])).values()]
