@@ -23,8 +23,7 @@ Fault = tuple[str, str]  # kind and evidence
 JUNK_HINTS = frozenset({"null", "entity read", "token named", "likely placeholder"})
 
 
-# What pandas, JavaScript and spreadsheets write for a value that is not there; and what may be a
-# word of the task.
+# What pandas, JavaScript and spreadsheets write for no value; and what may be a word of the task.
 _MISSING = {"nan", "NaN", "NAN", "<NA>", "NaT", "[object Object]", "#N/A", "#REF!", "#VALUE!"}
 _NULL = {"None", "null", "NULL", "undefined"}
 PATTERNS = read_patterns(__file__)

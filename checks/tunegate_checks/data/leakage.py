@@ -23,8 +23,7 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
     punctuation around words alone. "overlap": texts of 50 words or more share 13 consecutive words
     (`tunegate.similarity.ngrams`), templates aside; between replies this is a hint, since many
     correct replies contain the same passage. "group": training has rows of the same group
-    (`data.group_by`). `similarity` is a limit for `tunegate.similarity.ratio` of prompts without
-    case, 0..1.
+    (`data.group_by`). `similarity`: 0..1, for `tunegate.similarity.ratio` of caseless prompts.
     """
     if not len(test):  # such as a general set that the project does not have
         return

@@ -53,8 +53,7 @@ def drift(
     """
     if not len(train) or not len(other):
         return
-    # Rows of one source are one observation: what tells users, documents or receipts apart tells no
-    # splits apart.
+    # Rows of one source are one observation: what tells users or documents apart tells no splits.
     train_rows, other_rows = _sample(train), _sample(other)
     rows = [*train_rows, *other_rows]
     texts = [text[:READ_LETTERS] for text in comparison_texts(rows)[0]]

@@ -140,8 +140,7 @@ def _summary_texts(
     if split in ("", "train"):
         total, epochs, price = sum(lengths), tokenization.epochs, tokenization.price_per_million
         trained = sum(c.trained for c in token_counts)
-        amount = f"{total:,} tokens an epoch, {trained:,} of them learnt; {epochs:,} epochs"
         cost = f": {epochs * total:,} tokens"
         if price is not None:
             cost = f", about ${epochs * total * price / 1e6:,.2f} at ${price:,.2f} per million"
-        yield amount + cost
+        yield f"{total:,} tokens an epoch, {trained:,} of them learnt; {epochs:,} epochs{cost}"

@@ -128,20 +128,10 @@ def is_iban(value: str) -> bool:
     return bool(iban.is_valid(value.replace(" ", "").replace("-", ""), check_country=False))
 
 
-# No top-level domains: `icon@2x.png` is a picture.
-_FILE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".css", ".js", ".json", ".html")
-
-# Gateways of home networks and public resolvers: help desks name them, and they are nobody's.
-_PUBLIC_ADDRESSES = frozenset(
-    ("192.168.0.1", "192.168.1.1", "192.168.0.254", "192.168.1.254", "192.168.15.1", "10.0.0.1",
-     "10.0.0.138", "8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9")
-)  # fmt: skip
-
-
 def is_email_address(value: str) -> bool:
     """Tell an e-mail address from `icon@2x.png`, `git@host` and `user:password@host`."""
     user = value.lower().partition("@")[0]
-    is_file = value.lower().endswith(_FILE_SUFFIXES)
+    is_file = PATTERNS["file"].search(value)
     is_password = is_password_name(user) and user not in ("token", "secret")
     return user != "git" and not is_file and not is_password
 
@@ -155,7 +145,7 @@ def is_personal_ip(value: str) -> bool:
     address = getattr(address, "ipv4_mapped", None) or address
     is_reserved = address.is_loopback or address.is_unspecified or address.is_multicast
     shown = str(address) if address.version == 4 else ""
-    return not (is_reserved or shown in _PUBLIC_ADDRESSES or shown.startswith(("255.", "0.")))
+    return not (is_reserved or PATTERNS["public_address"].match(shown))
 
 
 def is_personal_ipv6(value: str) -> bool:

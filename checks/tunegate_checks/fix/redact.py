@@ -24,7 +24,7 @@ from tunegate.utils.strict_json import Unreadable, parse_strict
 
 from ..detect import api_keys
 from ..detect.engine import decoded, mask_value, personal_spans
-from ..detect.rule import Span
+from ..detect.rule import Span, read_toml
 from ..text import text_fields
 from .values import KnownValues, invent, is_exact, value_key
 
@@ -37,11 +37,7 @@ _PLACEHOLDER = re.compile(r"\[([A-Z][A-Z\d_]*)_(\d{1,11})\]")  # keyed ones have
 MAX_PIECES = 1000  # openings of JSON that are tried in one text
 _JSON_OPENING = re.compile(r'\{\s*["}]|\[\s*[{\["]')
 _BLOCK = re.compile(r"^```[ \t]*([\w+#]*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
-_ALIASES = {
-    "py": "python", "python3": "python", "js": "javascript", "jsx": "javascript", "yml": "yaml",
-    "ts": "typescript", "sh": "bash", "shell": "bash", "c++": "cpp", "cs": "c_sharp", "rs": "rust",
-    "c#": "c_sharp", "rb": "ruby", "golang": "go", "kt": "kotlin",
-}  # fmt: skip
+_ALIASES = read_toml(__file__)  # grammars of tree-sitter, by other names that blocks of code have
 Value = tuple[str, str]  # its kind, and what all its writings share
 
 

@@ -173,9 +173,8 @@ def _content_of(message: Message, role: str, text: TextForm) -> Any:
 def calls_of(message: Message) -> list[dict[str, Any]]:
     """Return the name and the arguments of each tool call of a message, as JSON values."""
     old_call = message.get("function_call")
-    calls = [*_listed(message.get("tool_calls")), *([old_call] if old_call else [])]
     named = []
-    for call in calls:
+    for call in [*_listed(message.get("tool_calls")), *([old_call] if old_call else [])]:
         function = call.get("function", call) if isinstance(call, dict) else call
         if isinstance(function, dict):
             arguments = _without_nulls(parse_json_text(function.get("arguments")))

@@ -161,8 +161,7 @@ def comparison_texts(*datasets: Sequence[Example]) -> list[list[str]]:
 def rows_by_document(texts: Sequence[str]) -> list[list[int]]:
     """Return the indices of the `comparison_texts` that begin, or end, with the same document.
 
-    There are documents where most texts share the larger part, at their beginning or end, with two
-    others or more.
+    There are documents where most texts share the larger part, at one end, with two others or more.
     """
     by_document: list[dict[str, list[int]]] = []
     for side, sizes in _documents(texts):
@@ -243,8 +242,8 @@ def history_keys(
 
     A history is every message before a turn of the assistant. Two histories have the same key if
     their texts are equal in a `form`, by default but for case, and so are their tool calls, names,
-    pictures and tools. Where a history asks nothing, the reply is part of the key. The system
-    message is, `with_system`.
+    pictures and tools. The reply is part of the key of a history that asks nothing, the system
+    message where told `with_system`.
     """
     given = given_fields(example.fields)
     asks_nothing = not given

@@ -36,9 +36,8 @@ class Reading:
     """How the rows of a project are read; it can be pickled with them."""
 
     label: LabelRule = exact  # how a label is read from a reply
-    # Fields of which the first that a row has names its group: rows of one user, document or
-    # conversation. ("parent", "id") puts generated rows with what they were made of. Dots lead into
-    # nested objects.
+    # Fields of which the first that a row has names its group (one user, document, conversation);
+    # dots lead into objects. ("parent", "id") puts generated rows with what they were made of.
     group_by: tuple[str, ...] = ()
     time_by: str = ""  # the field with the time of a row; "" for none
     ignore: tuple[str, ...] = ()  # fields that could change what a row means, and do not here
@@ -301,8 +300,7 @@ class Dataset(Items[Example]):
     def __repr__(self) -> str:
         count = sum(not problem.hint for problem in self.problems)
         problems = f", {count:,} problems" if count else ""
-        name = self.split or "dataset"
-        return f"<{name}: {len(self):,} examples{problems}, {self.digest[:12]}>"
+        return f"<{self.split or 'dataset'}: {len(self):,} examples{problems}, {self.digest[:12]}>"
 
 
 def rejected_reply(example: Example) -> Mapping[str, Any] | None:

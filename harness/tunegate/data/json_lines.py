@@ -79,8 +79,7 @@ _IN_NEITHER = re.compile("[\0\udc81\udc8d\udc8f\udc90\udc9d]")
 def is_table_data(data: bytes, path: Path, mapped: bool = False) -> bool:
     """Tell whether the bytes of a file are CSV or Parquet, by its name or first bytes.
 
-    A `mapped` file, one with configured columns, is a table unless it begins like JSON; a saved
-    folder is none.
+    A `mapped` file (of configured columns) is one unless it begins like JSON; a saved folder never.
     """
     is_named = path.suffix.lower() in TABLE_SUFFIXES and not path.is_dir()
     if is_named or data.startswith(b"PAR1"):
@@ -92,8 +91,7 @@ def read_json_rows(data: bytes, columns: Columns | None = None) -> tuple[list[Ro
     """Return the rows of a file, and a finding with its line for everything that is not a row.
 
     Rows in another format than chat messages are converted, and a hint counts them; `columns` maps
-    the fields of rows that have no known format. After MAX_PROBLEMS findings one more finding
-    counts the rest.
+    the fields of rows of no known format. After MAX_PROBLEMS findings one more counts the rest.
     """
     wrong = [text for magic, text in NOT_JSON_MAGIC.items() if data.startswith(magic)]
     if data[:100].count(0) > len(data[:100]) / 3:
@@ -216,8 +214,7 @@ def split_arrays(data: bytes) -> dict[str, bytes]:
 
 def _members(data: bytes) -> dict[str, bytes]:
     """Return the members of a file that is one JSON object: the bytes of arrays, else b""."""
-    head = data[:4096].removeprefix(BOM).lstrip()
-    if not head.startswith(b"{") or _JSON_LINES.match(data):
+    if not data[:4096].removeprefix(BOM).lstrip().startswith(b"{") or _JSON_LINES.match(data):
         return {}
     text = data.decode("utf-8-sig", "surrogateescape")
     members: dict[str, bytes] = {}

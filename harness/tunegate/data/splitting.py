@@ -60,8 +60,7 @@ def split_file(
     by: str | None = "label",
     similarity: float = 0.85,  # from which on, 0..1, prompts are near-duplicates
     force: bool = False,  # replace files that exist
-    # Put the newest rows into test, those before them into validation. A group is as old as its
-    # newest row.
+    # Put the newest rows into test, those before into validation; its newest row dates a group.
     by_time: bool = False,
     reading: Reading = PLAIN_READING,  # it and `columns` are as for `Dataset.read`
     columns: Mapping[str, str] | None = None,
@@ -170,8 +169,7 @@ def strata_of(dataset: Dataset, by: str | None) -> list[str]:
     if by == "label":
         return [e.label for e in dataset]
     if not any(by in e.fields for e in dataset):
-        valid = valid_fields(dataset, "label")
-        raise SplitError(f"no row has a field {by!r} to split by; {valid}")
+        raise SplitError(f"no row has a field {by!r} to split by; {valid_fields(dataset, 'label')}")
     values = [str(e.fields.get(by, "")) for e in dataset]
     if len(different := {*values}) * MIN_ROWS_PER_VALUE > len(values):
         found = f"{by!r} has {len(different):,} values in {len(values):,} rows"
@@ -215,11 +213,10 @@ def chronological_group_split(
     times: Sequence[float], groups: Sequence[Sequence[int]], shares: Mapping[str, float]
 ) -> dict[str, list[int]]:
     """Return the rows of each split, the oldest groups first; its newest row dates a group."""
-    ordered = sorted(groups, key=lambda group: (max(times[i] for i in group), group[0]))
     rows_of_split: dict[str, list[int]] = {split: [] for split in shares}
     names, placed = list(shares), 0
     due = len(times) * shares[names[0]]  # rows up to the end of the current split
-    for group in ordered:
+    for group in sorted(groups, key=lambda group: (max(times[i] for i in group), group[0])):
         if placed + len(group) / 2 > due and len(names) > 1:
             due += len(times) * shares[names[1]]
             names.pop(0)
@@ -241,11 +238,10 @@ def stratified_group_split(
     """
     rng = random.Random(seed)
     shuffled = rng.sample(list(groups), len(groups))
-    ordered = sorted(shuffled, key=lambda g: (-len(g), labels[g[0]] if len(g) == 1 else ""))
     label_deficit: dict[tuple[str, str], float] = defaultdict(float)  # rows, by split and label
     total_deficit: dict[str, float] = defaultdict(float)  # rows, by split
     rows_of_split: dict[str, list[int]] = {split: [] for split in shares}
-    for group in ordered:
+    for group in sorted(shuffled, key=lambda g: (-len(g), labels[g[0]] if len(g) == 1 else "")):
         counts = Counter(labels[i] for i in group)
         deficits: dict[str, float] = {}
         for split, share in shares.items():

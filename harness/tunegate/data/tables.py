@@ -7,8 +7,7 @@ Where columns have the names of a known shape (docs/data-formats.md), no mapping
 Data sets of Hugging Face's library `datasets` are read without importing it. One in memory is known
 by what it has (`features`, `column_names`); a folder that `save_to_disk` wrote, by its
 `state.json`, which names files in Arrow's streaming format. One with several splits has a folder
-for each and a `dataset_dict.json`. Numbers of a `ClassLabel` are read as the names of their
-classes.
+for each and a `dataset_dict.json`. The number of a `ClassLabel` is read as the name of its class.
 """
 
 import csv
@@ -206,8 +205,7 @@ def column_names(data: bytes, path: Path, columns: Columns | None = None) -> lis
         except ImportError as error:
             raise ConfigError(f"{path} is Parquet: {error}") from None
         except Exception as error:  # whatever pyarrow raises for a damaged file
-            reason = str(error).partition(". ")[0]
-            raise ConfigError(f"{path} is not Parquet: {reason}") from None
+            raise ConfigError(f"{path} is not Parquet: {str(error).partition('. ')[0]}") from None
         return [str(name) for name in schema.names]
     for magic, message in NOT_JSON_MAGIC.items():
         if first.startswith(magic):

@@ -224,8 +224,7 @@ class LongTextSearch:
                 self.asked_sizes, self.sizes, self.min_share,
                 self.common, self.matches, self.bounds,
             )  # fmt: skip
-            found = self.matches[: self.bounds[done - 1]].copy()
-            return np.split(found, self.bounds[: done - 1])
+            return np.split(self.matches[: self.bounds[done - 1]].copy(), self.bounds[: done - 1])
         end = min(i + SCREENED, len(self.asked_sizes))
         lo, hi = self.search.lo[i:end], self.hi[i:end]
         first, width = int(lo.min()), max(int(hi.max()) - int(lo.min()), 1)

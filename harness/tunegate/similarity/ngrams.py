@@ -145,9 +145,8 @@ def _hash_array(text: str) -> Array:
 def shared_beginnings(texts: Sequence[str], fewest: int, part: float = 0.0) -> list[int]:
     """Return, for each text, the size of the beginning that it shares with `fewest` texts, or 0.
 
-    It is the longest of them, never the whole text, and at least a `part` of it. Equal texts count
-    once. Where no more than half of the texts, and MIN_TEXTS, share one, all are 0: what a few have
-    in common is their own.
+    It is the longest, never the whole text, at least a `part` of it; equal texts count once. All
+    are 0 where no more than half, and MIN_TEXTS, share one: what a few have in common is theirs.
     """
     ordered = sorted({*texts})
     if part:  # most texts share too little with the next one, or the one before

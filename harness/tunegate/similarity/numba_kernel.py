@@ -3,8 +3,7 @@
 A text's sketch is a set of bits with one flipped for each (letter, number of the same letter before
 it). An insertion or a deletion flips one bit, so two sketches never differ in more bits than the
 Indel distance of their texts. A short sketch is held against each pair, a longer one against what
-that leaves: of real questions with some 60 letters one pair in 200 is left to compare, of tickets
-with some 140 one in 40.
+that leaves: one pair in 200 of real questions of 60 letters, one in 40 of tickets of 140.
 
 Pairs that the sketches do not exclude are compared by the bit-parallel longest common subsequence
 of H. Hyyrö (2004), *Bit-parallel LCS-length computation revisited*, until the distance is out of
@@ -128,8 +127,7 @@ def _scan_block(
 ) -> int:  # fmt: skip
     """Write the targets near to each query into `matches`, their number so far into `ends`.
 
-    Returns how many queries were done: it stops before one that may have more near targets than
-    `matches` has room for.
+    Returns how many queries were done, until `matches` may have no room for those of the next one.
     """
     count = 0
     for q in range(queries.size):

@@ -10,9 +10,8 @@ if TYPE_CHECKING:
 
 SCREEN_LETTERS = 192  # three words of 64 bits, in which the compiled search compares a text
 Array: TypeAlias = "npt.NDArray[Any]"
-# find_near(i, labels, skip) returns the targets near to query i, and their similarities. `labels`
-# has an integer for each target: negative ones and those equal to `skip` are left out. It must be
-# called with rising i.
+# find_near(i, labels, skip), called with rising i, returns the targets near to query i and their
+# similarities. `labels` has a number for each target: it is left out if negative or `skip`.
 FindNear: TypeAlias = "Callable[[int, Array, int], tuple[Array, Array]]"
 
 
@@ -42,8 +41,7 @@ class Search:
     """Queries, targets, and the similarity (0..1) from which on two of them are near.
 
     `lo` and `hi` have for each query the first target that is short enough, and the end of those
-    that are long enough. `is_within_one_list`: the targets are the queries, so that each pair is
-    looked at once.
+    that are long enough. `is_within_one_list`: the targets are the queries, each pair counts once.
     """
 
     def __init__(self, queries: TextsByLength, targets: TextsByLength, cutoff: float) -> None:

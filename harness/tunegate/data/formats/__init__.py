@@ -1,8 +1,7 @@
 """Converts the row formats of training data to chat messages.
 
 ROW_FORMATS is the table of all formats; docs/data-formats.md shows a row of each. The messages of a
-preference are its prompt and the preferred reply; the field `rejected`, a list of one message,
-holds the rejected reply.
+preference are its prompt and the preferred reply; the other one is in `rejected`, a list of one.
 """
 
 import re

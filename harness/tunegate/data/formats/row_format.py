@@ -224,8 +224,7 @@ def _as_text(value: Any) -> str:
 def openai_call(call: Any, numbers: Iterator[int]) -> Any:
     """Return a call in OpenAI's form; what is no call of a function stays as it is.
 
-    A call is an object with `function`, or with `name` and arguments. One without an id takes the
-    next of the `numbers`.
+    A call is an object with `function`, or with `name` and arguments; `numbers` give a lacking id.
     """
     if not isinstance(call, dict):
         return call
