@@ -14,9 +14,7 @@ from ..text.replies import REFUSAL_START
 
 MAX_WORDS = 20_000  # distinct-n falls as a text grows, so it is measured on one length
 # A label for inputs that fit no class.
-OTHER_LABEL = re.compile(
-    r"\W*(others?|none|unknown|unclear|misc\w*|outr[oa]s?|nenhum\w*)\b", re.IGNORECASE
-)
+OTHER_LABEL = re.compile(r"(?i)\W*(others?|none|unknown|unclear|misc\w*|outr[oa]s?|nenhum\w*)\b")
 # A number, or a capitalised word inside a sentence.
 FACT_PATTERN = re.compile(r"\d[\d.,/:-]*\d|\d|(?<=[a-zà-ÿ,;] )[A-ZÀ-Þ][a-zà-ÿ]{2,}")
 

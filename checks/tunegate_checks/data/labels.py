@@ -199,9 +199,7 @@ def confident_errors(
     import numpy as np
 
     labels = np.asarray(label_indices)
-    mean_probability = np.array(
-        [probabilities[labels == k, k].mean() for k in range(probabilities.shape[1])]
-    )
+    mean_probability = np.array([p[labels == k].mean() for k, p in enumerate(probabilities.T)])
     confident = np.where(probabilities >= mean_probability, probabilities, 0.0)
     best = confident.argmax(axis=1)
     own_probability = probabilities[np.arange(len(labels)), labels]

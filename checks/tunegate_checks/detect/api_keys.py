@@ -31,10 +31,8 @@ _MIN_WORD = 15  # characters: the word that a key and its keyword stand in is no
 _SPACED = frozenset(
     ("aws_secret", "aws_session_token", "private_key", "bearer_token", "basic_auth", "seed_phrase")
 )
-_BY_KEYWORD = tuple(
-    (word, key, key.kind in _SPACED) for key in KEY_FORMATS for word in key.keywords.split()
-)
-_OF_ANY_WORD = tuple(entry for entry in _BY_KEYWORD if entry[2])
+_BY_KEYWORD = [(word, k, k.kind in _SPACED) for k in KEY_FORMATS for word in k.keywords.split()]
+_OF_ANY_WORD = [entry for entry in _BY_KEYWORD if entry[2]]
 # Bits a character: prose and identifiers have less, 20 random base64 characters have about 4.
 MIN_ENTROPY = 3.5
 MIN_PREFIX = 4  # characters: words end in shorter ones

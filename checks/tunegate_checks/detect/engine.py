@@ -96,10 +96,8 @@ def personal_spans(
             distance += REACH_BEFORE  # its heading goes first
         candidates.append((distance, index, length, start, end, kind))
     for part in parts:
-        inside = _candidates(text[part.start : part.end], f"{part.heading}: ", bare)
-        for distance, index, length, start, end, kind in inside:
-            span = start + part.start, end + part.start
-            candidates.append((distance, index, length, *span, kind))
+        cell = text[part.start : part.end]
+        candidates += _candidates(cell, f"{part.heading}: ", bare, part.start)
     if names:
         found = recogniser(names)(text)
         candidates += [(_UNSURE, len(RULES), a - b, a, b, "name") for a, b in found]
@@ -121,8 +119,8 @@ def personal_spans(
 _Candidate = tuple[int, int, int, int, int, str]
 
 
-def _candidates(text: str, context_text: str, bare: bool) -> Iterator[_Candidate]:
-    """Yield what the rules find in a text behind its context."""
+def _candidates(text: str, context_text: str, bare: bool, begin: int = 0) -> Iterator[_Candidate]:
+    """Yield what the rules find in a text behind its context; its places count from `begin`."""
     offset, text = len(context_text), context_text + text
     clues = Clues(text, offset)
     context = Context(text, [(a, b) for _, a, b in clues.numbers if b - a > 1])
@@ -140,7 +138,8 @@ def _candidates(text: str, context_text: str, bare: bool) -> Iterator[_Candidate
             weight = _UNSURE if rule.kind == "phone" else 0
             distance = None if context.is_under_other_label(start) else weight
         if distance is not None:
-            yield distance, rule_index, start - end, start - offset, end - offset, rule.kind
+            span = start - offset + begin, end - offset + begin
+            yield distance, rule_index, start - end, *span, rule.kind
 
 
 def holds(rule: Rule, value: str) -> bool:

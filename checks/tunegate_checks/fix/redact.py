@@ -13,6 +13,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import InitVar, dataclass
 from functools import cache
 from importlib import import_module
@@ -244,10 +245,9 @@ def is_json(text: str) -> bool:
     """Tell whether a text is a JSON object or array."""
     if text.lstrip()[:1] not in ("{", "["):
         return False
-    try:
+    with suppress(Unreadable):
         return isinstance(parse_strict(text), dict | list)
-    except Unreadable:
-        return False
+    return False
 
 
 def json_pieces(text: str) -> Iterator[tuple[int, int]]:

@@ -27,9 +27,8 @@ Calls = Sequence[Mapping[str, Any]]
 
 # Fields of a row, beside its messages, that a chat template or a processor gives to the model.
 GIVEN_FIELDS = (
-    *("tools", "functions", "documents"),
-    *("images", "image", "audios", "audio", "videos", "video"),
-)
+    "tools", "functions", "documents", "images", "image", "audios", "audio", "videos", "video",
+)  # fmt: skip
 _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=str)
 _IN_A_TURN = ("role", "content", "tool_calls", "function_call", "tool_call_id")
 REASONING_KEYS = ("reasoning_content", "thinking", "reasoning")

@@ -209,12 +209,10 @@ def system_is_asked(*datasets: Sequence[Example]) -> bool:
     same prompt ask the same. They are documents if none stands in half of the rows, and each stands
     in fewer than ten on average.
     """
-    systems = Counter(
-        part_tools(e.system)[0] for rows in datasets for e in rows if e.system.strip()
-    )
-    n = systems.total()
-    is_usual = len(systems) < 2 or 2 * systems.most_common(1)[0][1] > n
-    return not is_usual and ROWS_PER_INSTRUCTION * len(systems) > n
+    systems = [e.system for rows in datasets for e in rows if e.system.strip()]
+    counts = Counter(part_tools(system)[0] for system in systems)
+    is_usual = len(counts) < 2 or 2 * counts.most_common(1)[0][1] > len(systems)
+    return not is_usual and ROWS_PER_INSTRUCTION * len(counts) > len(systems)
 
 
 def is_label(reply: str) -> bool:

@@ -50,11 +50,10 @@ class Reading:
             return None
         with suppress(TypeError, ValueError):
             return float(value)
-        try:
+        with suppress(ValueError):
             moment = datetime.fromisoformat(str(value).strip())
-        except ValueError:
-            return None
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        return None
 
 
 def value_at(path: str, fields: Mapping[str, Any]) -> Any:
@@ -343,11 +342,9 @@ def open_questions(dataset: Dataset) -> Iterator[Finding]:
     for name in SCORE_FIELDS:
         numbers = [v for e in dataset if (v := number_of(e.fields.get(name))) is not None]
         if numbers and min(numbers) < max(numbers) and name not in reading.ignore:
-            evidence = (
-                f"`{name}` is {min(numbers):g} to {max(numbers):g}, and rows of any {name} are "
-                f'trained on alike; where that is meant, write under [data]: ignore = ["{name}"]'
-            )
-            yield Finding.dataset_hint("meaning", evidence)
+            said = f"`{name}` is {min(numbers):g} to {max(numbers):g}, and rows of any {name} are"
+            advice = f'where that is meant, write under [data]: ignore = ["{name}"]'
+            yield Finding.dataset_hint("meaning", f"{said} trained on alike; {advice}")
     yield from _unread_fields(dataset, "group_by", reading.group_by, [e.group for e in dataset])
     if reading.time_by:
         times = ["" if e.time is None else "time" for e in dataset]

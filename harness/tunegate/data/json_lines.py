@@ -5,6 +5,7 @@ file as a whole is in another encoding or format. An array is read up to its fir
 No function here raises for bad bytes.
 """
 
+import io
 import json
 import re
 from collections import Counter
@@ -191,14 +192,11 @@ def _split_elements(data: bytes) -> Iterator[tuple[int, bytes | Unreadable]]:
         yield 1, Unreadable("shape", reason)
         return
     # Only \n ends a line: U+2028, U+0085 and other line separators are legal in a JSON string.
-    line = 0
-    while start < len(data):
-        line += 1
-        end = data.find(b"\n", start)
-        end = len(data) if end < 0 else end
-        if _NOT_BLANK.search(data, start, end):
-            yield line, data[start:end]
-        start = end + 1
+    file = io.BytesIO(data)
+    file.seek(start)
+    for line, row in enumerate(file, start=1):
+        if _NOT_BLANK.search(row):
+            yield line, row.removesuffix(b"\n")
 
 
 def split_arrays(data: bytes) -> dict[str, bytes]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -49,10 +50,9 @@ def flat_row(example: Example) -> dict[str, Any]:
 
 def json_object(reply: str) -> dict[str, Any] | None:
     """Return the JSON object that a reply is, or None."""
-    try:
+    with suppress(Unreadable):
         return parse_strict(reply) if reply.lstrip()[:1] == "{" else None
-    except Unreadable:
-        return None
+    return None
 
 
 def _leaves(path: str, value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -14,6 +14,7 @@ SHAREGPT_ROLES = {
     **dict.fromkeys(("gpt", "chatgpt", "bing", "bard", "model", "assistant"), "assistant"),
     **dict.fromkeys(("tool", "observation", "function_response"), "tool"),
 }
+SHAREGPT_NAMES = ("conversations", "conversation")
 _ROLE_AND_TEXT = {"role", "content"}
 # Turns that hold calls of functions as JSON text (LLaMA-Factory).
 CALL_ROLES = ("function_call", "tool_call")
@@ -105,7 +106,7 @@ def sharegpt_messages(turns: Any, name: str) -> list[Any]:
 
 def from_sharegpt(fields: Mapping[str, Any]) -> Fields:
     """Convert `conversations`, turns with `from` and `value`, or messages, to messages."""
-    name = "conversations" if "conversations" in fields else "conversation"
+    name = next(name for name in SHAREGPT_NAMES if name in fields)
     turns = sharegpt_messages(parse_json_text(fields[name]), name)
     converted = {"messages": [*row_format.system_message(fields), *turns]}
     return with_openai_tools(converted, fields.get("tools"))
@@ -145,10 +146,8 @@ CHAT_FORMATS = (
               "null keys left out; roles, parts, weights, tools and calls in OpenAI's form"),
 )  # fmt: skip
 SHAREGPT_FORMATS = (
-    RowFormat("ShareGPT", "conversations", "system tools", from_sharegpt,
-              "conversations (from, value) became messages"),
-    RowFormat("ShareGPT", "conversation", "system tools", from_sharegpt,
-              "conversation (from, value) became messages"),
+    *(RowFormat("ShareGPT", name, "system tools", from_sharegpt,
+                f"{name} (from, value) became messages") for name in SHAREGPT_NAMES),
     RowFormat("Gemini", "contents", "systemInstruction system_instruction tools", from_gemini,
               "contents (role, parts) became messages"),
     RowFormat("function calls", "query tools answers", "", from_function_calls,
