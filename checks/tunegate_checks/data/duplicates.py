@@ -99,12 +99,11 @@ def _repeat_finding(
     return example.finding(kind, evidence, hint=hint, fingerprint=fingerprint)
 
 
-def _reply_texts(example: Example) -> tuple[str, str]:
+def _reply_texts(example: Example) -> tuple[str, ...]:
     """Return reply and rejected reply in lower case; "" for a label, or for no rejected reply."""
     rejected_message = rejected_reply(example)
     texts = example.reply, content_text(rejected_message) if rejected_message else ""
-    reply, rejected_text = ("" if is_label(text) else text.lower() for text in texts)
-    return reply, rejected_text
+    return tuple("" if is_label(text) else text.lower() for text in texts)
 
 
 @check(name="duplicates.near")

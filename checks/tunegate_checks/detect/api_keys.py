@@ -5,12 +5,11 @@ import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator
-from functools import cache, partial
 from typing import NamedTuple
 
 from tunegate.utils.masking import kind_changes
 
-from .rule import Span, read_patterns, read_toml
+from .rule import Span, compiled, read_patterns, read_toml
 from .validity import is_placeholder
 
 
@@ -25,7 +24,6 @@ class KeyFormat(NamedTuple):
 
 PATTERNS = read_patterns(__file__)
 KEY_FORMATS = tuple(KeyFormat(*row) for row in read_toml(__file__, "key_formats")["formats"])
-_compiled = cache(partial(re.compile, flags=re.DOTALL))  # at the first text with a keyword
 _MIN_WORD = 15  # characters: the word that a key and its keyword stand in is no shorter
 # Kinds whose keyword and key can stand in different words.
 _SPACED = frozenset(
@@ -62,8 +60,7 @@ def key_spans(text: str, allow: Collection[str] = ()) -> list[Span]:
     keywords = _BY_KEYWORD if long_words else _OF_ANY_WORD
     possible = [k for word, k, spaced in keywords if word in (text if spaced else long_words)]
     for key in dict.fromkeys(possible):
-        pattern = _compiled(rf"(?:{key.pattern})(?!\w)")
-        group = "v" if "v" in pattern.groupindex else 0
+        pattern, group = compiled(rf"(?:{key.pattern})(?!\w)", re.DOTALL)
         for match in pattern.finditer(text):
             value = match[group]
             secret = value.partition(":")[2] if key.kind == "basic_auth" and ":" in value else value

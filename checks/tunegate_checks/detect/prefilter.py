@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from functools import cache
 from itertools import repeat
 
-from .rule import DIGIT, Rule
+from .rule import DIGIT, Rule, compiled
 
 # For a shape, where all digits are 0: a pattern that begins with a character is searched for fast.
 _IN_WORDS = "".join(c for c in map(chr, range(256)) if c.isalnum()) + "_"
@@ -35,13 +34,6 @@ class Clues:
         self.numbers = [(m[0].count("0"), m.start(), m.end()) for m in found]
         around = {latin[max(0, a - _BESIDE) : b + _BESIDE] for _, a, b in self.numbers}
         self.outline = b"\n".join(around).translate(_OUTLINE).decode("latin-1")
-
-
-@cache
-def _compiled(pattern: str) -> tuple[re.Pattern[str], str | int]:
-    """Return a pattern, compiled at the first text that needs it, and the group of its value."""
-    compiled = re.compile(pattern, re.IGNORECASE)
-    return compiled, "v" if "v" in compiled.groupindex else 0
 
 
 class Prefilter:
@@ -97,7 +89,7 @@ class Prefilter:
                 has_sign = not rule.signs or any(sign in clue for sign in rule.signs)
                 if most_digits < rule.min_digits or not has_sign:
                     continue
-            pattern, group = _compiled(rule.pattern)
+            pattern, group = compiled(rule.pattern, re.IGNORECASE)
             found: Iterable[re.Match[str] | None]
             if rule.first_words:
                 signs = [f" {word} " for word in words & rule.first_words]

@@ -4,12 +4,13 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
 # Of overlapping candidates with labels equally near, the one of the earlier rule is chosen.
 TOPICS = ("online", "brazil", "money", "national_ids", "phones", "people")
-_PART = re.compile(r"\{([a-z]\w*)\}")
+PART = re.compile(r"\{([a-z]\w*)\}")
 
 
 def read_toml(module: str, name: str = "") -> dict[str, Any]:
@@ -18,19 +19,24 @@ def read_toml(module: str, name: str = "") -> dict[str, Any]:
     return tomllib.loads(path.with_name(f"{name or path.stem}.toml").read_text("utf-8"))
 
 
-def fill_parts(
-    patterns: Mapping[str, str | list[str]], known: Mapping[str, str] | None = None
-) -> dict[str, str]:
-    """Return patterns by name, and those `known`; `{name}` in one is one above it, or known."""
-    parts = {**(known or {})}
+def fill_parts(patterns: Mapping[str, str | list[str]]) -> dict[str, str]:
+    """Return patterns by name; `{name}` in one is one above it, strings of a list are joined."""
+    parts = dict[str, str]()
     for name, pattern in patterns.items():
-        parts[name] = _PART.sub(lambda match: parts[match[1]], "".join(pattern))
+        parts[name] = PART.sub(lambda match: parts[match[1]], "".join(pattern))
     return parts
 
 
 def read_patterns(module: str) -> dict[str, re.Pattern[str]]:
     """Return the patterns of the TOML file beside a module, compiled, by name."""
     return {name: re.compile(text) for name, text in fill_parts(read_toml(module)).items()}
+
+
+@cache
+def compiled(pattern: str, flags: int) -> tuple[re.Pattern[str], str | int]:
+    """Return a pattern, compiled at the first text that needs it, and the group of its value."""
+    result = re.compile(pattern, flags)
+    return result, "v" if "v" in result.groupindex else 0
 
 
 CONTENTS = {topic: read_toml(__file__, topic) for topic in TOPICS}

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from . import validity
-from .rule import CONTENTS, DIGIT, DIGITS, NUMBER, Rule, fill_parts, phrases, read_toml
+from .rule import CONTENTS, DIGIT, DIGITS, NUMBER, PART, Rule, fill_parts, phrases, read_toml
 
 _AROUND = {"": "%s", "digits": DIGITS, "number": NUMBER}
 
@@ -41,13 +41,13 @@ def _of_number(kind: str, pattern: str, module: str, labels: str, *signs: str) -
 def _parts_of(content: dict[str, Any]) -> dict[str, str]:
     """Return the patterns that those of the rules name."""
     words = {name: _any_of(text) for name, text in content.get("words", {}).items()}
-    return fill_parts(content["parts"], {"digit": DIGIT, **words})
+    return fill_parts({"digit": DIGIT, **words, **content["parts"]})
 
 
 def _rules_of(content: dict[str, Any]) -> Iterator[Rule]:
     parts, words = _parts_of(content), content.get("words", {})
     for fields in (*(_of_number(*row) for row in content.get("numbers", ())), *content["rules"]):
-        pattern = fill_parts({"pattern": fields["pattern"]}, parts)["pattern"]
+        pattern = PART.sub(lambda match: parts[match[1]], fields["pattern"])
         fields["pattern"] = _AROUND[fields.pop("alone", "")] % pattern
         fields["valid"] = getattr(validity, fields.get("valid", ""), bool)
         for key in fields.keys() & {"words", "first_words"}:  # of a list of phrases, by its name
