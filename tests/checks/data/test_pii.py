@@ -153,6 +153,14 @@ def test_the_message_before_may_ask_for_the_number() -> None:
     assert found("52998224725", before="Qual o seu CPF?\n") == [("cpf", "52998224725")]
 
 
+@pytest.mark.parametrize(
+    "prompt", ["I was charged twice. Thanks.", "Fui cobrado. Obrigado!", "Kind regards", "Att,"]
+)
+def test_a_label_behind_a_message_that_ends_in_thanks_is_no_name(prompt: str) -> None:
+    assert not pii.find(chat(prompt, "Billing"))
+    assert [f.kind for f in pii.find(chat("Sent?", f"{prompt}\nMaria Souza"))] == ["name"]
+
+
 def test_a_name_of_a_field_that_could_be_personal_is_not_printed() -> None:
     (finding,) = pii.find(chat("Oi", **{"529.982.247-25": "a@b.com"}))
     assert finding.evidence == "(field) ***@***.com"
