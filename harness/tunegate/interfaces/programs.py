@@ -16,6 +16,7 @@ writes a line for each: `row`, and `content`, or `tool_calls`, or `error`; `reas
 
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 import threading
@@ -81,6 +82,10 @@ class Program:
         failures: list[Exception] = []
         with tempfile.TemporaryFile() as errors:
             try:
+                name = self.command[0]
+                if not shutil.which(str(self.root / name) if "/" in name else name):
+                    missing = f"no program {name!r}: install it, or change `command`"
+                    raise FileNotFoundError(0, missing)
                 process = subprocess.Popen(
                     [*WITH_MEMORY_LIMIT, str(self.memory * 1_000), *self.command], cwd=self.root,
                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,

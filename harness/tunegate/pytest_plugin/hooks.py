@@ -28,6 +28,7 @@ from ..session.context import DEFAULT_ALIAS, SessionContext
 from ..storage.state_dir import SealBroken
 from ..utils.hashing import sha256_ascii_json
 from ..utils.masking import let_through, mask
+from ..utils.optional_deps import MissingDependency
 from ..utils.text import os_error_text
 from . import fixtures
 from .fixtures import ModelSilent, SessionMistake
@@ -243,6 +244,13 @@ class GateSession:
                 self.fixture_outcomes[fixturedef] = made
             for outcome in made:
                 record(outcome)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_pyfunc_call(self) -> Generator[None, object, object]:
+        """Fail a test of a suite with the message of a user's mistake, where a check raises it."""
+        mistakes = (ConfigError, MissingDependency) if self.context.suite else ()
+        with fixtures.fail_in_one_line(*mistakes):
+            return (yield)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stdnum.br import cpf
 
-from tunegate import Dataset
+from tunegate import ConfigError, Dataset
 from tunegate_checks.data import pii
 from tunegate_checks.detect.engine import KINDS, personal_spans
 from tunegate_checks.detect.rule import Span
@@ -170,7 +170,7 @@ def test_kinds_can_be_ignored_and_public_values_allowed() -> None:
     data = chat("sac@loja.com.br, ana@gmail.com, 11.222.333/0001-81")
     assert pii.find(data, ignore=["cnpj"]).kinds == {"email": 2}
     assert pii.find(data, allow=["@loja.com.br", "11.222.333/0001-81"]).kinds == {"email": 1}
-    with pytest.raises(ValueError, match=r"'mail' to ignore, did you mean 'email'\?; there"):
+    with pytest.raises(ConfigError, match=r"'mail' to ignore, did you mean 'email'\?; there"):
         pii.find(data, ignore=["mail"])
 
 
