@@ -112,7 +112,7 @@ class Settings(Decoding):
     times as much.
     """
 
-    base: Annotated[str, Field(min_length=1)]
+    base: Annotated[str, Field(min_length=1, examples=['base = "FOLDER", a model with tokenizer'])]
     """The base model: a folder (relative to the project's root, or absolute) or a hub name."""
 
     method: Method = "qlora"

@@ -15,7 +15,7 @@ from ..results.outcome import AcceptedEntry
 from ..storage.state_dir import StateDir
 from ..utils.atomic import atomic_write
 from ..utils.masking import mask
-from ..utils.text import did_you_mean, toml_string
+from ..utils.text import did_you_mean, toml_error_text, toml_string
 from ..utils.timestamps import timestamp
 
 ENTRY_KEYS = [f.name for f in fields(AcceptedEntry)]
@@ -35,7 +35,7 @@ def read_accepted(root: Path) -> dict[str, AcceptedEntry]:
         text = path.read_text("utf-8")
         table = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from None
+        raise ConfigError(f"{path}: {toml_error_text(error)}") from None
     if unknown := [key for key in table if key != "accepted"]:
         raise ConfigError(f"{path}: unknown key {unknown[0]!r}; entries begin with [[accepted]]")
     listed = table.get("accepted", [])
