@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -39,6 +38,10 @@ RENAMED_FIXTURES = {
     **{"ask": "ask_model", "curves": "loss_curves", "general": "general_set"},
     **{"judge": "judge_panel", "label": "label_rule", "recipe": "tokenization"},
 }
+
+
+# What says in its message what a user has to mend: where it was raised tells nothing more.
+MISTAKES = ConfigError, MissingDependency, ModelUnknown
 
 
 class SessionMistake(pytest.fail.Exception):  # type: ignore[name-defined, misc]
@@ -98,20 +101,10 @@ def example_ids(test: Dataset) -> list[str]:
     return ids
 
 
-@contextmanager
-def fail_in_one_line(*errors: type[Exception]) -> Iterator[None]:
-    """Fail the test with the message of such an error, without a traceback."""
-    try:
-        yield
-    except errors as error:
-        raise SessionMistake(str(error), pytrace=False) from None
-
-
 def ask_role(config: pytest.Config, role: str, test: Dataset) -> Predictions:
     """Return the predictions of a role; a candidate that answers nothing ends the session."""
     try:
-        with fail_in_one_line(ConfigError):
-            return config.stash[SESSION].models.predictions(role, test)
+        return config.stash[SESSION].models.predictions(role, test)
     except ModelUnknown as error:
         if role == "candidate" and (session := config.pluginmanager.get_plugin("session")):
             session.shouldfail = "the candidate answers nothing"
@@ -121,29 +114,25 @@ def ask_role(config: pytest.Config, role: str, test: Dataset) -> Predictions:
 @pytest.fixture
 def dataset(request: pytest.FixtureRequest) -> Dataset:
     """Each split in turn: a test with this fixture runs once per split."""
-    with fail_in_one_line(ConfigError):
-        return request.config.stash[SESSION].splits.get(request.param)
+    return request.config.stash[SESSION].splits.get(request.param)
 
 
 @pytest.fixture(scope="session")
 def train(pytestconfig: pytest.Config) -> Dataset:
     """The training split."""
-    with fail_in_one_line(ConfigError):
-        return pytestconfig.stash[SESSION].splits.get("train")
+    return pytestconfig.stash[SESSION].splits.get("train")
 
 
 @pytest.fixture(scope="session")
 def validation(pytestconfig: pytest.Config) -> Dataset:
     """The validation split."""
-    with fail_in_one_line(ConfigError):
-        return pytestconfig.stash[SESSION].splits.get("validation")
+    return pytestconfig.stash[SESSION].splits.get("validation")
 
 
 @pytest.fixture(scope="session")
 def test(pytestconfig: pytest.Config) -> Dataset:
     """The test split."""
-    with fail_in_one_line(ConfigError):
-        return pytestconfig.stash[SESSION].splits.get("test")
+    return pytestconfig.stash[SESSION].splits.get("test")
 
 
 @pytest.fixture(scope="session")
@@ -174,10 +163,9 @@ def label_rule(pytestconfig: pytest.Config) -> LabelRule:
 def inference_prompt(pytestconfig: pytest.Config) -> str | None:
     """The system prompt used at inference, from the file `data.system`; None where it is unset."""
     session = pytestconfig.stash[SESSION]
-    with fail_in_one_line(ConfigError):
-        from ..config.data_files import read_system_prompt
+    from ..config.data_files import read_system_prompt
 
-        return read_system_prompt(session.config, session.root)
+    return read_system_prompt(session.config, session.root)
 
 
 @pytest.fixture(scope="session")
@@ -207,9 +195,8 @@ def row_schema(pytestconfig: pytest.Config) -> RowSchema:
     session = pytestconfig.stash[SESSION]
     if not (spec := session.config.data.row_schema):
         pytest.skip("data.schema is not set")
-    with fail_in_one_line(ConfigError, MissingDependency):
-        examples = chain.from_iterable(map(session.splits.get, session.splits.paths))
-        return load_row_schema(spec, session.root, examples)
+    examples = chain.from_iterable(map(session.splits.get, session.splits.paths))
+    return load_row_schema(spec, session.root, examples)
 
 
 @pytest.fixture(scope="session")
@@ -279,11 +266,8 @@ def baseline(pytestconfig: pytest.Config, test: Dataset) -> Predictions | None:
 @pytest.fixture(scope="session")
 def incumbent(pytestconfig: pytest.Config, test: Dataset) -> Predictions | None:
     """The predictions of the model that the alias points at; None before the first promotion."""
-    from ..storage.registry import RegistryBroken
-
-    with fail_in_one_line(RegistryBroken):
-        if pytestconfig.stash[SESSION].models.promoted is None:
-            return None
+    if pytestconfig.stash[SESSION].models.promoted is None:
+        return None
     return ask_role(pytestconfig, "incumbent", test)
 
 
@@ -305,8 +289,7 @@ def prediction(request: pytest.FixtureRequest, predictions: Predictions) -> Pred
 @pytest.fixture(scope="session")
 def judge_panel(pytestconfig: pytest.Config) -> JudgePanel | None:
     """The judge models of `[judge]`; None where the configuration names none."""
-    with fail_in_one_line(ModelUnknown, ConfigError):
-        return pytestconfig.stash[SESSION].models.judges()
+    return pytestconfig.stash[SESSION].models.judges()
 
 
 @pytest.fixture(scope="session")
@@ -315,8 +298,7 @@ def trained_on(pytestconfig: pytest.Config) -> Dataset:
     session = pytestconfig.stash[SESSION]
     if session.candidate and session.candidate.run:
         return session.candidate.run.data("train")
-    with fail_in_one_line(ConfigError):
-        return session.splits.get("train")
+    return session.splits.get("train")
 
 
 @pytest.fixture(scope="session")
@@ -324,8 +306,7 @@ def ask_model(pytestconfig: pytest.Config) -> Ask:
     """Return `ask_model(dataset, role)`: it asks the candidate or "baseline" in one batch."""
 
     def ask(dataset: Dataset, role: str = "candidate") -> Predictions:
-        with fail_in_one_line(ModelUnknown, ConfigError):
-            return pytestconfig.stash[SESSION].models.ask(dataset, role)
+        return pytestconfig.stash[SESSION].models.ask(dataset, role)
 
     return ask
 

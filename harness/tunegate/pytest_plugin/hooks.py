@@ -28,10 +28,9 @@ from ..session.context import DEFAULT_ALIAS, SessionContext
 from ..storage.state_dir import SealBroken
 from ..utils.hashing import sha256_ascii_json
 from ..utils.masking import let_through, mask
-from ..utils.optional_deps import MissingDependency
 from ..utils.text import os_error_text
 from . import fixtures
-from .fixtures import ModelSilent, SessionMistake
+from .fixtures import MISTAKES, ModelSilent, SessionMistake
 
 if TYPE_CHECKING:
     from ..gates.data_gate import DataGate, NewTestSetGate
@@ -246,18 +245,15 @@ class GateSession:
                 record(outcome)
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_pyfunc_call(self) -> Generator[None, object, object]:
-        """Fail a test of a suite with the message of a user's mistake, where a check raises it."""
-        mistakes = (ConfigError, MissingDependency) if self.context.suite else ()
-        with fixtures.fail_in_one_line(*mistakes):
-            return (yield)
-
-    @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[Any]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Put outcomes, digests and findings into the report, and tables of what did not hold."""
         outcomes = item.stash.get(OUTCOMES, [])
+        error = call.excinfo and call.excinfo.value
+        if isinstance(error, MISTAKES) and (self.context.suite or call.when == "setup"):
+            told = SessionMistake(str(error), pytrace=False).with_traceback(error.__traceback__)
+            call.excinfo = pytest.ExceptionInfo.from_exception(told)
         if call.when == "call" and self.fixture_outcomes:
             self.add_shared_findings(item, outcomes)
         self.note_outcomes(item, call, outcomes)
