@@ -464,9 +464,8 @@ def _what_to_write(key: str, model: type[BaseModel]) -> str:
 
 def explain_error(error: Any, model: type[BaseModel], *, show_value: bool = True) -> str:
     """Return a line for an item of pydantic's `errors()`: key, value (`show_value`), valid ones."""
-    message = error["msg"].removeprefix("Value error, ").partition(" or instance of ")[0]
+    message = re.sub("valid dictionary.*", "table", error["msg"].removeprefix("Value error, "))
     message = re.sub("valid (list|tuple)$", "list in [ ]", message)
-    message = message.replace("valid dictionary", "table")
     if not error["loc"]:
         return str(message)
     *tables, key = [str(part) for part in error["loc"]]

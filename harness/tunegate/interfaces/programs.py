@@ -84,8 +84,7 @@ class Program:
             try:
                 name = self.command[0]
                 if not shutil.which(str(self.root / name) if "/" in name else name):
-                    missing = f"no program {name!r}: install it, or change `command`"
-                    raise FileNotFoundError(0, missing)
+                    raise OSError(0, f"no program {name!r}: install it, or change `command`")
                 process = subprocess.Popen(
                     [*WITH_MEMORY_LIMIT, str(self.memory * 1_000), *self.command], cwd=self.root,
                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,

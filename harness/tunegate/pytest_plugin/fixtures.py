@@ -20,6 +20,7 @@ from ..results.session_results import asked_in_words
 from ..tokenization.spec import TokenizationSpec, tokenization_of
 from ..utils.hashing import sha256_json
 from ..utils.optional_deps import MissingDependency
+from ..utils.text import os_error_text
 
 if TYPE_CHECKING:
     from ..config.schema import Config, Limits, Readiness
@@ -258,17 +259,15 @@ def baseline(pytestconfig: pytest.Config, test: Dataset) -> Predictions | None:
 
     None where the candidate belongs to no run, and the configuration names no baseline.
     """
-    if not pytestconfig.stash[SESSION].models.has_baseline:
-        return None
-    return ask_role(pytestconfig, "baseline", test)
+    has_baseline = pytestconfig.stash[SESSION].models.has_baseline
+    return ask_role(pytestconfig, "baseline", test) if has_baseline else None
 
 
 @pytest.fixture(scope="session")
 def incumbent(pytestconfig: pytest.Config, test: Dataset) -> Predictions | None:
     """The predictions of the model that the alias points at; None before the first promotion."""
-    if pytestconfig.stash[SESSION].models.promoted is None:
-        return None
-    return ask_role(pytestconfig, "incumbent", test)
+    promoted = pytestconfig.stash[SESSION].models.promoted
+    return ask_role(pytestconfig, "incumbent", test) if promoted is not None else None
 
 
 @pytest.fixture(scope="session")
@@ -296,9 +295,8 @@ def judge_panel(pytestconfig: pytest.Config) -> JudgePanel | None:
 def trained_on(pytestconfig: pytest.Config) -> Dataset:
     """The training rows of the candidate's run; the configured split where it has no run."""
     session = pytestconfig.stash[SESSION]
-    if session.candidate and session.candidate.run:
-        return session.candidate.run.data("train")
-    return session.splits.get("train")
+    run = session.candidate and session.candidate.run
+    return run.data("train") if run else session.splits.get("train")
 
 
 @pytest.fixture(scope="session")
@@ -328,9 +326,9 @@ def general_set(pytestconfig: pytest.Config) -> Dataset:
     try:
         dataset = Dataset.read(path, "general", reading=session.config.reading)
     except OSError as error:
-        pytest.fail(f"data.general: {error}", pytrace=False)
+        raise ConfigError(f"data.general: {os_error_text(error)}") from None
     if bad := [p for p in dataset.problems if not p.hint]:
-        pytest.fail(f"data.general: {path}, line {bad[0].line}: {bad[0].evidence}", pytrace=False)
+        raise ConfigError(f"data.general: {path}, line {bad[0].line}: {bad[0].evidence}")
     return dataset
 
 
