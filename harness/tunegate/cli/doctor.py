@@ -117,8 +117,7 @@ def project_lines() -> Iterator[tuple[str, str]]:
     try:
         for alias, standing in sorted(Registry(root).history().last.items()):
             if entry := standing.entry:
-                since = entry["when"][:16].replace("T", " ")
-                yield "alias", f"{alias} is run:{entry['run']}, since {since}"
+                yield "alias", f"{alias} is run:{entry['run']}, since {entry['when'][:10]}"
             if standing.contenders:
                 problem = f"two branches moved {alias}: tunegate registry merge --keep"
                 yield "alias", f"PROBLEM: {problem}"

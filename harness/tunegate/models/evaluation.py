@@ -109,8 +109,7 @@ def judged_answers(run: Run, test: Dataset) -> Predictions:
     # Of a test set that it was not judged on some rows may be known, from another: not all of them.
     if predictions is None or (predictions.errors and not about):
         asked = f"pytest suites/model --model {run.spec}"
-        shown = f"all rows of the test set {test.digest[:12]}"
-        raise ConfigError(f"{run} was never asked about {shown}: {asked}")
+        raise ConfigError(f"{run} was never asked about test set {test.digest[:12]}: {asked}")
     return predictions
 
 
