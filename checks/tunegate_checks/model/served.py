@@ -77,17 +77,14 @@ def run(args: argparse.Namespace) -> int:
     if not (test := find_data_files(config, root, {}, Path.cwd()).get("test")):
         raise ConfigError(f"{test.path}: there are no test rows to ask")
     rows = test.drawn(args.limit) if args.limit else test
-    try:
-        of_run = find_finished(state, re.split("[@?]", name)[0])
-        installed = load_files(of_run.plugins)
-        names = (f"run:{name}", args.model)
-        found = [resolve_candidate(option, state, lambda: installed) for option in names]
-        model, other = (open_model(one.spec, root, installed.openers) for one in found)
-        other = hold_to_budget(budget, other)
-        if model.digest != found[0].digest:
-            raise ConfigError(f"run:{name}: its model was changed since it was trained")
-    except ModelUnknown as error:
-        raise ConfigError(str(error)) from None
+    of_run = find_finished(state, re.split("[@?]", name)[0])
+    installed = load_files(of_run.plugins)
+    names = (f"run:{name}", args.model)
+    found = [resolve_candidate(option, state, lambda: installed) for option in names]
+    model, other = (open_model(one.spec, root, installed.openers) for one in found)
+    other = hold_to_budget(budget, other)
+    if model.digest != found[0].digest:
+        raise ConfigError(f"run:{name}: its model was changed since it was trained")
     about = f"serve-check-{other.digest[:12]}-{rows.digest[:12]}-{len(rows)}"
     started = state.path("runs", of_run.id, about)
     try:

@@ -53,7 +53,7 @@ class Model(Protocol):
         """Yield each answer when it is there, in any order; may batch or ask concurrently."""
 
 
-class ModelUnknown(Exception):
+class ModelUnknown(ConfigError):
     """A model spec names nothing, or a server does not answer; the message says what to do."""
 
 

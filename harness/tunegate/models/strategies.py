@@ -142,7 +142,7 @@ def open_strategy(
             identity |= {"bm25s": version("bm25s"), "top": table.top, "words": PASSAGE_WORDS}
         similarity, digest = float(config.limits.similarity), sha256_json(identity)
         return Strategy(name, inner, digest, system, shots, examples, table.top, rank, similarity)
-    except (ValueError, ConfigError, ModelUnknown, MissingDependency, OSError) as error:
+    except (ValueError, ConfigError, MissingDependency, OSError) as error:
         raise ModelUnknown(f"[models.{name}] {os_error_text(error)}") from None
 
 

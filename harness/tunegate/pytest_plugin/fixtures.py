@@ -42,7 +42,7 @@ RENAMED_FIXTURES = {
 
 
 # What says in its message what a user has to mend: where it was raised tells nothing more.
-MISTAKES = ConfigError, MissingDependency, ModelUnknown
+MISTAKES = ConfigError, MissingDependency
 
 
 class SessionMistake(pytest.fail.Exception):  # type: ignore[name-defined, misc]

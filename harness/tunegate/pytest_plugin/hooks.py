@@ -18,7 +18,7 @@ from ..config.project import public_lists, read_table, suite_folders, suite_of_a
 from ..data import SPLITS
 from ..errors import ConfigError
 from ..exit_codes import INTERRUPTED
-from ..interfaces.model import ModelUnknown, budget_from_options
+from ..interfaces.model import budget_from_options
 from ..reporting import terminal
 from ..results.finding import Findings
 from ..results.outcome import Outcome, collect_outcomes, record
@@ -127,7 +127,7 @@ class GateSession:
                 raise ConfigError("--promote needs the candidate: --model latest, or run:ID")
             if trainer or model or self.for_run:
                 self.gate = make_gate(session, config, self.for_run)
-        except (ConfigError, ModelUnknown) as error:
+        except ConfigError as error:
             raise pytest.UsageError(mask(str(error))) from None
         except OSError as error:
             raise pytest.UsageError(os_error_text(error)) from None

@@ -146,7 +146,7 @@ class SessionModels:
             model = self.model(role)
             if isinstance(model, FileModel):
                 return predict.predict(model, test, self.state)
-        except (ConfigError, ModelUnknown):
+        except ConfigError:
             return None
         rows, times = self._asked_of(role, test)
         return predict.cached_predictions(model.name, model.digest, rows, self.state, times=times)

@@ -7,7 +7,6 @@ from filelock import Timeout
 
 from tunegate.config.project import current_project
 from tunegate.errors import ConfigError
-from tunegate.interfaces.model import ModelUnknown
 from tunegate.storage import state_dir
 
 from ..runtime.libraries import missing_requirements, quiet_libraries
@@ -37,7 +36,7 @@ def qlora_run(name: str, *, finished: bool = False, busy: str = "") -> Iterator[
             raise ConfigError(f"run {run.id} was trained with {run.plan.trainer}, not with qlora")
         with quiet_libraries():
             yield run
-    except (state_dir.RunNotFound, state_dir.SealBroken, ModelUnknown) as error:
+    except state_dir.SealBroken as error:
         raise ConfigError(str(error)) from None
     except Timeout:
         raise ConfigError(busy) from None
