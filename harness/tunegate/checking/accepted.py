@@ -41,7 +41,7 @@ def read_accepted(root: Path) -> dict[str, AcceptedEntry]:
     listed = table.get("accepted", [])
     if not isinstance(listed, list):
         raise ConfigError(f"{path}: entries begin with [[accepted]], in double brackets")
-    entry_lines = [n for n, line in enumerate(text.splitlines(), 1) if re.match(r"\s*\[\[", line)]
+    entry_lines = [n for n, line in enumerate(text.split("\n"), 1) if re.match(r"\s*\[\[", line)]
     entries: dict[str, AcceptedEntry] = {}
     for i, values in enumerate(listed):
         has_lines = len(entry_lines) == len(listed)
@@ -79,7 +79,7 @@ def append_entries(root: Path, entries: Sequence[AcceptedEntry]) -> None:
 def remove_entries(root: Path, ids: Collection[str]) -> None:
     """Remove entries, and comments right above them; raises ConfigError for unusual tables."""
     path, before = root / ACCEPTED_FILE, read_accepted(root)
-    lines = path.read_text("utf-8").splitlines(keepends=True)
+    lines = re.findall(".*\n|.+$", path.read_text("utf-8"))  # no other line ends, as in TOML
     starts = [n for n, line in enumerate(lines) if re.match(r"\s*\[\[", line)]
     is_comment = [line.lstrip().startswith("#") for line in lines]
     removed: set[int] = set()

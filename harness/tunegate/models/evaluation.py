@@ -17,7 +17,6 @@ from ..results.session_results import predictions_summary
 from ..storage.state_dir import (
     Run,
     RunNotFound,
-    SealBroken,
     StateDir,
     find_finished,
     read_unverified,
@@ -99,11 +98,8 @@ def kept_predictions(run: Run, card: Mapping[str, Any], test: Dataset) -> Predic
 
 def judged_answers(run: Run, test: Dataset) -> Predictions:
     """Return the kept answers of a model to a test set, asking nothing; raises ConfigError."""
-    try:
-        digest = str(run.record["digest"])
-    except SealBroken as error:
-        raise ConfigError(str(error)) from None
-    key, cards = (digest, test.digest), read_scorecards(run).values()
+    digest, cards = str(run.record["digest"]), read_scorecards(run).values()
+    key = digest, test.digest
     about = [card for card in cards if (card["model_digest"], card["test"]["digest"]) == key]
     predictions = kept_predictions(run, about[-1] if about else {"model_digest": digest}, test)
     # Of a test set that it was not judged on some rows may be known, from another: not all of them.

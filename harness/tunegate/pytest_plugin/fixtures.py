@@ -19,7 +19,6 @@ from ..interfaces.model import ModelUnknown
 from ..results.session_results import asked_in_words
 from ..tokenization.spec import TokenizationSpec, tokenization_of
 from ..utils.hashing import sha256_json
-from ..utils.optional_deps import MissingDependency
 from ..utils.text import os_error_text
 
 if TYPE_CHECKING:
@@ -39,10 +38,6 @@ RENAMED_FIXTURES = {
     **{"ask": "ask_model", "curves": "loss_curves", "general": "general_set"},
     **{"judge": "judge_panel", "label": "label_rule", "recipe": "tokenization"},
 }
-
-
-# What says in its message what a user has to mend: where it was raised tells nothing more.
-MISTAKES = ConfigError, MissingDependency
 
 
 class SessionMistake(pytest.fail.Exception):  # type: ignore[name-defined, misc]

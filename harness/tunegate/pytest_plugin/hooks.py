@@ -25,12 +25,12 @@ from ..results.outcome import Outcome, collect_outcomes, record
 from ..results.score import Score, Unmeasurable
 from ..results.session_results import REPORT_PROPERTY, SessionResults, outcome_dicts
 from ..session.context import DEFAULT_ALIAS, SessionContext
-from ..storage.state_dir import SealBroken
 from ..utils.hashing import sha256_ascii_json
 from ..utils.masking import let_through, mask
+from ..utils.optional_deps import MissingDependency
 from ..utils.text import os_error_text
 from . import fixtures
-from .fixtures import MISTAKES, ModelSilent, SessionMistake
+from .fixtures import ModelSilent, SessionMistake
 
 if TYPE_CHECKING:
     from ..gates.data_gate import DataGate, NewTestSetGate
@@ -251,7 +251,9 @@ class GateSession:
         """Put outcomes, digests and findings into the report, and tables of what did not hold."""
         outcomes = item.stash.get(OUTCOMES, [])
         error = call.excinfo and call.excinfo.value
-        if isinstance(error, MISTAKES) and (self.context.suite or call.when == "setup"):
+        # Its message says what a user has to mend: where it was raised tells nothing more.
+        is_of_suite = self.context.suite or call.when == "setup"
+        if is_of_suite and isinstance(error, ConfigError | MissingDependency):
             told = SessionMistake(str(error), pytrace=False).with_traceback(error.__traceback__)
             call.excinfo = pytest.ExceptionInfo.from_exception(told)
         if call.when == "call" and self.fixture_outcomes:
@@ -442,7 +444,7 @@ class GateSession:
             self.print_line("cached", note)
         try:
             return self.gate.finish(status)
-        except (ConfigError, OSError, SealBroken, KeyboardInterrupt) as error:
+        except (ConfigError, OSError, KeyboardInterrupt) as error:
             label, text = ("stopped", "") if self.gate_is_told else ("gate", "closed: ")
             self.print_line(label, text + (os_error_text(error) or "interrupted"), good=False)
             return status or (INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1)

@@ -24,7 +24,7 @@ from ..utils.hashing import canonical_json, sha256_bytes, sha256_json
 from ..utils.timestamps import time_key, timestamp
 
 
-class SealBroken(Exception):
+class SealBroken(ConfigError):
     """A file is missing, was not written by this state tree, or was changed since."""
 
 

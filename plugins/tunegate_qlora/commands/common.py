@@ -36,7 +36,5 @@ def qlora_run(name: str, *, finished: bool = False, busy: str = "") -> Iterator[
             raise ConfigError(f"run {run.id} was trained with {run.plan.trainer}, not with qlora")
         with quiet_libraries():
             yield run
-    except state_dir.SealBroken as error:
-        raise ConfigError(str(error)) from None
     except Timeout:
         raise ConfigError(busy) from None
