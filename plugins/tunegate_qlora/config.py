@@ -95,7 +95,7 @@ class Settings(Decoding):
     """
 
     # The base model: a folder (relative to the project's root, or absolute) or a hub name.
-    base: Annotated[str, Field(min_length=1)]
+    base: Annotated[str, Field(min_length=1, examples=['base = "FOLDER", a model with tokenizer'])]
     # What is trained: an adapter on a base in 4 bits (`qlora`) or as it is (`lora`), or every
     # weight of the base (`full`). `lora` where `quantisation` is set to `none`.
     method: Method = "qlora"

@@ -59,9 +59,10 @@ def find(train: Dataset, *, task: str, per_class: int | None = None) -> Iterator
     if below_good := {subject: n for subject, n in sizes.items() if minimum <= n < good}:
         subject, n = min(below_good.items(), key=lambda item: item[1])
         others = len(below_good) - 1
-        more = f" ({others} other classes are short too)" if others else ""
-        enough = f"enough to start; {good:,} is good for {task}"
-        yield Finding.dataset_hint("too few", f"{subject} has {n:,} examples{more}: {enough}")
+        more = f" (short too: {others} more)" if others else ""
+        enough = "enough to start" if n >= SIZES[task][0] else "[limits] asks for no more"
+        evidence = f"{subject} has {n:,} examples{more}: {enough}; {good:,} is good for {task}"
+        yield Finding.dataset_hint("too few", evidence)
 
 
 @check(name="size.test_size")

@@ -338,7 +338,7 @@ def _file_lines(file_changes: FileChanges) -> Iterator[str]:
         lines = sorted({line for line, _ in evidence if line is not None})
         lines_text = ", ".join(f"{n:,}" for n in lines[:MAX_LINES])
         more = f" and {len(lines) - MAX_LINES:,} more" if len(lines) > MAX_LINES else ""
-        location = f" line {lines_text}{more} of {out['data'].name}" if lines else ""
+        location = f" line {lines_text}{more} of {out['data']}" if lines else ""
         notes.append(f"left for you: {description}{location}")
     notes += (f"the data suite still finds {said}" for said in file_changes.still_found)
     if rejected:

@@ -19,7 +19,7 @@ from tunegate.data.comparison import rows_in_training
 from tunegate.data.dataset import Dataset, Example, rejected_reply
 from tunegate.errors import ConfigError
 from tunegate.interfaces.installed import load_files
-from tunegate.interfaces.model import Model, ModelUnknown, budget_from_options, hold_to_budget
+from tunegate.interfaces.model import Model, budget_from_options, hold_to_budget
 from tunegate.models.predict import predict
 from tunegate.models.spec import open_model, resolve_candidate
 from tunegate.storage.state_dir import StateDir
@@ -73,21 +73,18 @@ def run(args: argparse.Namespace) -> int:
     away = args.out_of_scope
     budget = budget_from_options(args.max_requests, args.max_cost, args.model, False)
     rules = FixRules(config.limits, Redactor(), task=config.task if found else "")
-    try:
-        write = writer(opened(args.model, state), kind, state, budget)
-        made = Generation(seeds, write, mask(args.model), rules, splits, args.shots, away or "")
-        if args.check_with:
-            second = hold_to_budget(budget, opened(args.check_with, state))
-            made.second = lambda rows: predict(second, rows, state)
-        if args.check_with and not any(made.labels):
-            raise ConfigError("--check-with compares labels, and these replies are no labels")
-        plan = [Slot(parent) for parent in range(len(seeds)) for _ in range(args.paraphrase or 0)]
-        if args.n:
-            label = away and (config.label_rule.read(away) or "") * any(made.labels)
-            plan = [*islice(slots(made.labels, args.language, label), args.n)]
-        made.write(plan)
-    except ModelUnknown as error:
-        raise ConfigError(str(error)) from None
+    write = writer(opened(args.model, state), kind, state, budget)
+    made = Generation(seeds, write, mask(args.model), rules, splits, args.shots, away or "")
+    if args.check_with:
+        second = hold_to_budget(budget, opened(args.check_with, state))
+        made.second = lambda rows: predict(second, rows, state)
+    if args.check_with and not any(made.labels):
+        raise ConfigError("--check-with compares labels, and these replies are no labels")
+    plan = [Slot(parent) for parent in range(len(seeds)) for _ in range(args.paraphrase or 0)]
+    if args.n:
+        label = away and (config.label_rule.read(away) or "") * any(made.labels)
+        plan = [*islice(slots(made.labels, args.language, label), args.n)]
+    made.write(plan)
     rows = [made.kept[n] for n in sorted(made.kept)]
     first = [] if len(there) > len(others) else [{"id": row_id(e), **e.fields} for e in seeds]
     if rows:

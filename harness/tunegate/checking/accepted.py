@@ -15,7 +15,7 @@ from ..results.outcome import AcceptedEntry
 from ..storage.state_dir import StateDir
 from ..utils.files import atomic_write
 from ..utils.masking import mask
-from ..utils.text import did_you_mean, toml_string
+from ..utils.text import did_you_mean, toml_error_text, toml_string
 from ..utils.timestamps import timestamp
 
 ENTRY_KEYS = [f.name for f in fields(AcceptedEntry)]
@@ -35,13 +35,13 @@ def read_accepted(root: Path) -> dict[str, AcceptedEntry]:
         text = path.read_text("utf-8")
         table = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from None
+        raise ConfigError(f"{path}: {toml_error_text(error)}") from None
     if unknown := [key for key in table if key != "accepted"]:
         raise ConfigError(f"{path}: unknown key {unknown[0]!r}; entries begin with [[accepted]]")
     listed = table.get("accepted", [])
     if not isinstance(listed, list):
         raise ConfigError(f"{path}: entries begin with [[accepted]], in double brackets")
-    entry_lines = [n for n, line in enumerate(text.splitlines(), 1) if re.match(r"\s*\[\[", line)]
+    entry_lines = [n for n, line in enumerate(text.split("\n"), 1) if re.match(r"\s*\[\[", line)]
     entries: dict[str, AcceptedEntry] = {}
     for i, values in enumerate(listed):
         has_lines = len(entry_lines) == len(listed)
@@ -78,7 +78,7 @@ def append_entries(root: Path, entries: Sequence[AcceptedEntry]) -> None:
 def remove_entries(root: Path, ids: Collection[str]) -> None:
     """Remove entries, and comments right above them; raises ConfigError for unusual tables."""
     path, before = root / ACCEPTED_FILE, read_accepted(root)
-    lines = path.read_text("utf-8").splitlines(keepends=True)
+    lines = re.findall(".*\n|.+$", path.read_text("utf-8"))  # no other line ends, as in TOML
     starts = [n for n, line in enumerate(lines) if re.match(r"\s*\[\[", line)]
     is_comment = [line.lstrip().startswith("#") for line in lines]
     removed: set[int] = set()

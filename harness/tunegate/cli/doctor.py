@@ -101,7 +101,7 @@ def project_lines() -> Iterator[tuple[str, str]]:
     try:
         for split, path in find_data_files(config, root, {}, root).paths.items():
             shown = path.relative_to(root) if root in path.parents else path
-            yield "data", f"{split}: {shown}, {path.stat().st_size / 1e6:,.1f} MB"
+            yield "data", f"{split}: {shown}, {path.stat().st_size:,} bytes"
     except ConfigError as error:
         yield "data", f"PROBLEM: {error}"
     if not (root / config.suites.data).is_dir():
@@ -117,7 +117,7 @@ def project_lines() -> Iterator[tuple[str, str]]:
     try:
         for alias, standing in sorted(Registry(root).history().last.items()):
             if entry := standing.entry:
-                yield "alias", f"{alias} is run:{entry['run']}, since {entry['when']}"
+                yield "alias", f"{alias} is run:{entry['run']}, since {entry['when'][:10]}"
             if standing.contenders:
                 problem = f"two branches moved {alias}: tunegate registry merge --keep"
                 yield "alias", f"PROBLEM: {problem}"

@@ -7,6 +7,7 @@ $ tunegate data findings --html findings.html
 
 import argparse
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -63,6 +64,7 @@ def run(args: argparse.Namespace) -> None:
         print(f"{args.html}: {heading}")
         return
     console = Console(highlight=False)
+    os.environ.setdefault("LESS", "-FRX")  # as git has it: without -R it prints colours as letters
     is_long = sys.stdout.isatty() and len(found) > console.height
     with console.pager(styles=True) if is_long else nullcontext():
         show(console, heading, found)

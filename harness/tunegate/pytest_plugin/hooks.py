@@ -27,6 +27,7 @@ from ..results.session_results import REPORT_PROPERTY, SessionResults, outcome_d
 from ..session.context import DEFAULT_ALIAS, SessionContext
 from ..utils.files import sha256_ascii_json
 from ..utils.masking import let_through, mask
+from ..utils.optional_deps import MissingDependency
 from ..utils.text import os_error_text
 from . import fixtures
 from .fixtures import ModelSilent, SessionMistake
@@ -247,6 +248,12 @@ class GateSession:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Put outcomes, digests and findings into the report, and tables of what did not hold."""
         outcomes = item.stash.get(OUTCOMES, [])
+        error = call.excinfo and call.excinfo.value
+        # Its message says what a user has to mend: where it was raised tells nothing more.
+        is_of_suite = self.context.suite or call.when == "setup"
+        if is_of_suite and isinstance(error, ConfigError | MissingDependency):
+            told = SessionMistake(str(error), pytrace=False).with_traceback(error.__traceback__)
+            call.excinfo = pytest.ExceptionInfo.from_exception(told)
         if call.when == "call" and self.fixture_outcomes:
             self.add_shared_findings(item, outcomes)
         self.note_outcomes(item, call, outcomes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -43,11 +44,12 @@ def test_a_sound_project(project: Path, capsys: Out, monkeypatch: pytest.MonkeyP
         f"core filelock {metadata.version('filelock')}, ",
         f"project ~/{project.name}/tunegate.toml, task style",
         'set task = "style", not classification (tunegate.toml)',
-        "data train: train.jsonl, 0.0 MB",
+        f"data train: train.jsonl, {(project / 'train.jsonl').stat().st_size:,} bytes",
         "latest no run is finished yet",
         "alias production is run:0123456789ab, since 20",
     ):
         assert line in printed
+    assert re.search(r"since \d{4}-\d\d-\d\d$", printed)
     assert "PROBLEM" not in printed
     assert str(project) not in printed
 
