@@ -84,7 +84,7 @@ def split_file(
     if existing and not force:
         raise SplitError(f"{', '.join(existing)}: already there; --force replaces")
 
-    lines, dataset = _read_complete(path, reading, columns or {})
+    lines, dataset = read_complete(path, reading, columns or {})
     labels = strata_of(dataset, by)
     groups = similar_groups(dataset, similarity)
     if by_time:
@@ -120,7 +120,7 @@ def _checked_shares(validation: float, test: float) -> dict[str, float]:
     return dict(zip(SPLITS, (1 - validation - test, validation, test), strict=True))
 
 
-def _read_complete(
+def read_complete(
     path: Path, reading: Reading, columns: Mapping[str, str]
 ) -> tuple[list[bytes], Dataset]:
     """Return the rows of a file as lines of JSON, and read; raise SplitError if one is unread."""

@@ -12,28 +12,29 @@ from pathlib import Path
 from .. import exit_codes
 from ..config.data_files import read_split
 from ..errors import ConfigError
-from ..interfaces.installed import project_plugin_files
 from ..interfaces.trainer import Plan
 from ..session.context import SessionContext
 from ..storage.state_dir import Run, SealBroken, StateDir, find_finished, run_id
-from ..utils.hashing import sha256_json
 from ..utils.text import all_of, counted, did_you_mean, os_error_text
 from .decision import Gate
+from .probe import check_probe, measure_curve
 from .training_process import train_in_child
 
 
 class DataGate(Gate):
     """The gate of one session with `--train-with NAME`.
 
-    `elsewhere`: stop after the receipt, since another machine trains. `max_cost`, in USD, stands
-    above that of the configuration. Raises ConfigError, before the first test, where the suite, the
-    trainer, a setting or the training data is not there or not valid.
+    `elsewhere`: stop after the receipt, since another machine trains. `probe`: train on parts of
+    the rows alone. `max_cost`, in USD, stands above that of the configuration. Raises ConfigError,
+    before the first test, where the suite, the trainer, a setting or the training data is not there
+    or not valid.
     """
 
     def __init__(
-        self, session: SessionContext, name: str, *, elsewhere: bool, max_cost: float | None
-    ) -> None:
-        option, self.elsewhere = f"--train-with {name}", elsewhere
+        self, session: SessionContext, name: str, *, elsewhere: bool, max_cost: float | None,
+        probe: bool = False,
+    ) -> None:  # fmt: skip
+        option, self.elsewhere, self.probe = f"--train-with {name}", elsewhere, probe
         super().__init__(session, session.config.suites.data, option)
         trainers = session.plugins.trainers
         if name not in trainers:
@@ -49,6 +50,8 @@ class DataGate(Gate):
             raise ConfigError(f"train.{self.trainer.name}: {error}") from None
         if "train" not in session.splits.paths:
             session.splits.get("train")  # raises ConfigError, which says how to name the file
+        if probe:
+            check_probe(session, self.trainer, self.settings)
 
     def finish(self, exit_status: int) -> int:
         """Open or close the gate, train where it is open, and return the session's exit status."""
@@ -70,16 +73,14 @@ class DataGate(Gate):
         older = Run(state, run_id(older_plan))
         if older.finished and not run.finished:
             plan, run = older_plan, older
-        if not run.finished:  # the receipt of a finished run leads to its model: it stays
-            run.write_intent(plan, project_plugin_files(session.plugin_manager))
-            receipt = self.receipt(run.id, decision, self.settings)
-            receipt["intent"] = sha256_json(run.intent)
-            state.write_sealed(run.folder / "receipt.json", receipt)
+        # The receipt of a finished run leads to its model: it stays.
+        if not run.finished and not self.probe:
+            self.start_run(run, plan, decision)
         passed_all = f"{all_of(len(decision.collected.tests), 'test')} of the suite passed"
         session.say("gate", f"open: {passed_all} on exactly these bytes", good=True)
         for note in self.notes(decision):
             session.say("", note)
-        return self._train(run)
+        return measure_curve(self, decision, plan, run) if self.probe else self._train(run)
 
     def _plan(self, snapshots: Mapping[str, Path]) -> Plan:
         """Return what the trainer is given: the snapshots, by split, and the resolved settings."""

@@ -23,8 +23,11 @@ from typing import TYPE_CHECKING, Any
 from ..checking.accepted import ACCEPTED_FILE
 from ..config.project import require_suite
 from ..config.suite_files import project_version
+from ..interfaces.installed import project_plugin_files
+from ..interfaces.trainer import Plan
 from ..results.session_results import SessionResults
 from ..session.context import SessionContext
+from ..storage.state_dir import Run
 from ..utils.hashing import sha256_file, sha256_json
 from ..utils.text import counted
 from ..utils.timestamps import timestamp
@@ -214,6 +217,13 @@ class Gate:
             yield f"no check and no score in {len(unjudged)} of them: {abbreviate(unjudged)}"
         if others := session.environment.outsiders(session.root, self.suite_files):
             yield f"loaded from outside of the suite: {abbreviate(others)}"
+
+    def start_run(self, run: Run, plan: Plan, decision: GateDecision) -> None:
+        """Write intent and sealed receipt, with which a run may be trained."""
+        run.write_intent(plan, project_plugin_files(self.session.plugin_manager))
+        receipt = self.receipt(run.id, decision, plan.config)
+        receipt["intent"] = sha256_json(run.intent)
+        run.state.write_sealed(run.folder / "receipt.json", receipt)
 
     def receipt(
         self, run: str, decision: GateDecision, settings: Mapping[str, Any]

@@ -37,9 +37,9 @@ class StateDir:
 
     answers_since = 0.0
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, folder: Path | None = None) -> None:
         self.root = root
-        self.folder = root / ".tunegate"
+        self.folder = folder or root / ".tunegate"
 
     def check(self) -> None:
         """Raise ConfigError where the folder can be neither used nor made."""
@@ -62,6 +62,11 @@ class StateDir:
     def runs(self) -> Path:
         """The folder that holds the folders of all runs; it need not exist."""
         return self.folder / "runs"
+
+    @property
+    def probe(self) -> StateDir:
+        """A state tree of its own, with another key, for the trainings of `--probe`."""
+        return StateDir(self.root, self.folder / "probe")
 
     def snapshot_path(self, digest: str) -> Path:
         """Return the path of the snapshot with this sha256; it need not exist."""
