@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import ConfigError
 from ..similarity import ngrams, search
 from ..utils.atomic import atomic_write
 from ..utils.strict_json import Unreadable, to_json_line
@@ -23,7 +24,7 @@ from .tables import check_data, read_saved
 MIN_ROWS_PER_VALUE = 3  # on average, to spread a value over the three splits
 
 
-class SplitError(ValueError):
+class SplitError(ConfigError):
     """The file cannot be split, or not into this folder; the message says why, and what to do."""
 
 

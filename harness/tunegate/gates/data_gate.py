@@ -24,10 +24,9 @@ from .training_process import train_in_child
 class DataGate(Gate):
     """The gate of one session with `--train-with NAME`.
 
-    `elsewhere`: stop after the receipt, since another machine trains. `probe`: train on parts of
-    the rows alone. `max_cost`, in USD, stands above that of the configuration. Raises ConfigError,
-    before the first test, where the suite, the trainer, a setting or the training data is not there
-    or not valid.
+    `elsewhere`: stop after the receipt: another machine trains. `probe`: train on parts of the rows
+    alone. `max_cost`, in USD, stands above that of the configuration. Raises ConfigError before the
+    first test where the suite, the trainer, a setting or the training data is not there or valid.
     """
 
     def __init__(

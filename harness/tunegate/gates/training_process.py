@@ -58,19 +58,15 @@ def train_in_child(run: Run, *options: str) -> int:
 
 
 def main(folder: Path, root: Path | None = None, *, probe: bool = False) -> int:
-    """Train a run unless it is finished, each failure one message; return the exit code.
-
-    A `probe` is put to the validation set then.
-    """
+    """Train a run unless it is finished, a `probe` to be judged; return the exit code."""
     run = Run(StateDir(root or folder.parents[2], folder.parents[1]), folder.name)
     try:
         with masked_output(), FileLock(folder / "run.lock", timeout=0):
             if not run.finished:
                 train_run(run, probe=probe)
             if probe:
-                model = open_model(
-                    run.model_of()[0], run.state.root, load_files(run.plugins).openers
-                )
+                openers = load_files(run.plugins).openers
+                model = open_model(run.model_of()[0], run.state.root, openers)
                 with progress_bar("validation") as progress:
                     predict(model, run.data("validation"), run.state, progress)
         return 0
@@ -91,10 +87,7 @@ def main(folder: Path, root: Path | None = None, *, probe: bool = False) -> int:
 
 
 def train_run(run: Run, *, probe: bool = False) -> None:
-    """Verify the receipt and the data, look for problems, measure the baseline, train, record.
-
-    The baseline of a `probe` is not measured.
-    """
+    """Verify the receipt and the data, look for problems, measure the baseline, train, record."""
     run.verify()
     installed = load_files(run.plugins)
     trainer = installed.trainers[run.plan.trainer]()

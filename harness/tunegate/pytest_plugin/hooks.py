@@ -121,12 +121,10 @@ class GateSession:
                 return
             if trainer and model:
                 raise ConfigError("--train-with and --model in one session: one suite at a time")
-            for name in ("elsewhere", "probe"):
-                if option(name) and not trainer:
-                    raise ConfigError(
-                        f"--{name} needs the trainer's settings: --train-with TRAINER"
-                    )
-            if option("elsewhere") and option("probe"):
+            wanted = [f"--{name}" for name in ("elsewhere", "probe") if option(name)]
+            if wanted and not trainer:
+                raise ConfigError(f"{wanted[0]} needs the trainer's settings: --train-with TRAINER")
+            if len(wanted) > 1:
                 raise ConfigError("--probe trains here, --elsewhere does not: leave one out")
             if alias is not None and not model:
                 raise ConfigError("--promote needs the candidate: --model latest, or run:ID")

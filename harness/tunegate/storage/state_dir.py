@@ -65,7 +65,7 @@ class StateDir:
 
     @property
     def probe(self) -> StateDir:
-        """A state tree of its own, with another key, for the trainings of `--probe`."""
+        """A state tree inside of this one, with a key of its own, for the runs of `--probe`."""
         return StateDir(self.root, self.folder / "probe")
 
     def snapshot_path(self, digest: str) -> Path:

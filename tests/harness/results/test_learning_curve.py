@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tunegate.results.learning_curve import Point, RowsNeeded, rounded, rows_needed_for
+from tunegate.results.learning_curve import Point, RowsNeeded, rows_needed_for
 from tunegate.results.score import Unmeasurable
 
 SIZES = (200, 400, 800)
@@ -17,7 +17,7 @@ SIZES = (200, 400, 800)
 
 def planted(a: float, b: float, c: float, n: float, sizes: tuple[int, ...]) -> list[Point]:
     """Return the points of a curve without noise."""
-    return [Point(rows, n * (a * rows**-b + c), n) for rows in sizes]
+    return [(rows, n * (a * rows**-b + c), n) for rows in sizes]
 
 
 @settings(max_examples=15, deadline=None)
@@ -46,17 +46,17 @@ def test_a_floor_below_the_target_is_heeded() -> None:
 
 
 CANNOT = {
-    "one point": ([Point(200, 30, 300)], "a power law takes 3 sizes, and 1 are there"),
+    "one point": ([(200, 30, 300)], "a power law takes 3 sizes, and 1 are there"),
     "no points": ([], "3 sizes, and 0 are there"),
     "flat": (
-        [Point(n, 60, 300) for n in SIZES],
+        [(n, 60, 300) for n in SIZES],
         "as far as 300 validation rows show, errors do not fall from 200 to 800 training rows: a "
         "plateau, before the power law or after it",
     ),
-    "errors rise": ([Point(n, 40 + n / 10, 300) for n in SIZES], "errors do not fall"),
-    "all wrong": ([Point(n, 300, 300) for n in SIZES], "errors do not fall"),
+    "errors rise": ([(n, 40 + n / 10, 300) for n in SIZES], "errors do not fall"),
+    "all wrong": ([(n, 300, 300) for n in SIZES], "errors do not fall"),
     "before the power law": (
-        [Point(200, 260, 300), Point(400, 255, 300), Point(800, 90, 300)],
+        [(200, 260, 300), (400, 255, 300), (800, 90, 300)],
         "errors begin to fall at about 400 rows: a plateau before the power law",
     ),
     "after it": (
@@ -64,7 +64,7 @@ CANNOT = {
         "errors level off at about 12.2%: a plateau after the power law",
     ),
     "few validation rows": (
-        [Point(200, 14, 60), Point(400, 9, 60), Point(800, 5, 60)], "60 validation rows are too few"
+        [(200, 14, 60), (400, 9, 60), (800, 5, 60)], "60 validation rows are too few"
     ),
 }  # fmt: skip
 
@@ -83,7 +83,7 @@ def test_a_limit_of_100_per_cent(target: float) -> None:
 
 
 def test_without_errors_the_smallest_size_is_enough() -> None:
-    needed = rows_needed_for([Point(n, 0, 300) for n in SIZES], 0.05)
+    needed = rows_needed_for([(n, 0, 300) for n in SIZES], 0.05)
     assert needed.low == 0
     assert needed.high <= 200
     assert not needed.goes_on
@@ -93,13 +93,6 @@ def test_it_is_within_the_sizes_where_the_target_is() -> None:
     needed = rows_needed_for(planted(3, 0.5, 0, 3_000, SIZES), 0.15)
     assert 200 < needed.low < 400 < needed.high < 500
     assert not needed.goes_on  # what comes after is not asked
-
-
-@pytest.mark.parametrize(
-    ("number", "text"), [(0, "0"), (7.3, "7"), (5_234, "5,200"), (123_456, "120,000")]
-)
-def test_numbers_have_two_digits_that_count(number: float, text: str) -> None:
-    assert rounded(number) == text
 
 
 @pytest.mark.slow
@@ -114,7 +107,7 @@ def test_intervals_hold_what_they_promise(sizes: tuple[int, ...], floor: float) 
     for _ in range(150):
         shares = [3 * rows**-0.5 + floor for rows in sizes]
         points = [
-            Point(rows, int(random.binomial(n, share)), n)
+            (rows, int(random.binomial(n, share)), n)
             for rows, share in zip(sizes, shares, strict=True)
         ]
         try:
@@ -134,7 +127,7 @@ def test_no_end_is_certain_where_errors_never_reach_the_target() -> None:
     random = np.random.default_rng(0)
     for _ in range(100):
         shares = {rows: 30 / rows + 0.1 for rows in SIZES}
-        points = [Point(k, int(random.binomial(1_000, p)), 1_000) for k, p in shares.items()]
+        points = [(k, int(random.binomial(1_000, p)), 1_000) for k, p in shares.items()]
         try:
             assert rows_needed_for(points, 0.05).goes_on
         except Unmeasurable:
