@@ -20,7 +20,6 @@ from tunegate.results.labels import exact
 from tunegate.results.outcome import Outcome, record, record_table
 from tunegate.results.score import format_value, one_sided_bounds
 from tunegate.storage.state_dir import StateDir
-from tunegate.utils.atomic import atomic_write
 from tunegate.utils.masking import mask
 from tunegate.utils.text import words_of
 
@@ -276,7 +275,8 @@ class Advice:
             "months": pay and [m if m < math.inf else None for m in pay.months],
         }  # fmt: skip
         text = mask(json.dumps(content, indent=1, ensure_ascii=False))
-        atomic_write(StateDir(root).path("readiness.json"), text.encode(), mode=0o600)
+        state = StateDir(root)
+        state.write_sealed(state.path("readiness.json"), json.loads(text))
         return Reason("verdict", verdict == "fine-tune", why, verdict, self.settings.gate)
 
 

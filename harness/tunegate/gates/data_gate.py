@@ -14,7 +14,7 @@ from ..config.data_files import read_split
 from ..errors import ConfigError
 from ..interfaces.trainer import Plan
 from ..session.context import SessionContext
-from ..storage.state_dir import Run, SealBroken, StateDir, find_finished, run_id
+from ..storage.state_dir import Run, SealBroken, StateDir, find_finished, read_unverified, run_id
 from ..utils.text import all_of, counted, did_you_mean, os_error_text
 from .decision import Gate
 from .probe import check_probe, measure_curve
@@ -57,8 +57,8 @@ class DataGate(Gate):
         session = self.session
         state, paths = session.state, session.splits.paths
         decision = self.evaluate(exit_status, list(paths), self.needed_of_data())
-        if decision.reason:
-            session.say("gate", f"closed, nothing was trained: {decision.reason}", good=False)
+        if reason := decision.reason or self.not_ready(decision.digests):
+            session.say("gate", f"closed, nothing was trained: {reason}", good=False)
             return exit_status or 1
         # The files are read again: what is trained on must be the bytes that the tests judged.
         snapshots = {s: state.store_snapshot(read_split(path, s)) for s, path in paths.items()}
@@ -80,6 +80,18 @@ class DataGate(Gate):
         for note in self.notes(decision):
             session.say("", note)
         return measure_curve(self, decision, plan, run) if self.probe else self._train(run)
+
+    def not_ready(self, digests: Mapping[str, str]) -> str:
+        """Return why `[readiness] gate` closes the gate; "" where it does not. A probe may run."""
+        state, again = self.session.state, "pytest suites/readiness"
+        if self.probe or not self.session.config.readiness.gate:
+            return ""
+        path = state.folder / "readiness.json"
+        told = state.read_sealed(path, again) if "seal" in read_unverified(path) else {}
+        if any(told.get(split) != digests.get(split) for split in ("train", "validation")):
+            return f"[readiness] gate = true, and no verdict on these rows is there: {again}"
+        is_ready = told["verdict"] == "fine-tune"
+        return "" if is_ready else f"the verdict of {again} is {told['verdict']}: {told['why']}"
 
     def _plan(self, snapshots: Mapping[str, Path]) -> Plan:
         """Return what the trainer is given: the snapshots, by split, and the resolved settings."""

@@ -239,19 +239,15 @@ class Gate:
             path, n = str(session.splits.paths[split]), len(session.splits.get(split))
             data[split] = {"path": path, "digest": digest, "n": n}
         receipt = {
-            "run": run,
-            "made": timestamp("seconds"),
-            "data": data,
+            "run": run, "made": timestamp("seconds"), "data": data, "config": dict(settings),
             "suite": {"path": str(self.suite), "files": self.suite_files, "version": version},
             "tests": {n: session.results.passed[n] for n in decision.collected.tests},
-            "unjudged": session.results.unjudged(),
-            "removed": decision.collected.removed,
+            "unjudged": session.results.unjudged(), "removed": decision.collected.removed,
             "accepted": session.seen.to_receipt(session.accepted),
             "limits": session.config.limits.model_dump(),
-            "config": dict(settings),
             "versions": installed_versions("torch", "transformers", "peft", "bitsandbytes"),
             "environment": session.environment.to_dict(session.root),
-        }
+        }  # fmt: skip
         return {**receipt, "verdict": verdict_digest(receipt)}
 
 

@@ -44,10 +44,9 @@ def check_probe(session: SessionContext, trainer: Trainer, settings: Mapping[str
 
 
 def measure_curve(gate: Gate, decision: GateDecision, plan: Plan, whole: Run) -> int:
-    """Train on parts of the rows, judge the runs, and print how many rows the limit takes.
+    """Train on parts of the rows, judge these runs and, where it is finished, the `whole` one.
 
-    The `whole` run is judged with them where it is finished. What was done before is not done
-    again. Returns the exit status.
+    What was done before is not done again. Prints the curve; returns the exit status.
     """
     config, say, points = gate.session.config, gate.session.say, list[Point]()
     runs, n, validation = part_runs(gate, decision, plan)
@@ -93,10 +92,7 @@ def rows_text(points: Sequence[Point], limit: float, n: int) -> str:
 def part_runs(
     gate: Gate, decision: GateDecision, plan: Plan
 ) -> tuple[dict[int, Run], int, Dataset]:
-    """Return the runs on parts of the rows by size, the number of all rows, and the validation set.
-
-    A finished run of the same rows and settings is the same run. Raises ConfigError.
-    """
+    """Return the runs on parts of the rows by size, how many all are, and the validation set."""
     state, reading, runs = gate.session.state.probe, gate.session.config.reading, dict[int, Run]()
     assert plan.validation is not None
     lines, train = read_complete(plan.train, reading, plan.columns)
@@ -118,10 +114,7 @@ def part_runs(
 
 
 def nested_parts(train: Dataset, seed: int) -> list[list[int]]:
-    """Return the rows of an eighth, a quarter and a half, each within the next.
-
-    Rows of a group or conversation stay together, and each label has its share.
-    """
+    """Return an eighth, a quarter and a half of the rows, nested; groups whole, labels even."""
     labels, groups = strata_of(train, "label"), connected(len(train), rows_together(train))
     parts, halves = list[list[int]](), {"kept": 0.5, "left": 0.5}
     for _ in range(3):
