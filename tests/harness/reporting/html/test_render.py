@@ -411,7 +411,9 @@ def test_the_verdict_of_readiness_stands_on_the_page(promoted: Project) -> None:
     assert "Note: it is about other training rows than those of this page." in text
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", '{"verdict": "prompt"}', '{"verdict": "prompt", "reasons": 3}'])
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{", '{"verdict": "prompt"}', '{"verdict": "prompt", "reasons": 3}']
+)
 def test_a_verdict_that_somebody_has_harmed_harms_no_page(promoted: Project, content: str) -> None:
     StateDir(promoted.root).path("readiness.json").write_text(content)
     assert ("said prompt" in words(report(promoted))) == ("prompt" in content)
