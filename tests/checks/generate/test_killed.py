@@ -21,6 +21,9 @@ import pytest
 
 LABELS = ("billing", "delivery")
 WORDS = [
+    *("invoice", "parcel", "refund", "login", "battery", "screen"),
+    *("delay", "courier", "shop", "phone", "lamp", "kettle"),
+]
     "invoice",
     "parcel",
     "refund",
