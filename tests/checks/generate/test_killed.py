@@ -24,19 +24,6 @@ WORDS = [
     *("invoice", "parcel", "refund", "login", "battery", "screen"),
     *("delay", "courier", "shop", "phone", "lamp", "kettle"),
 ]
-    "invoice",
-    "parcel",
-    "refund",
-    "login",
-    "battery",
-    "screen",
-    "delay",
-    "courier",
-    "shop",
-    "phone",
-    "lamp",
-    "kettle",
-]
 ROWS, KILLS = 60, (2, 1, 3, 4)  # answers that each of the killed processes gets
 
 

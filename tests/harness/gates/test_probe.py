@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,7 @@ import pytest
 
 from tunegate import Dataset
 from tunegate.data.dataset import Reading
-from tunegate.gates.probe import nested_parts
+from tunegate.gates.probe import nested_parts, rows_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -259,3 +261,14 @@ def test_parts_are_nested_whole_in_groups_and_even_in_labels() -> None:
             assert shares[0][label] / len(part) == pytest.approx(
                 shares[1][label] / len(larger), abs=0.03
             )
+
+
+@pytest.mark.parametrize("page", ["training.md", "training.pt-BR.md"])
+def test_the_page_shows_what_is_printed(page: str) -> None:
+    text = (Path(__file__).parents[3] / "docs" / page).read_text("utf-8")
+    sample = text.partition("```\nprobe ")[2].partition("```")[0]
+    found = re.findall(r"([\d,]+) of 3,600 rows: (\d+) of 1,200", sample)
+    points = [(int(rows.replace(",", "")), int(wrong), 1_200) for rows, wrong in found]
+    assert len(points) == 3
+    curve = sample.partition("curve ")[2].partition("most of")[0]
+    assert " ".join(curve.split()) == rows_text(points, 0.95, 3_600)
