@@ -21,8 +21,7 @@ from ..utils.text import counted
 def purge_snapshot(state: StateDir, digest_prefix: str) -> tuple[Path, int]:
     """Delete the one snapshot whose digest has this prefix, and all cached answers to its prompts.
 
-    Findings of the last session, HTML reports and what `--probe` keeps are deleted too: they can
-    show text of a row.
+    Findings of the last session, HTML reports and probes are deleted too: they can show rows.
     Returns the path and the number of answers. Raises ConfigError unless the prefix fits one.
     """
     folder = state.folder / "snapshots"

@@ -72,8 +72,7 @@ class DataGate(Gate):
         older = Run(state, run_id(older_plan))
         if older.finished and not run.finished:
             plan, run = older_plan, older
-        # The receipt of a finished run leads to its model: it stays.
-        if not run.finished and not self.probe:
+        if not (run.finished or self.probe):  # a finished run's receipt leads to its model
             self.start_run(run, plan, decision)
         passed_all = f"{all_of(len(decision.collected.tests), 'test')} of the suite passed"
         session.say("gate", f"open: {passed_all} on exactly these bytes", good=True)

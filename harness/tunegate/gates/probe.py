@@ -23,7 +23,7 @@ from ..results.score import Unmeasurable, format_limit
 from ..session.context import SessionContext
 from ..storage.state_dir import Run, run_id
 from .decision import Gate, GateDecision
-from .training_process import PROBE_OPTION, train_in_child
+from .training_process import train_in_child
 
 TASKS = ("classification", "multilabel")  # those that the model suite holds to `limits.accuracy`
 FEWEST_ROWS = 10  # in an eighth
@@ -44,20 +44,16 @@ def check_probe(session: SessionContext, trainer: Trainer, settings: Mapping[str
 
 
 def measure_curve(gate: Gate, decision: GateDecision, plan: Plan, whole: Run) -> int:
-    """Train on parts of the rows, judge these runs and, where it is finished, the `whole` one.
-
-    What was done before is not done again. Prints the curve; returns the exit status.
-    """
+    """Train on parts of the rows, judge them and a finished `whole` run; return the exit status."""
     config, say, points = gate.session.config, gate.session.say, list[Point]()
     runs, n, validation = part_runs(gate, decision, plan)
     units = len(connected(len(validation), rows_together(validation)))
     for rows, run in [*runs.items(), *([(n, whole)] if whole.finished else [])]:
         if (answers := validation_answers(run)) is None:
             say("probe", f"learns {rows:,} of {n:,} rows")
-            code = train_in_child(run, PROBE_OPTION)
+            code = train_in_child(run, "--probe")
             if code or (answers := validation_answers(run)) is None:
-                unfinished = f"{run.id} did not finish (exit {code}); the same command goes on"
-                say("probe", unfinished, good=False)
+                say("probe", f"did not finish (exit {code}); the same command goes on", good=False)
                 return code or 1
         for folder in run.folder.iterdir() if run is not whole else ():
             if folder.is_dir():  # the answers are what is needed of a model

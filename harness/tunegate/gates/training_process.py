@@ -34,7 +34,6 @@ from ..utils.processes import exit_with_parent
 from ..utils.progress import progress_bar
 
 ATTENDED_OPTION = "--attended"  # standard input is a pipe that the parent holds open
-PROBE_OPTION = "--probe"
 
 
 def train_in_child(run: Run, *options: str) -> int:
@@ -142,7 +141,7 @@ if __name__ == "__main__":
     parser.add_argument("run", type=Path)
     parser.add_argument("--root", type=Path)
     parser.add_argument(ATTENDED_OPTION, action="store_true")
-    parser.add_argument(PROBE_OPTION, action="store_true")
+    parser.add_argument("--probe", action="store_true")
     options = parser.parse_args()
     if options.attended:
         # SIGTERM and not SIGINT: a shell lets what it runs in the background ignore SIGINT.

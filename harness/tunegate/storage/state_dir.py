@@ -162,12 +162,10 @@ def run_id(plan: Plan) -> str:
     settings = {k: v for k, v in plan.config.items() if k not in plan.incidental}
     parts = {
         "train": plan.train.stem,  # a snapshot is named after its digest
-        "validation": plan.validation.stem if plan.validation else None,
-        "trainer": plan.trainer,
+        "validation": plan.validation.stem if plan.validation else None, "trainer": plan.trainer,
         "config": {k: plan.decoding.get(k, v) for k, v in settings.items()},
-        "base": plan.base_digest,
-        "seed": plan.seed,
-    }
+        "base": plan.base_digest, "seed": plan.seed,
+    }  # fmt: skip
     if plan.columns:  # runs on JSON keep the ids they had before there were columns
         parts["columns"] = dict(plan.columns)
     return sha256_json(parts)[:12]

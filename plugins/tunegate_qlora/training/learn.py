@@ -105,12 +105,10 @@ class LengthGroupedTrainer(Trainer):
         steps = -(-len(self.batches) // settings.accumulation) * settings.epochs
         layer_class = weights.decoder_layer_class(weights.unwrap(model))
         super().__init__(
-            model=model,
-            args=training_arguments(settings, folder, steps, layer_class),
-            train_dataset=rows,
+            model=model, args=training_arguments(settings, folder, steps, layer_class),
+            train_dataset=rows, compute_loss_func=objective.loss,
             data_collator=pad_with_dummy_batch(objective.collate, shortest),
-            compute_loss_func=objective.loss,
-        )
+        )  # fmt: skip
         self.remove_callback(PrinterCallback)
         clock = callbacks.TimedCheckpointCallback(settings.checkpoint_seconds)
         for callback in (*own, EpochSeedCallback(self.batches), clock):
@@ -167,9 +165,8 @@ def training_arguments(
         sharding = {"fsdp": True, "fsdp_config": fsdp_config}
     arguments = TrainingArguments(
         output_dir=str(folder), disable_tqdm=True, report_to=settings.report_to or "none",
-        num_train_epochs=settings.epochs, seed=settings.seed,
-        per_device_train_batch_size=settings.batch,
-        gradient_accumulation_steps=settings.accumulation,
+        num_train_epochs=settings.epochs, per_device_train_batch_size=settings.batch,
+        seed=settings.seed, gradient_accumulation_steps=settings.accumulation,
         learning_rate=settings.learning_rate, lr_scheduler_type=settings.schedule,
         warmup_steps=round(settings.warmup * steps), weight_decay=settings.weight_decay,
         optim="adamw_torch" if settings.optimiser == "adamw" else settings.optimiser,
