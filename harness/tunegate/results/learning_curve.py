@@ -58,7 +58,7 @@ def rows_needed_for(points: Sequence[Point], target: float) -> RowsNeeded:
     if above.high < math.inf and best - fitted_above < SURE:
         return above if refuted else above._replace(likely=law.likely)
     if refuted:
-        why = "a plateau after the power law; more rows like these hardly help"
+        why = "a plateau after the power law, or one odd training"
         raise Unmeasurable(f"errors level off at about {last[1] / last[2]:.1%}: {why}")
     if law.high == math.inf:
         raise Unmeasurable(f"at least {law.low:,.0f} rows; for an upper end {told} are too few")
