@@ -99,6 +99,12 @@ def test_the_curve_of_three_trainings(probed: Project) -> None:
         "these sizes do not exclude that they stay above 15%"
     )
     assert "most of the 28 wrong at 800 rows: refund 28" in result.out
+    intents = [
+        json.loads(p.read_text()) for p in probed.root.glob(".tunegate/probe/*/*/intent.json")
+    ]
+    assert [intent["test"] for intent in intents] == [None] * 3  # the test set has no part in it
+    kept = [path.read_text() for path in probed.root.glob(".tunegate/probe/snapshots/*")]
+    assert not [text for text in kept if "question 3" in text]
     assert result.line("next") == "pytest suites/data --train-with learner"
 
 
@@ -149,6 +155,25 @@ def test_no_model_of_a_probe_can_be_taken_for_a_run(probed: Project) -> None:
     taken = probed.judge(model=f"run:{moved.name}")
     assert taken.code == 4
     assert "was not written by a gate of this state tree" in taken.out
+
+
+def test_a_training_that_fails_ends_the_probe(probed: Project) -> None:
+    probed.write(
+        "conftest.py",
+        (probed.root / "conftest.py")
+        .read_text()
+        .replace(
+            "def preflight(self, plan): return []",
+            "def preflight(self, plan):\n"
+            "        from tunegate.interfaces.trainer import Problem\n"
+            '        return [Problem("no memory")]',
+        ),
+    )
+    result = probe(probed)
+    assert result.code == 70
+    assert "  - no memory" in result.out
+    assert "did not finish (exit 70); the same command goes on" in result.out
+    assert trainings(probed) == []
 
 
 def test_the_gate_comes_first(probed: Project, example_row: Row) -> None:
