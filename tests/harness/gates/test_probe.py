@@ -297,3 +297,14 @@ def test_the_page_shows_what_is_printed(page: str) -> None:
     assert len(points) == 3
     curve = sample.partition("curve ")[2].partition("most of")[0]
     assert " ".join(curve.split()) == rows_text(points, 0.95, 3_600)
+
+
+def test_where_the_rows_that_are_there_suffice_it_says_so() -> None:
+    points = [(375, 45, 720), (750, 24, 720), (1_500, 9, 720)]
+    assert rows_text(points, 0.95, 3_000) == (
+        "95% takes about 470 rows (370 to 560, 95 % sure); 3,000 are there"
+    )
+    assert rows_text(points[:2], 0.95, 3_000) == (
+        "how many rows 95% takes cannot be said: a power law takes 3 sizes, and 2 are there"
+    )
+    assert rows_text(points, 1.0, 3_000).endswith("no number of rows takes the last error away")
