@@ -157,25 +157,19 @@ def axolotl_config(settings: Settings, base: str, counts: Mapping[str, int]) -> 
     table |= {
         "sequence_len": settings.max_length,
         "excess_length_strategy": "raise",  # no row is longer: `on_overflow` was applied
-        "sample_packing": False,
-        "group_by_length": True,
+        "sample_packing": False, "group_by_length": True,
         "num_epochs": epochs_to_request(settings, counts["train"], steps),
-        "micro_batch_size": settings.batch,
-        "gradient_accumulation_steps": settings.accumulation,
-        "learning_rate": settings.learning_rate,
-        "lr_scheduler": settings.schedule,
-        "warmup_ratio": settings.warmup,
-        "optimizer": "adamw_torch",
-        "weight_decay": settings.weight_decay,
-        "max_grad_norm": settings.clip,
+        "micro_batch_size": settings.batch, "gradient_accumulation_steps": settings.accumulation,
+        "learning_rate": settings.learning_rate, "lr_scheduler": settings.schedule,
+        "warmup_ratio": settings.warmup, "optimizer": "adamw_torch",
+        "weight_decay": settings.weight_decay, "max_grad_norm": settings.clip,
         "seed": settings.seed,
         # With `bf16` Axolotl would hold the weights that `full` trains in 16 bits.
         "bf16": settings.compute == "bfloat16" and not is_full,
         "fp16": settings.compute == "float16" and not is_full,
         "tf32": settings.compute != "float32" and is_full,
-        "gradient_checkpointing": settings.gradient_checkpointing,
-        "output_dir": "./out",
-    }
+        "gradient_checkpointing": settings.gradient_checkpointing, "output_dir": "./out",
+    }  # fmt: skip
     if not has_validation:
         table["save_strategy"] = "epoch"
     elif settings.keep == "last":

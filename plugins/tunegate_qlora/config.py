@@ -210,9 +210,8 @@ def resolve_settings(values: Mapping[str, Any]) -> Settings:
         "quantisation": QUANTISATIONS[settings.method],
         "learning_rate": default_learning_rate(settings),
         "keep": "best" if settings.patience else "last",
-        "beta": BETA if settings.objective == "dpo" else None,
-        **preset_values(settings),
-    }
+        "beta": BETA if settings.objective == "dpo" else None, **preset_values(settings),
+    }  # fmt: skip
     unset = {key: value for key, value in derived.items() if key not in set_fields}
     settings = settings.model_copy(update=unset)
     if conflicts := list(find_conflicts(settings, set_fields)):

@@ -19,16 +19,11 @@ from .consistency import no_classes
 
 # Per task: the least number of training examples, and a good number; of the first two: per class.
 SIZES = {
-    "classification": (200, 1_000),
-    "multilabel": (200, 1_000),
-    "extraction": (500, 2_000),
-    "tools": (500, 2_000),
-    "qa": (500, 2_000),
-    "chat": (500, 2_000),
-    "text": (100, 500),
-    "style": (100, 500),  # the name of `text` until 0.2
+    "classification": (200, 1_000), "multilabel": (200, 1_000),
+    "extraction": (500, 2_000), "tools": (500, 2_000), "qa": (500, 2_000), "chat": (500, 2_000),
+    "text": (100, 500), "style": (100, 500),  # the name of `text` until 0.2
     "code": (1_000, 5_000),
-}
+}  # fmt: skip
 
 
 @check(name="size")

@@ -295,7 +295,7 @@ class Readiness(Section):
     What is unset and cannot be measured is asked for by name. Prices are USD per million tokens.
     """
 
-    gate: bool = False  # whether another verdict than "fine-tune" fails the suite
+    gate: bool = False  # another verdict than "fine-tune" fails the suite, and closes the data gate
     leave_out: tuple[ReasonName, ...] = ()  # reasons that do not count
     rows: int = Field(default=200, ge=20)  # validation rows that models are asked, at most
     prompt: str | None = None  # the model that is prompted: a strategy or a model spec, no run:ID

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import ConfigError
 from ..similarity import ngrams, search
 from ..utils.files import atomic_write
 from ..utils.strict_json import Unreadable, to_json_line
@@ -23,7 +24,7 @@ from .tables import check_data, read_saved
 MIN_ROWS_PER_VALUE = 3  # on average, to spread a value over the three splits
 
 
-class SplitError(ValueError):
+class SplitError(ConfigError):
     """The file cannot be split, or not into this folder; the message says why, and what to do."""
 
 
@@ -84,7 +85,7 @@ def split_file(
     if existing and not force:
         raise SplitError(f"{', '.join(existing)}: already there; --force replaces")
 
-    lines, dataset = _read_complete(path, reading, columns or {})
+    lines, dataset = read_complete(path, reading, columns or {})
     labels = strata_of(dataset, by)
     groups = similar_groups(dataset, similarity)
     if by_time:
@@ -121,7 +122,7 @@ def _checked_shares(validation: float, test: float) -> dict[str, float]:
     return dict(zip(SPLITS, (1 - validation - test, validation, test), strict=True))
 
 
-def _read_complete(
+def read_complete(
     path: Path, reading: Reading, columns: Mapping[str, str]
 ) -> tuple[list[bytes], Dataset]:
     """Return the rows of a file as lines of JSON, and read; raise SplitError if one is unread."""

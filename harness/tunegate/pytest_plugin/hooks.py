@@ -121,8 +121,11 @@ class GateSession:
                 return
             if trainer and model:
                 raise ConfigError("--train-with and --model in one session: one suite at a time")
-            if config.getoption("elsewhere") and not trainer:
-                raise ConfigError("--elsewhere needs the trainer's settings: --train-with TRAINER")
+            wanted = [f"--{name}" for name in ("elsewhere", "probe") if option(name)]
+            if wanted and not trainer:
+                raise ConfigError(f"{wanted[0]} needs the trainer's settings: --train-with TRAINER")
+            if len(wanted) > 1:
+                raise ConfigError("--probe trains here, --elsewhere does not: leave one out")
             if alias is not None and not model:
                 raise ConfigError("--promote needs the candidate: --model latest, or run:ID")
             if trainer or model or self.for_run:
@@ -478,8 +481,8 @@ def make_gate(
 
         if run:
             return NewTestSetGate(session, run)
-        elsewhere, max_cost = option("elsewhere"), option("max_cost")
-        return DataGate(session, option("train_with"), elsewhere=elsewhere, max_cost=max_cost)
+        names = ("elsewhere", "max_cost", "probe")
+        return DataGate(session, option("train_with"), **{name: option(name) for name in names})
     from ..gates.model_gate import ModelGate
     from ..storage.registry import checked_reason
 
