@@ -324,6 +324,7 @@ def test_no_private_value_is_shown(
     run("registry", "history")
     run("registry", "verify")
     run("registry", "lineage", code=None)
+    run("run", "attest", "latest", "--unsigned", code=None)
     run("registry", "merge")
     run("init", "started")
     run("split", "test.jsonl", "-o", "parts")

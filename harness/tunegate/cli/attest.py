@@ -1,10 +1,8 @@
-"""Write what is known of a run as signed in-toto attestations, which tools of others verify.
+"""Write what a run's seals hold as in-toto attestations.
 
-One DSSE envelope a line: the receipt of the data suite, about the files of data; the training (SLSA
-provenance), each promotion and its scorecard, about the files of the model. Verifying them takes
-the public key alone. With --unsigned the statements themselves, for a signer that has an identity.
+One signed envelope (DSSE) a line, for tools of others: the receipt of the data suite, the training
+(SLSA provenance), promotions and their scorecards. With --unsigned the statements themselves.
 
-$ openssl ecparam -name prime256v1 -genkey -noout -out key.pem
 $ tunegate run attest latest --key key.pem
 """
 
@@ -24,10 +22,10 @@ from ..utils.text import counted
 def arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("run", metavar="RUN", help="an id, or latest")
-    add("--key", type=Path, metavar="PEM", help="private key: ECDSA on P-256, without a password")
-    add("--unsigned", action="store_true", help="write the statements, without envelopes")
-    builder = "who ran the training; default: urn:tunegate:builder:local"
-    add("--builder", default="urn:tunegate:builder:local", metavar="URI", help=builder)
+    add("--key", type=Path, metavar="PEM", help="an ECDSA key on P-256; openssl makes one")
+    add("--unsigned", action="store_true", help="for a signer of your own")
+    local = "urn:tunegate:builder:local"
+    add("--builder", default=local, metavar="URI", help="who ran the training")
     add("-o", "--out", type=Path, metavar="FILE", help="default: RUN.intoto.jsonl")
 
 
