@@ -70,5 +70,4 @@ def run(args: argparse.Namespace) -> None:
             "These rows are test rows. Write new ones like them to train on; one that goes"
         )
         lines.append("into training must leave the test set, or the leakage check closes the gate.")
-    told = {"path": args.out, "wrong": wrong_count, "n": n, "times": times}
-    print_result(args.json, told, lines)
+    print_result(args.json, {"path": args.out, "wrong": wrong_count, "n": n, "times": times}, lines)
