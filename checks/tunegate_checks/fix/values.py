@@ -9,9 +9,11 @@ nobody, the value lies in it. Other invented numbers may be somebody's by chance
 """
 
 import re
+import tomllib
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate
+from pathlib import Path
 from random import Random
 from string import ascii_lowercase, digits
 
@@ -22,14 +24,8 @@ from ..text.text_fields import squeeze
 
 # Kinds of which two persons can have the same value: it says nothing about other rows.
 _SHARED_KINDS = frozenset(("birth_date", "cep", "password"))
-MONTHS = tuple(names.split() for names in (
-    "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro",
-    "january february march april may june july august september october november december",
-    "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
-    "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
-    "januar februar märz april mai juni juli august september oktober november dezember",
-    "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre",
-))  # fmt: skip
+_TABLES = tomllib.loads(Path(__file__).with_name("values.toml").read_text("utf-8"))
+MONTHS = tuple(names.split() for names in _TABLES["months"])
 EXTENSION = re.compile(r"\s*(?:x|ext\.?|ramal)\s*\d+$")  # of a telephone number
 WORD = re.compile(r"\d+|[^\W\d_]+")
 _PART = r"(?:\d{1,4}|[^\W\d_]{3,10})(?:º|st|nd|rd|th)?"  # of a date
@@ -43,15 +39,6 @@ _HEAD = 4  # letters and digits; no shorter value is looked for
 _GAP = re.compile(r"[\W_]{5}|[;|\t\n\"]|,(?! )")
 _LONE_NUMBER = re.compile(NUMBER % r"\d+")
 MAX_DRAWS = 5000  # one of a hundred numbers has two right check digits
-# How invented values begin: "=" is kept, "?" is random, "~" begins a number of Brazil.
-_BEGINNINGS = {
-    **{"cnpj": "????????0000", "iban": "==??0000", "us_ssn": "9??0", "cep": "00"},
-    **{"mac": "00005e0053", "eu_vat": "==", "es_nie": "=", "fr_nir": "="},
-    **{"card 2": "222300", "card 3": "378282", "card 4": "411111", "card 5": "555555"},
-    # By country code, or by length where there is none. 90 is a prefix of calls in Brazil.
-    **{"phone 44": "7700900", "phone 33": "63998", "phone 61": "491570"},
-    **{"phone of 11": "==90", "phone of 10": "==~55501", "phone": "=="},
-}
 _PARTICLE = re.compile("d[aeiou]s?|de[lr]|e|la|le|van|von|y", re.IGNORECASE)
 
 
@@ -249,7 +236,7 @@ def _letters(kind: str, key: str, value: str, random: Random) -> str:
     if kind == "phone":
         country = squeeze(EXTENSION.sub("", value)).removesuffix(key).lstrip("0")
         name = f"phone of {len(key)}" if country in ("", "1", "55") else f"phone {country}"
-    beginning = _BEGINNINGS.get(name) or _BEGINNINGS.get(kind, "")
+    beginning = _TABLES["beginnings"].get(name) or _TABLES["beginnings"].get(kind, "")
     for i, c in enumerate(beginning[: len(key)]):
         if c != "?" and (key[i].isdecimal() or kind != "iban" or c == "="):
             new[i] = {"=": key[i], "~": random.choice("2345")}.get(c, c)

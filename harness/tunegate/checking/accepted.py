@@ -20,6 +20,8 @@ from ..utils.timestamps import timestamp
 
 ENTRY_KEYS = [f.name for f in fields(AcceptedEntry)]
 ACCEPTED_FILE, LAST_FINDINGS_FILE = "accepted.toml", "findings.json"
+IN_FORCE, STALE = "in force", "stale: not found any more"
+UNCHECKED = "not looked for in the last session"
 FILE_HEADER = """\
 # Findings of the data suite that somebody looked at and accepted, with `tunegate accept`.
 # Each entry is for one finding in a row as it is now; without its entry the finding counts again.
@@ -155,14 +157,14 @@ class LastFindings:
         ]  # fmt: skip
 
     def status(self, entry: AcceptedEntry) -> str:
-        """Return "" for an entry whose finding was found, else that it is stale or unchecked."""
+        """Return how an entry stands: its finding was found, was not, or was not looked for."""
         found_in = self.findings.get(entry.id, {}).get("split")
         if found_in is not None and any(map(entry.holds_in, found_in.split(", "))):
-            return ""
+            return IN_FORCE
         split = entry.where.partition(",")[0]
         if (entry.check, split) in self.judged_splits or (entry.check, "") in self.judged_splits:
-            return "stale: not found any more"
-        return "not looked for in the last session"
+            return STALE
+        return UNCHECKED
 
     def save(self, state: StateDir) -> None:
         """Write the findings to `.tunegate/`; a session without checks leaves the file as it is."""

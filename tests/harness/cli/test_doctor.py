@@ -110,7 +110,7 @@ def test_what_is_personal_or_secret_is_masked(capsys: Out, monkeypatch: pytest.M
     assert key not in masked
     assert masked.startswith("key <")
     assert masked.endswith(", in ~/x") or masked.endswith(" in ~/x")
-    lines = dict(doctor.machine_lines())
+    lines = {about: text for about, text, _ in doctor.machine_lines()}
     assert key not in str(lines)
     assert {"cpu", "gpu", "disk", "key"} <= lines.keys()
 
@@ -146,4 +146,4 @@ def test_the_gpu_is_what_its_driver_says(
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o700)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert ("gpu", line) in doctor.machine_lines()
+    assert ("gpu", line, {}) in doctor.machine_lines()
