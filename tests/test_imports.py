@@ -49,7 +49,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "similarity": "",
     },
     "tunegate_checks": {
-        "generate": "data fix review",
+        "generate": "data fix judge review",
         "fix": "data detect review text",
         "data": "detect review stats text",
         "model": "detect stats text",

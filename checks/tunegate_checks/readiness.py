@@ -20,7 +20,6 @@ from tunegate.results.labels import exact
 from tunegate.results.outcome import Outcome, record, record_table
 from tunegate.results.score import format_value, one_sided_bounds
 from tunegate.storage.state_dir import StateDir
-from tunegate.utils.files import atomic_write
 from tunegate.utils.masking import mask
 from tunegate.utils.text import words_of
 
@@ -32,6 +31,7 @@ from .stats import resampled_sums
 Verdict = Literal["prompt", "retrieve", "fine-tune", "not yet"]
 INSTEAD: dict[str, Verdict] = {"prompting": "prompt", "knowledge": "retrieve"}  # else not yet
 SAMPLE = 1_000  # training rows that are looked at one by one
+FEWEST = 20  # answers that can show that a prompt is enough
 DAYS = 365.25 / 12  # of a month
 MARKS = {True: "yes", False: "no", None: "?"}
 TEXT_WIDTH = 58  # of the evidence in the table
@@ -131,7 +131,7 @@ class Advice:
     def _is_enough(self, answers: Predictions, slack: float = 0.0) -> tuple[bool, str]:
         """Tell whether answers are right often enough, or nearly, and neither dear nor slow.
 
-        Raises NotKnown where the limit lies between the score and its upper 95 % bound.
+        Raises NotKnown of few answers, and of a limit between the score and its upper 95 % bound.
         """
         is_text = self.task in TEXT_TASKS
         metric = overlap.chrf() if is_text else classification.right(self.label)
@@ -149,7 +149,7 @@ class Advice:
         if slowest is not None and float(seconds) > slowest:
             return False, f"{text}; {float(seconds):.2f} s, {slowest:g} s is allowed"
         wanted = float(limit) - slack * (100 if is_text else 1)
-        if float(score) < wanted <= upper:
+        if float(score) < wanted <= upper or score.n < FEWEST:
             raise NotKnown(f"{text}: too few rows to tell")
         held = [m for m, most in ((cost, dearest), (seconds, slowest)) if most is not None]
         if float(score) >= wanted and (unknown := [m for m in held if math.isnan(m)]):
@@ -276,7 +276,8 @@ class Advice:
             "months": pay and [m if m < math.inf else None for m in pay.months],
         }  # fmt: skip
         text = mask(json.dumps(content, indent=1, ensure_ascii=False))
-        atomic_write(StateDir(root).path("readiness.json"), text.encode(), mode=0o600)
+        state = StateDir(root)
+        state.write_sealed(state.path("readiness.json"), json.loads(text))
         return Reason("verdict", verdict == "fine-tune", why, verdict, self.settings.gate)
 
 

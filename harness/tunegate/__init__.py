@@ -34,17 +34,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _NAMES = {
-    "checking.decorator": "check",
-    "config.schema": "Limits",
-    "data.dataset": "Dataset Example",
-    "errors": "ConfigError",
-    "models.predict": "Ask JudgePanel",
-    "results.finding": "Finding Findings",
-    "results.labels": "LabelRule",
-    "results.prediction": "Prediction Predictions",
+    "checking.decorator": "check", "config.schema": "Limits", "data.dataset": "Dataset Example",
+    "errors": "ConfigError", "models.predict": "Ask JudgePanel",
+    "results.finding": "Finding Findings", "results.labels": "LabelRule",
+    "results.prediction": "Prediction Predictions", "tokenization.spec": "TokenizationSpec",
     "results.score": "Score Unmeasurable proportion",
-    "tokenization.spec": "TokenizationSpec",
-}
+}  # fmt: skip
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
 __all__ = [*_MODULE_OF, "__version__"]
 

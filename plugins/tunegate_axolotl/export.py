@@ -7,6 +7,7 @@ and not what a chat template writes around the content (Qwen3's empty `<think>`)
 
 import json
 import math
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
@@ -22,19 +23,8 @@ from tunegate_qlora.data import training_data
 MANIFEST_FILE = "tunegate-run.json"  # not `tunegate.json`, the metadata beside a model's weights
 CONFIG_FILE = "axolotl.yaml"
 AXOLOTL_VERSION = "0.19"
-NOT_EXPORTED = {
-    'objective = "dpo"': "Axolotl tokenises prompt and reply apart, and would train on other "
-    "tokens than those that were checked. Train it here: --train-with qlora",
-    'sharding = "fsdp"': "what is written is for one Axolotl process. Train it here, or set "
-    'sharding = "none"',
-    "new_tokens": "Axolotl would begin them as other rows. Train it here: --train-with qlora",
-}
-CONFIG_HEADER = """\
-# Run {run}, for Axolotl {version}. The rows are those that a gate opened for: change none of them.
-# They are token ids: `tunegate data tokens` shows them as text.
-#     AXOLOTL_DO_NOT_TRACK=1 axolotl train {config}
-#     tunegate run import {folder}/out --receipt {run}
-"""
+_TEXTS = tomllib.loads(Path(__file__).with_name("export.toml").read_text("utf-8"))
+NOT_EXPORTED, CONFIG_HEADER = _TEXTS["not_exported"], _TEXTS["config"]["header"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,25 +147,19 @@ def axolotl_config(settings: Settings, base: str, counts: Mapping[str, int]) -> 
     table |= {
         "sequence_len": settings.max_length,
         "excess_length_strategy": "raise",  # no row is longer: `on_overflow` was applied
-        "sample_packing": False,
-        "group_by_length": True,
+        "sample_packing": False, "group_by_length": True,
         "num_epochs": epochs_to_request(settings, counts["train"], steps),
-        "micro_batch_size": settings.batch,
-        "gradient_accumulation_steps": settings.accumulation,
-        "learning_rate": settings.learning_rate,
-        "lr_scheduler": settings.schedule,
-        "warmup_ratio": settings.warmup,
-        "optimizer": "adamw_torch",
-        "weight_decay": settings.weight_decay,
-        "max_grad_norm": settings.clip,
+        "micro_batch_size": settings.batch, "gradient_accumulation_steps": settings.accumulation,
+        "learning_rate": settings.learning_rate, "lr_scheduler": settings.schedule,
+        "warmup_ratio": settings.warmup, "optimizer": "adamw_torch",
+        "weight_decay": settings.weight_decay, "max_grad_norm": settings.clip,
         "seed": settings.seed,
         # With `bf16` Axolotl would hold the weights that `full` trains in 16 bits.
         "bf16": settings.compute == "bfloat16" and not is_full,
         "fp16": settings.compute == "float16" and not is_full,
         "tf32": settings.compute != "float32" and is_full,
-        "gradient_checkpointing": settings.gradient_checkpointing,
-        "output_dir": "./out",
-    }
+        "gradient_checkpointing": settings.gradient_checkpointing, "output_dir": "./out",
+    }  # fmt: skip
     if not has_validation:
         table["save_strategy"] = "epoch"
     elif settings.keep == "last":

@@ -184,15 +184,12 @@ class Submitter:
         settings = self.settings
         method = {"type": settings.method}
         body = {
-            "model": settings.base,
-            "training_file": submission.training_file,
+            "model": settings.base, "training_file": submission.training_file,
             "validation_file": submission.validation_file or None,
             "method": {**method, settings.method: {"hyperparameters": settings.hyperparameters}},
-            "suffix": settings.suffix,
-            "seed": settings.seed,
-            "integrations": settings.integrations or None,
-            "metadata": self.metadata,
-        }
+            "suffix": settings.suffix, "seed": settings.seed,
+            "integrations": settings.integrations or None, "metadata": self.metadata,
+        }  # fmt: skip
         return {key: value for key, value in body.items() if value is not None}
 
 

@@ -42,7 +42,8 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    base: Annotated[str, Field(min_length=1)]  # the model to fine-tune, by the provider's name
+    # The model to fine-tune, by the provider's name.
+    base: Annotated[str, Field(min_length=1, examples=['base = "NAME", a model of the provider'])]
     # The provider's address up to `/v1`; a query (Azure's `?api-version=...`) goes along.
     base_url: Annotated[str, AfterValidator(_checked_address)] = "https://api.openai.com/v1"
     # The environment variable that holds the key. The key itself is never written anywhere.

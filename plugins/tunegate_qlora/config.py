@@ -95,7 +95,7 @@ class Settings(Decoding):
     """
 
     # The base model: a folder (relative to the project's root, or absolute) or a hub name.
-    base: Annotated[str, Field(min_length=1)]
+    base: Annotated[str, Field(min_length=1, examples=['base = "FOLDER", a model with tokenizer'])]
     # What is trained: an adapter on a base in 4 bits (`qlora`) or as it is (`lora`), or every
     # weight of the base (`full`). `lora` where `quantisation` is set to `none`.
     method: Method = "qlora"
@@ -210,9 +210,8 @@ def resolve_settings(values: Mapping[str, Any]) -> Settings:
         "quantisation": QUANTISATIONS[settings.method],
         "learning_rate": default_learning_rate(settings),
         "keep": "best" if settings.patience else "last",
-        "beta": BETA if settings.objective == "dpo" else None,
-        **preset_values(settings),
-    }
+        "beta": BETA if settings.objective == "dpo" else None, **preset_values(settings),
+    }  # fmt: skip
     unset = {key: value for key, value in derived.items() if key not in set_fields}
     settings = settings.model_copy(update=unset)
     if conflicts := list(find_conflicts(settings, set_fields)):

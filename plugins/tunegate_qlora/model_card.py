@@ -16,10 +16,8 @@ from .model import folders
 from .model.local_model import model_digest
 
 MODEL_KINDS = {
-    "adapter": "LoRA adapter",
-    "model": "model, fine-tuned in full",
-    "merged": "merged model",
-}
+    "adapter": "LoRA adapter", "model": "model, fine-tuned in full", "merged": "merged model",
+}  # fmt: skip
 
 
 def write_card(folder: Path, job: TrainingJob) -> Path:

@@ -69,6 +69,10 @@ class QLoRATrainer:
             rejected=settings.objective == "dpo",
         )  # fmt: skip
 
+    def why_no_probe(self, config: Mapping[str, Any]) -> str:
+        """Return why it may not be trained on parts of the rows: on other machines."""
+        return "machines is 1 in a probe" if config["machines"] > 1 else ""
+
     def preflight(self, plan: Plan) -> list[Problem]:
         """Return what would make this training fail; nothing is loaded but the tokenizer."""
         if missing := missing_requirements():

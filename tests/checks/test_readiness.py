@@ -273,3 +273,12 @@ def test_early_is_not_after_late_and_more_requests_pay_no_later(
     one = {**settings, "requests_per_month": (1e6, 1e6), "retraining_cost": 0, "tuned_per_month": 0}
     saved = 2_060 * 2.5 + 10 * 10 - (60 * 0.3 + 10 * 1.2)  # USD a month, of a million requests
     assert paid_back(one, same, 60.0).months == pytest.approx([training / saved] * 3)
+
+
+@pytest.mark.parametrize(("n", "verdict"), [(3, "not yet"), (19, "not yet"), (20, "prompt")])
+def test_a_few_right_answers_do_not_show_that_a_prompt_is_enough(n: int, verdict: str) -> None:
+    advice = advised({"few": 100})
+    advice.rows = VALIDATION.drawn(n)
+    assert advice.verdict[0] == verdict
+    if n < 20:
+        assert "too few rows to tell" in advice.reason("prompting").evidence

@@ -256,7 +256,9 @@ def run_plugins_commands(root: Path, shown: Shown, address: str) -> None:
     run = shown.run
     for row in range(0, 2 * len(VALUES), 8):
         run("data", "tokens", "train.jsonl", "--row", str(row))
+        run("data", "tokens", "train.jsonl", "--row", str(row), "--json")
     run("run", "preflight")
+    run("run", "preflight", "--json")
     qlora = open_run(root, QLoRATrainer(), {"base": str(BASE)})
     run("run", "export", "axolotl", qlora, "-o", "exported")
     run("run", "import", "adapter", "--receipt", qlora, code=2)
@@ -295,9 +297,11 @@ def test_no_private_value_is_shown(
     for check in sorted(checks):
         run("accept", "--check", check, "--all", "--why", "seen")
     run("accept")
+    run("accept", "--json")
     run("accept", "--why", "for quirino.alves@clinica-boavista.com.br", code=2)
     run("demo", ".", code=2)
     run("doctor")
+    run("doctor", "--json")
     for form in (
         [],
         ["--accepted"],
@@ -312,22 +316,28 @@ def test_no_private_value_is_shown(
         path.write_text("".join(path.read_text("utf-8").splitlines(keepends=True)[::2]), "utf-8")
     run("data", "diff", "HEAD")
     run("data", "diff", "HEAD", "--comment")
+    run("data", "diff", "HEAD", "--json")
     subprocess.run(["git", "checkout", "--quiet", "--", "."], cwd=planted.root, check=True)
     shutil.rmtree(planted.root / ".git")
     run("failures", "-o", "wrong.jsonl")
+    run("failures", "-o", "wrong.jsonl", "--json")
     run("report", "latest", "--comment")
     run("report", "latest", "-o", "page.html")
     for form in ((), ("--json",)):
         served = run("run", "serve-check", "latest", "--model", "toy:base", *form, code=1)
         assert "became '?'" in served
     run("registry", "rollback", "production", "--why", f"key {ENV_KEY[:3]}x", code=2)
-    run("registry", "history")
-    run("registry", "verify")
-    run("registry", "lineage", code=None)
+    for form in ((), ("--json",)):
+        run("registry", "history", *form)
+        run("registry", "verify", *form)
+        run("registry", "lineage", *form, code=None)
+    run("run", "attest", "latest", "--unsigned", code=None)
     run("registry", "merge")
     run("init", "started")
     run("split", "test.jsonl", "-o", "parts")
+    run("split", "test.jsonl", "-o", "parts", "--force", "--json")
     run("fix", "-o", "clean", code=1)
+    run("fix", "-o", "clean", "--force", "--json", code=1)
     run("fix", "train.jsonl", "-o", "clean/again.jsonl", "--only", "duplicates")
     run("data", "plan", "--paired")
     run("data", "schema")
@@ -335,6 +345,7 @@ def test_no_private_value_is_shown(
     run("review", "sample", "test.jsonl", "-o", "sheets/s.csv")
     run("review", "serve", "sheets/none.csv", code=2)
     run("review", "status", code=None)
+    run("review", "status", "--json", code=None)
     run("review", "rate", "latest", "--against", "latest", code=2)
     (planted.root / "echo.py").write_text(ECHO)
     options = ("--like", "train.jsonl", "-n", "3", "--model", "python:echo:write")

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator
 
-from tunegate import Dataset, Finding, check
+from tunegate import ConfigError, Dataset, Finding, check
 from tunegate.utils.text import did_you_mean
 
 from ..detect.engine import KINDS, mask_value, personal_spans
@@ -23,12 +23,12 @@ def find(
     `ignore` has kinds that may stand in the data, such as a company's own `cnpj`; `allow` public
     values, or e-mail domains as "@example.com". `names` is a language model that finds names
     without a label: `spacy:en_core_web_sm`, `transformers:FOLDER`. It needs `tunegate[names]`.
-    Raises ValueError where `ignore` names a kind that does not exist, or `names` no model.
+    Raises ConfigError where `ignore` names a kind that does not exist, or `names` no model.
     """
     for kind in ignore:
         if kind not in KINDS:
             hint, valid = did_you_mean(kind, list(KINDS)), ", ".join(KINDS)
-            raise ValueError(f"pii: no kind {kind!r} to ignore{hint}; there are: {valid}")
+            raise ConfigError(f"pii: no kind {kind!r} to ignore{hint}; there are: {valid}")
     for example, field in text_fields(dataset):
         for span in personal_spans(field.text, field.context, ignore, allow, names=names):
             value = field.text[span.start : span.end]

@@ -9,6 +9,8 @@ $ tunegate data plan --paired --difference 0 --changed 0.06
 import argparse
 import math
 
+from tunegate.utils.masking import add_json_option, print_result
+
 from .. import stats
 
 RANGES = {
@@ -32,6 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--classes", type=int, default=0, metavar="K", help="with claims by class")
     add("--label-cost", type=float, default=0.0, metavar="USD", help="of one row")
     add("--ask-cost", type=float, default=0.0, metavar="USD", help="of one row, of one model")
+    add_json_option(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -68,13 +71,14 @@ def run(args: argparse.Namespace) -> None:
         weak = f"{bad:.1%} right: {stats.pass_rate(rows, limit, bad, mode):.1%}"
     if rows == stats.MOST_ROWS:
         raise ValueError(f"{given} takes more than {rows:,} rows: well above {floor:g} is valid")
+    label, ask = rows * args.label_cost, rows * args.ask_cost * (2 if args.paired else 1)
     passes = f"{good}: {args.power:.0%} of test sets or more"
     lines = [("rows", f"{rows:,} (mode {mode})"), ("claim", claim), ("passes", passes), ("", weak)]
     if args.classes:
         every = f"of each class alone: {rows:,} rows of each, {rows * args.classes:,} in all"
         lines.append(("classes", f"{every}; drawn at random, {rows:,} / the rarest's share"))
     if args.label_cost or args.ask_cost:
-        label, ask = rows * args.label_cost, rows * args.ask_cost * (2 if args.paired else 1)
         lines.append(("cost", f"${label:,.2f} to label, ${ask:,.2f} to ask once"))
-    for heading, text in lines:
-        print(f"{heading:<10}{text}")
+    told = {name: getattr(args, name) for name in ("paired", *RANGES)}
+    told |= {"rows": rows, "claim": claim, "mode": mode, "label_usd": label, "ask_usd": ask}
+    print_result(args.json, told, (f"{heading:<10}{text}" for heading, text in lines))

@@ -19,11 +19,11 @@ from .consistency import no_classes
 
 # Per task: the least number of training examples, and a good number; of the first two: per class.
 SIZES = {
-    **dict.fromkeys(("classification", "multilabel"), (200, 1_000)),
-    **dict.fromkeys(("extraction", "tools", "qa", "chat"), (500, 2_000)),
-    **dict.fromkeys(("text", "style"), (100, 500)),  # `style`: the name of `text` until 0.2
+    "classification": (200, 1_000), "multilabel": (200, 1_000),
+    "extraction": (500, 2_000), "tools": (500, 2_000), "qa": (500, 2_000), "chat": (500, 2_000),
+    "text": (100, 500), "style": (100, 500),  # the name of `text` until 0.2
     "code": (1_000, 5_000),
-}
+}  # fmt: skip
 
 
 @check(name="size")
@@ -54,9 +54,10 @@ def find(train: Dataset, *, task: str, per_class: int | None = None) -> Iterator
     if below_good := {subject: n for subject, n in sizes.items() if minimum <= n < good}:
         subject, n = min(below_good.items(), key=lambda item: item[1])
         others = len(below_good) - 1
-        more = f" ({others} other classes are short too)" if others else ""
-        enough = f"enough to start; {good:,} is good for {task}"
-        yield Finding.dataset_hint("too few", f"{subject} has {n:,} examples{more}: {enough}")
+        more = f" (short too: {others} more)" if others else ""
+        enough = "enough to start" if n >= SIZES[task][0] else "[limits] asks for no more"
+        evidence = f"{subject} has {n:,} examples{more}: {enough}; {good:,} is good for {task}"
+        yield Finding.dataset_hint("too few", evidence)
 
 
 @check(name="size.test_size")

@@ -7,6 +7,7 @@ from functools import cache
 from html import unescape
 from importlib import import_module
 
+from tunegate.errors import ConfigError
 from tunegate.utils.optional_deps import require
 from tunegate.utils.text import is_latin
 
@@ -178,7 +179,7 @@ def _spacy(model: str) -> Recogniser:
         nlp = spacy.load(model)
     except OSError:
         advice = f"python -m spacy download {model}"
-        raise ValueError(f"pii_names: spaCy has no model {model!r}: {advice}") from None
+        raise ConfigError(f"pii_names: spaCy has no model {model!r}: {advice}") from None
     return lambda text: [(e.start_char, e.end_char) for e in nlp(text).ents if e.label_ in _PERSON]
 
 
@@ -191,7 +192,7 @@ def _transformers(model: str) -> Recogniser:
         find.tokenizer.model_max_length = min(find.tokenizer.model_max_length, 512)
     except (OSError, ValueError) as error:
         reason = str(error).partition("\n")[0]
-        raise ValueError(f"pii_names: no model that labels tokens: {model!r}: {reason}") from None
+        raise ConfigError(f"pii_names: no model that labels tokens: {model!r}: {reason}") from None
     return lambda text: [
         (int(e["start"]), int(e["end"])) for e in find(text) if e["entity_group"] in _PERSON
     ]
@@ -202,7 +203,7 @@ _BACKENDS = {"spacy": _spacy, "transformers": _transformers}
 
 @cache
 def recogniser(spec: str) -> Recogniser:
-    """Return what finds names in a text, loaded once; raises ValueError, MissingDependency.
+    """Return what finds names in a text, loaded once; raises ConfigError, MissingDependency.
 
     `spacy:MODEL` is a pipeline of spaCy, installed or a folder; `transformers:FOLDER` a model that
     labels tokens, a folder or a name on the hub. Their labels PER and PERSON count.
@@ -210,5 +211,5 @@ def recogniser(spec: str) -> Recogniser:
     backend, _, model = spec.partition(":")
     if backend not in _BACKENDS or not model:
         valid = "spacy:en_core_web_sm, transformers:FOLDER"
-        raise ValueError(f"pii_names: {spec!r} names no model; valid: {valid}")
+        raise ConfigError(f"pii_names: {spec!r} names no model; valid: {valid}")
     return _BACKENDS[backend](model)

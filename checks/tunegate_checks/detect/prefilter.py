@@ -26,6 +26,7 @@ class Clues:
     """What a text shows at a glance; the numbers are those behind `offset`."""
 
     def __init__(self, text: str, offset: int = 0) -> None:
+        self.offset = offset
         latin = text.lower().encode("latin-1", "replace")
         self.shape = latin.translate(_ZEROS).decode("latin-1")
         self.words = f" {latin.translate(_WORDS).decode('latin-1')} "
@@ -104,7 +105,7 @@ class Prefilter:
                     known[key] = windows(text, numbers + [(a, a) for a in sorted(signs_at)], _REACH)
                 found = [m for a, b in known[key] for m in pattern.finditer(text, a, b)]
             for match in found:
-                if match:
+                if match and (match.start() >= clues.offset or not rule.within_text):
                     yield index, *match.span(group)
 
 

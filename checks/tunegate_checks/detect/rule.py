@@ -75,7 +75,8 @@ class Rule:
     finding; for rules with label families it never is. A text in which no number has `min_digits`
     digits (letters end a number) is not searched, nor one with none of the `words`, or with none of
     the substrings `signs`, if there are any: in lower case, 0 for any digit; with `min_digits` they
-    stand at a number, A for any letter. A match begins with one of `first_words`, if there are any.
+    stand at a number, A for any letter. A match begins with one of `first_words`, if there are any;
+    `within_text`, it does not begin in the context: who thanked did not sign the reply.
     """
 
     kind: str
@@ -88,6 +89,7 @@ class Rule:
     signs: tuple[str, ...] = ()
     words: frozenset[str] = frozenset()
     first_words: frozenset[str] = frozenset()
+    within_text: bool = False
     stdnum: str = ""
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from tunegate.config.schema import Config
 from tunegate.data import json_lines
@@ -25,6 +26,7 @@ from tunegate.data.tables import check_data, read_saved, read_table_rows
 from tunegate.errors import ConfigError
 from tunegate.utils.masking import mask
 from tunegate.utils.strict_json import Unreadable, to_json_line
+from tunegate.utils.text import counted
 
 
 @dataclass(eq=False)
@@ -304,7 +306,7 @@ def mask_personal(text: str) -> str:
 def summary_lines(fixed: Sequence[FileChanges], project: Config) -> Iterator[str]:
     """Yield what was done to each file and the next command, in 80 columns; no path is broken."""
     for file_changes in fixed:
-        yield from _file_lines(file_changes)
+        yield from _file_lines(summary(file_changes))
     if project.data.columns and len(fixed) == 1:
         yield "next: fix the other splits too, since all are tables or none is; then"
     line = f"next: pytest {project.suites.data}"
@@ -317,38 +319,54 @@ def summary_lines(fixed: Sequence[FileChanges], project: Config) -> Iterator[str
     yield line
 
 
-def _file_lines(file_changes: FileChanges) -> Iterator[str]:
-    """Yield the summary of one file."""
+def summary(file_changes: FileChanges) -> dict[str, Any]:
+    """Return what was done to one file, and what is left for a person, as builtins."""
     out = file_changes.job.files(file_changes.source.suffix)
-    yield f"{file_changes.job.path.name} -> {out['data']}"
-    yield from _count_line("rows in", file_changes.total)
-    counted = [c for c in file_changes.changes if c.kind not in SEPARATE_KINDS]
-    for step in STEPS:  # a step that has no name for changed rows drops rows
-        changes = [c for c in counted if c.step == step]
-        if count := len({id(c.row) for c in changes}):
-            name, sign = (CHANGE_NAMES[step], 1) if step in CHANGE_NAMES else (step, -1)
-            yield from _count_line(name, sign * count, Counter(c.kind for c in changes))
-    if rejected := file_changes.rejected:
+    made, steps = file_changes.changes, []
+    for step in STEPS:
+        changes = [c for c in made if c.step == step and c.kind not in SEPARATE_KINDS]
+        if rows := len({id(c.row) for c in changes}):
+            steps.append({"step": step, "rows": rows, "kinds": Counter(c.kind for c in changes)})
+    left = ((what, {n for n, _ in rows if n}) for what, rows in file_changes.unresolved)
+    rejected = sorted(file_changes.rejected, key=lambda row: row.line)
+    return {
+        "path": file_changes.job.path, "split": file_changes.job.split or None, **out,
+        "rows_in": file_changes.total, "rows_out": len(file_changes.rows), "steps": steps,
+        "set_aside": [{"line": r.line, "reason": mask_personal(r.reason)} for r in rejected],
+        "notes": [change.description for change in made if change.kind == "file"],
+        "checked": file_changes.finding_counts,
+        "unresolved": [{"what": what, "lines": sorted(lines)} for what, lines in left],
+        "still_found": file_changes.still_found,
+    }  # fmt: skip
+
+
+def _file_lines(told: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the summary of one file."""
+    yield f"{told['path'].name} -> {told['data']}"
+    yield from _count_line("rows in", told["rows_in"])
+    for step in told["steps"]:  # one that has no name for changed rows drops rows
+        is_drop = step["step"] not in CHANGE_NAMES
+        name, rows = CHANGE_NAMES.get(step["step"], step["step"]), step["rows"]
+        yield from _count_line(name, -rows if is_drop else rows, step["kinds"])
+    if rejected := told["set_aside"]:
         yield from _count_line("set aside", -len(rejected))
-    yield from _count_line("rows out", len(file_changes.rows))
-    notes = [change.description for change in file_changes.changes if change.kind == "file"]
-    counts = ", ".join(f"{name} {n:,}" for name, n in file_changes.finding_counts.items())
-    notes.append(f"checked: {counts or 'nothing'}")
-    for description, evidence in file_changes.unresolved:
-        lines = sorted({line for line, _ in evidence if line is not None})
+    yield from _count_line("rows out", told["rows_out"])
+    counts = ", ".join(f"{name} {n:,}" for name, n in told["checked"].items())
+    notes = [*told["notes"], f"checked: {counts or 'nothing'}"]
+    for left in told["unresolved"]:
+        lines = left["lines"]
         lines_text = ", ".join(f"{n:,}" for n in lines[:MAX_LINES])
         more = f" and {len(lines) - MAX_LINES:,} more" if len(lines) > MAX_LINES else ""
-        location = f" line {lines_text}{more} of {out['data'].name}" if lines else ""
-        notes.append(f"left for you: {description}{location}")
-    notes += (f"the data suite still finds {said}" for said in file_changes.still_found)
+        location = f" line {lines_text}{more} of {told['data']}" if lines else ""
+        notes.append(f"left for you: {left['what']}{location}")
+    notes += (f"the data suite still finds {said}" for said in told["still_found"])
     if rejected:
-        first = min(rejected, key=lambda r: r.line)
-        rows_text = f"{len(rejected):,} row{'s' * (len(rejected) > 1)}"
-        reason = f"line {first.line:,}: {mask_personal(first.reason)}"
-        notes.append(f"left for you: {rows_text} set aside in {out['aside']}; {reason}")
+        reason = f"line {rejected[0]['line']:,}: {rejected[0]['reason']}"
+        rows_text = f"{counted(len(rejected), 'row')} set aside in {told['aside']}"
+        notes.append(f"left for you: {rows_text}; {reason}")
     for note in notes:
         yield from _wrap(note, initial_indent="  ", subsequent_indent="    ")
-    yield f"  each change: {out['diff']}"
+    yield f"  each change: {told['diff']}"
 
 
 def _count_line(name: str, count: int, kinds: Mapping[str, int] | None = None) -> list[str]:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from tunegate.config.schema import load_here
 from tunegate.errors import ConfigError
+from tunegate.utils.masking import add_json_option, print_result
 from tunegate.utils.text import did_you_mean
 
-from .changes import STEPS, summary_lines
+from .changes import STEPS, summary, summary_lines
 
 MIN_KEY = 16  # characters: a shorter one can be guessed
 
@@ -26,11 +27,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("-o", "--out", type=Path, required=True, help="a file; a folder where there is no FILE")
     add("--against", type=Path, action="append", default=[], metavar="FILE",
         help="a split that keeps its rows (training first); repeatable")  # fmt: skip
-    add("--only", metavar="STEPS", help=f"of {','.join(STEPS)}; default: all")
+    add("--only", metavar="STEPS", help=f"of {','.join(STEPS)} (all)")
     add("--columns", metavar="MAP", help="of CSV or Parquet: prompt=COLUMN,reply=COLUMN")
     add("--key-env", metavar="NAME", help="variable with a secret: the same placeholders always")
     add("--surrogates", action="store_true", help="invented values, not placeholders")
     add("--force", action="store_true", help="replace files that are there")
+    add_json_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -62,5 +64,6 @@ def run(args: argparse.Namespace) -> int:
         args.file, args.out, args.against, steps, columns, config, root, args.force,
         key.encode(), args.surrogates,
     )  # fmt: skip
-    print("\n".join(summary_lines(fixed, config)))
+    told = {"files": [summary(changes) for changes in fixed]}
+    print_result(args.json, told, summary_lines(fixed, config))
     return int(any(changes.unresolved or changes.rejected for changes in fixed))

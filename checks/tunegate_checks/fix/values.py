@@ -22,8 +22,8 @@ from ..text.text_fields import squeeze
 
 # Kinds of which two persons can have the same value: it says nothing about other rows.
 _SHARED_KINDS = frozenset(("birth_date", "cep", "password"))
-_CONTENT = read_toml(__file__)
-MONTHS = [names.split() for names in _CONTENT["months"].values()]
+_TABLES = read_toml(__file__)
+MONTHS = tuple(names.split() for names in _TABLES["months"])
 EXTENSION = re.compile(r"\s*(?:x|ext\.?|ramal)\s*\d+$")  # of a telephone number
 WORD = re.compile(r"\d+|[^\W\d_]+")
 _PART = r"(?:\d{1,4}|[^\W\d_]{3,10})(?:º|st|nd|rd|th)?"  # of a date
@@ -234,7 +234,7 @@ def _letters(kind: str, key: str, value: str, random: Random) -> str:
     if kind == "phone":
         country = squeeze(EXTENSION.sub("", value)).removesuffix(key).lstrip("0")
         name = f"phone of {len(key)}" if country in ("", "1", "55") else f"phone {country}"
-    beginning = _CONTENT["beginnings"].get(name) or _CONTENT["beginnings"].get(kind, "")
+    beginning = _TABLES["beginnings"].get(name) or _TABLES["beginnings"].get(kind, "")
     for i, c in enumerate(beginning[: len(key)]):
         if c != "?" and (key[i].isdecimal() or kind != "iban" or c == "="):
             new[i] = {"=": key[i], "~": random.choice("2345")}.get(c, c)

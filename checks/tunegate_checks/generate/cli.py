@@ -9,19 +9,20 @@ $ tunegate data generate --like seeds.jsonl -n 99 --model openai:M -o n.jsonl
 import argparse
 import textwrap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 
-from tunegate.config.schema import load_here
+from tunegate.config.schema import Config, load_here
 from tunegate.data import SPLITS
 from tunegate.data.comparison import rows_in_training
 from tunegate.data.dataset import Dataset, Example, rejected_reply
 from tunegate.errors import ConfigError
 from tunegate.interfaces.installed import load_files
-from tunegate.interfaces.model import Model, ModelUnknown, budget_from_options, hold_to_budget
-from tunegate.models.predict import predict
+from tunegate.interfaces.model import Budget, Model, budget_from_options, hold_to_budget
+from tunegate.models.predict import Judge, JudgePanel, cached_answers, predict
 from tunegate.models.spec import open_model, resolve_candidate
+from tunegate.storage.answer_cache import record_judge
 from tunegate.storage.state_dir import StateDir
 from tunegate.utils.files import atomic_write
 from tunegate.utils.masking import mask
@@ -31,6 +32,9 @@ from ..fix.changes import Job
 from ..fix.pipeline import check_jobs, read_reference
 from ..fix.redact import Redactor
 from ..fix.steps import FixRules
+from ..judge.grading import grade
+from ..judge.prompt import Item, item_with_setting
+from ..judge.rubric import load_rubric
 from ..review.sheet import row_id
 from .rows import NEW, REWORDED, Generation, Slot, slots, writer
 
@@ -43,7 +47,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     many.add_argument("--paraphrase", type=int, metavar="N", help="rewordings of each seed")
     add("--model", required=True, metavar="SPEC", help="what writes: openai:NAME, a folder, ...")
     add("-o", "--out", type=Path, required=True, help="JSON Lines")
-    add("--check-with", metavar="SPEC", help="a second model, which must give the same label")
+    add("--check-with", metavar="SPEC", help="a second model: same label, or judge")
     add("--language", action="append", default=[], help="repeatable (that of the seeds)")
     add("--out-of-scope", metavar="REPLY", help="write such rows too, with this reply")
     add("--shots", type=int, default=15, metavar="N", help="seeds in a prompt (15)")
@@ -73,21 +77,16 @@ def run(args: argparse.Namespace) -> int:
     away = args.out_of_scope
     budget = budget_from_options(args.max_requests, args.max_cost, args.model, False)
     rules = FixRules(config.limits, Redactor(), task=config.task if found else "")
-    try:
-        write = writer(opened(args.model, state), kind, state, budget)
-        made = Generation(seeds, write, mask(args.model), rules, splits, args.shots, away or "")
-        if args.check_with:
-            second = hold_to_budget(budget, opened(args.check_with, state))
-            made.second = lambda rows: predict(second, rows, state)
-        if args.check_with and not any(made.labels):
-            raise ConfigError("--check-with compares labels, and these replies are no labels")
-        plan = [Slot(parent) for parent in range(len(seeds)) for _ in range(args.paraphrase or 0)]
-        if args.n:
-            label = away and (config.label_rule.read(away) or "") * any(made.labels)
-            plan = [*islice(slots(made.labels, args.language, label), args.n)]
-        made.write(plan)
-    except ModelUnknown as error:
-        raise ConfigError(str(error)) from None
+    write = writer(opened(args.model, state), kind, state, budget)
+    made = Generation(seeds, write, mask(args.model), rules, splits, args.shots, away or "")
+    if args.check_with:
+        about = config, state, budget, any(made.labels)
+        made.second = second_opinion(args.check_with, *about)
+    plan = [Slot(parent) for parent in range(len(seeds)) for _ in range(args.paraphrase or 0)]
+    if args.n:
+        label = away and (config.label_rule.read(away) or "") * any(made.labels)
+        plan = [*islice(slots(made.labels, args.language, label), args.n)]
+    made.write(plan)
     rows = [made.kept[n] for n in sorted(made.kept)]
     first = [] if len(there) > len(others) else [{"id": row_id(e), **e.fields} for e in seeds]
     if rows:
@@ -125,6 +124,35 @@ def opened(spec: str, state: StateDir) -> Model:
     return open_model(found.spec, state.root, installed.openers)
 
 
+def second_opinion(
+    spec: str, config: Config, state: StateDir, budget: Budget, labels: bool
+) -> Callable[[Dataset], dict[int, str]]:
+    """Return what says why rows fail: of another label, or not passed by the `[judge]` rubric."""
+    model = hold_to_budget(budget, opened(spec, state))
+
+    def other_labels(rows: Dataset) -> dict[int, str]:
+        answers = [(p, *rows.reading.label.labels_of(p)) for p in predict(model, rows, state)]
+        said = {p.row: "none" if p.error else "another label" * (a != b) for p, a, b in answers}
+        return {row: f"the second model gives {what}" for row, what in said.items() if what}
+
+    def not_passed(rows: Dataset) -> dict[int, str]:
+        items = [item_with_setting(Item(e.row, e.prompt, e.reply), e.given, e.fields) for e in rows]
+        graded = zip(rows, grade(items, rubric, panel), strict=True)
+        failed = {e.row: g.marks for e, g in graded if not (g.marks and rubric.passes(g.marks))}
+        said = {True: "the judge does not pass it", False: "the judge gives no verdict"}
+        return {row: said[bool(marks)] for row, marks in failed.items()}
+
+    if labels:
+        return other_labels
+    if config.judge.rubric is None:
+        raise ConfigError("--check-with judges replies that are no labels: set rubric in [judge]")
+    rubric = load_rubric(state.root / config.judge.rubric).model_copy(update={"reference": False})
+    record_judge(state, model.digest)  # so that a purge finds its answers
+    judge = Judge(model.name, model.digest, lambda asked: cached_answers(model, asked, state))
+    panel = JudgePanel([judge], state.root)
+    return not_passed
+
+
 def print_summary(made: Generation, wanted: int, out: Path, notes: Sequence[str]) -> None:
     """Print what was written, what was refused by reason, and what comes next."""
     kept, refused = [*made.kept.values()], +made.refused
@@ -147,5 +175,4 @@ def print_summary(made: Generation, wanted: int, out: Path, notes: Sequence[str]
     ]
     for heading, text in lines:
         if text:
-            head, rest = f"{heading:<10}", " " * 10
-            print(textwrap.fill(text, 80, initial_indent=head, subsequent_indent=rest))
+            print(textwrap.fill(f"{heading:<10}{text}", 80, subsequent_indent=" " * 10))

@@ -14,7 +14,7 @@ from importlib.resources import files
 from itertools import chain, count, groupby, product, zip_longest
 from typing import Any
 
-from tunegate import Dataset, Predictions
+from tunegate import Dataset
 from tunegate.data.canonical import request_digest
 from tunegate.data.comparison import group_indices, is_label
 from tunegate.interfaces.model import Answer, Budget, Model, Request, SamplingModel, hold_to_budget
@@ -95,8 +95,8 @@ class Generation:
     """The seeds, what new rows are held to, and what came of it.
 
     A row holds where it has the label that was asked for, no check of `tunegate fix` finds a fault
-    in it, and it nearly repeats no seed, no other new row, and none of `splits`. `second` are the
-    answers of a second model, whose labels must be those of the rows.
+    in it, and it nearly repeats no seed, no other new row, and none of `splits`. `second` says by
+    row what a second model has against it.
     """
 
     seeds: Dataset
@@ -106,7 +106,7 @@ class Generation:
     splits: Sequence[Dataset] = ()
     shots: int = 15  # seeds in a prompt
     away: str = ""  # the reply to what is out of scope
-    second: Callable[[Dataset], Predictions] | None = None
+    second: Callable[[Dataset], dict[int, str]] | None = None
     kept: dict[int, Fields] = field(default_factory=dict)  # rows by the number of the slot
     refused: Counter[str] = field(default_factory=Counter)  # by reason
     asked: Counter[str] = field(default_factory=Counter)  # by the digest of a request
@@ -210,10 +210,7 @@ class Generation:
             if number in todo and todo[number].label not in ("", example.label):
                 faults[example.row] = "another label than was asked for"
         sound = Dataset([e for e in new if e.row not in faults], reading=new.reading)
-        for p in self.second(sound) if self.second else ():
-            expected, got = new.reading.label.labels_of(p)
-            if p.error or got != expected:
-                faults[p.row] = "the second model gives " + ("none" if p.error else "another label")
+        faults |= self.second(sound) if self.second else {}
         self.refused.update(faults.values())
         self.kept = {n: rows[n] for i, n in enumerate(numbers) if i not in faults}
 

@@ -211,11 +211,9 @@ def calibrate(kind: str, rubric: Rubric, panel: JudgePanel, measure: Measure) ->
     human_labels = load_human_labels(panel.labels, rubric)
     agreement, errors = measure(human_labels)
     digests = {  # of everything that a calibration depends on
-        "rubric": rubric.digest,
+        "rubric": rubric.digest, "prompt": prompt_version(), "labels": human_labels.digest,
         "judge": sha256_json([[judge.digest for judge in panel.judges], panel.repetitions]),
-        "prompt": prompt_version(),
-        "labels": human_labels.digest,
-    }
+    }  # fmt: skip
     folder = panel.calibration_dir
     path = folder / f"{kind}-{sha256_json(rubric.name)[:12]}.json" if folder else None
     before = read_unverified(path).get("measured with") if path else None
@@ -230,11 +228,9 @@ def calibrate(kind: str, rubric: Rubric, panel: JudgePanel, measure: Measure) ->
     reason = _not_calibrated_reason(agreement, measured, errors, panel)
     if path:
         note = {
-            "measured with": digests,
+            "measured with": digests, "n": agreement.n, "advisory": reason,
             **{name: None if math.isnan(value) else value for name, value in numbers.items()},
-            "n": agreement.n,
-            "advisory": reason,
-        }
+        }  # fmt: skip
         text = json.dumps(note, indent=2, ensure_ascii=False)
         atomic_write(path, text.encode() + b"\n", mode=0o600)
     return Calibration(reason, measured, stale_note)

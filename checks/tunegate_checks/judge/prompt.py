@@ -109,13 +109,10 @@ def _prompt_messages(
 ) -> Messages:
     reference = {"reference": item.reference} if rubric.reference else {}
     parts = [
-        task,
-        TEXTS["setting_note"] if item.setting else "",
-        TEXTS["reference_note"] if reference else "",
-        TEXTS["data_rule"],
-        _rubric_text(rubric),
-        TEXTS["answer_form"] + json.dumps(schema),
-    ]
+        task, TEXTS["setting_note"] if item.setting else "",
+        TEXTS["reference_note"] if reference else "", TEXTS["data_rule"],
+        _rubric_text(rubric), TEXTS["answer_form"] + json.dumps(schema),
+    ]  # fmt: skip
     system = "\n\n".join(part for part in parts if part)
     asked = {**dict(item.setting), "question": item.question}
     data = quote_untrusted({**asked, **reference, **answers})

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from tunegate.config.schema import Section, explain_error
 from tunegate.errors import ConfigError
 from tunegate.utils.files import sha256_json
+from tunegate.utils.text import toml_error_text
 
 Marks = Mapping[str, int]  # by criterion: met or not; on a scale "score": the number
 MAX_SCALE_STEPS = 100
@@ -119,4 +120,4 @@ def load_rubric(path: Path) -> Rubric:
         lines = [f"{path}: {explain_error(e, Rubric)}" for e in error.errors()]
         raise ConfigError("\n".join(lines)) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from None
+        raise ConfigError(f"{path}: {toml_error_text(error)}") from None

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from tunegate import Finding, Findings, Prediction, Predictions, Score
+from tunegate import ConfigError, Finding, Findings, Prediction, Predictions, Score
 from tunegate.utils.processes import end_session, last_line
 from tunegate.utils.strict_json import Unreadable, parse_strict
 from tunegate.utils.text import fenced_block
@@ -38,11 +38,11 @@ def parses(
 
     Of the languages in COMMANDS those count that the command there passes, which must be on the
     PATH; a `command` of your own takes its place. Nothing of the answers is run by these. Raises
-    ValueError for another language, and for a command that cannot be run.
+    ConfigError for another language, and for a command that cannot be run.
     """
     if language not in LANGUAGES:
         valid = ", ".join(LANGUAGES)
-        raise ValueError(f"language is {language!r}; valid: {valid}; others: passes(command)")
+        raise ConfigError(f"language is {language!r}; valid: {valid}; others: passes(command)")
     usual, suffix = COMMANDS.get(language, ("", ".txt"))
     if words := [*command] or usual.split():
         return passes(predictions, words, suffix=suffix)
@@ -60,11 +60,11 @@ def passes(
     standard input. After `timeout` seconds the command and its children are killed, and the answer
     does not pass. The environment has PATH, a HOME in that folder and the locale, but no API keys.
     This is no sandbox: a command that runs the code of a model belongs into a container. Raises
-    ValueError for a command that cannot be run.
+    ConfigError for a command that cannot be run.
     """
     if isinstance(command, str) or not command:
         example = "['node', '--check', '{file}']"
-        raise ValueError(f"command is {command!r}; a list of words: {example}")
+        raise ConfigError(f"command is {command!r}; a list of words: {example}")
     find = partial(_run_command, [*command], timeout=timeout, suffix=suffix)
     signature = f"{' '.join(command)}, {timeout:g} s; {SIGNATURE}"
     return _pass_score(f"passes {command[0]}", predictions, find, signature)
@@ -132,8 +132,9 @@ def _run_command(command: list[str], text: str, timeout: float, suffix: str) -> 
                 env={**kept_variables, "HOME": folder, "TMPDIR": folder}, start_new_session=True,
             )  # fmt: skip
         except OSError as error:
-            reason = f"command {arguments[0]!r} cannot be run: {error.strerror}; is it on the PATH?"
-            raise ValueError(reason) from None
+            advice = "install it, put it on the PATH, or change command or language in [limits]"
+            reason = f"command {arguments[0]!r} cannot be run: {error.strerror}; {advice}"
+            raise ConfigError(reason) from None
         try:
             status = process.wait(timeout)
         except subprocess.TimeoutExpired:

@@ -50,14 +50,10 @@ def add_space(text: str, which: int = 0) -> str:
 
 
 PERTURBATIONS: dict[str, Change] = {
-    "capitals": lambda text, _: text.upper(),
-    "small letters": lambda text, _: text.lower(),
-    "title case": title_case,
-    "accents": drop_accents,
-    "typo": add_typo,
-    "white space": add_space,
+    "capitals": lambda text, _: text.upper(), "small letters": lambda text, _: text.lower(),
+    "title case": title_case, "accents": drop_accents, "typo": add_typo, "white space": add_space,
     "greeting": lambda text, which: GREETINGS[which % len(GREETINGS)] + text,
-}
+}  # fmt: skip
 
 
 def flips(

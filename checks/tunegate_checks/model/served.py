@@ -8,7 +8,6 @@ $ tunegate run serve-check 3fa9c1@merged --model openai:local --limit 200
 """
 
 import argparse
-import json
 import random
 import re
 import sys
@@ -28,7 +27,7 @@ from tunegate.models.spec import open_model, resolve_candidate
 from tunegate.results.score import format_value
 from tunegate.storage.state_dir import StateDir, find_finished
 from tunegate.utils import progress
-from tunegate.utils.masking import blank, hide_values, mask
+from tunegate.utils.masking import add_json_option, blank, mask, print_result
 from tunegate.utils.text import common_length
 from tunegate.utils.timestamps import timestamp
 
@@ -56,7 +55,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--fresh", action="store_true", help="use no answer of an interrupted check")
     add("--max-requests", type=int, metavar="N", help="send no more requests than N")
     add("--max-cost", type=float, metavar="USD", help="spend no more than this")
-    add("--json", action="store_true", help="print one JSON object")
+    add_json_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -110,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
     }  # fmt: skip
     of_run.add_to_record("served_checks", mask(args.model), facts)
     lines = f"served    {args.model}, beside run:{name}, on {len(rows):,} test rows", *check.lines()
-    print(json.dumps(hide_values(facts), indent=1) if args.json else "\n".join(lines))
+    print_result(args.json, facts, lines)
     return {"open": 0, "closed": 1}.get(check.verdict, exit_codes.UNMEASURABLE)
 
 

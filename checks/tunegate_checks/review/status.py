@@ -8,13 +8,15 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tunegate.data.dataset import Dataset
 from tunegate.results.score import wilson
+from tunegate.utils.masking import add_json_option, print_result
 
 from .sheet import VERDICTS, Sheet, draw_order, population, read_sheet, row_id
 
-REVIEWS_FOLDER = "reviews"
+REVIEWS_FOLDER, arguments = "reviews", add_json_option
 
 
 @dataclass
@@ -44,6 +46,14 @@ class ReviewStatus:
     def errors(self) -> float:
         """The share of the reviewed rows that is wrong, 0..1."""
         return self.wrong / len(self.verdicts) if self.verdicts else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the status as builtins; shares and their 95 % interval (Wilson) are 0..1."""
+        low, high = wilson(self.wrong, len(self.verdicts)) if self.verdicts else (0.0, 1.0)
+        notes = [{"line": line, "note": note} for line, note in self.notes]
+        told = {"rows": self.n, "reviewed": len(self.verdicts), "wrong_rows": notes}
+        keys = ("share", "wrong", "errors", "reviewers", "faults", "pending", "other_sheets")
+        return {**told, "low": low, "high": high, **{key: getattr(self, key) for key in keys}}
 
     def summary(self) -> str:
         """Return the share reviewed, by whom, and the errors with their 95 % interval (Wilson)."""
@@ -128,10 +138,13 @@ def run(args: argparse.Namespace) -> None:
     folder = root or Path.cwd()
     if not (splits := find_data_files(config, folder, {}, folder)).paths:
         raise ValueError("no data is configured: set data.train in tunegate.toml")
+    told, lines = list[dict[str, Any]](), list[str]()
     for split in splits.paths:
         dataset, generated = splits.get(split), config.data.generated
         status = review_status(dataset, folder / REVIEWS_FOLDER, generated=generated)
+        told.append({"split": split, **status.to_dict()})
         texts = [status.summary(), *status.faults, *status.pending, *status.other_sheets]
         texts += [f"line {n:,} is wrong{': ' if note else ''}{note}" for n, note in status.notes]
         first, *rest = (part for text in texts for part in textwrap.wrap(text, 68))
-        print("\n".join([f"{split:<12}{first}", *(f"{'':12}{part}" for part in rest)]))
+        lines += [f"{split:<12}{first}", *(f"{'':12}{part}" for part in rest)]
+    print_result(args.json, {"splits": told}, lines)

@@ -15,11 +15,13 @@ from ..results.outcome import AcceptedEntry
 from ..storage.state_dir import StateDir
 from ..utils.files import atomic_write
 from ..utils.masking import mask
-from ..utils.text import did_you_mean, toml_string
+from ..utils.text import did_you_mean, toml_error_text, toml_string
 from ..utils.timestamps import timestamp
 
 ENTRY_KEYS = [f.name for f in fields(AcceptedEntry)]
 ACCEPTED_FILE, LAST_FINDINGS_FILE = "accepted.toml", "findings.json"
+IN_FORCE, STALE = "in force", "stale: not found any more"
+UNCHECKED = "not looked for in the last session"
 FILE_HEADER = """\
 # Findings of the data suite that somebody looked at and accepted, with `tunegate accept`.
 # Each entry is for one finding in a row as it is now; without its entry the finding counts again.
@@ -35,13 +37,13 @@ def read_accepted(root: Path) -> dict[str, AcceptedEntry]:
         text = path.read_text("utf-8")
         table = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from None
+        raise ConfigError(f"{path}: {toml_error_text(error)}") from None
     if unknown := [key for key in table if key != "accepted"]:
         raise ConfigError(f"{path}: unknown key {unknown[0]!r}; entries begin with [[accepted]]")
     listed = table.get("accepted", [])
     if not isinstance(listed, list):
         raise ConfigError(f"{path}: entries begin with [[accepted]], in double brackets")
-    entry_lines = [n for n, line in enumerate(text.splitlines(), 1) if re.match(r"\s*\[\[", line)]
+    entry_lines = [n for n, line in enumerate(text.split("\n"), 1) if re.match(r"\s*\[\[", line)]
     entries: dict[str, AcceptedEntry] = {}
     for i, values in enumerate(listed):
         has_lines = len(entry_lines) == len(listed)
@@ -78,7 +80,7 @@ def append_entries(root: Path, entries: Sequence[AcceptedEntry]) -> None:
 def remove_entries(root: Path, ids: Collection[str]) -> None:
     """Remove entries, and comments right above them; raises ConfigError for unusual tables."""
     path, before = root / ACCEPTED_FILE, read_accepted(root)
-    lines = path.read_text("utf-8").splitlines(keepends=True)
+    lines = re.findall(".*\n|.+$", path.read_text("utf-8"))  # no other line ends, as in TOML
     starts = [n for n, line in enumerate(lines) if re.match(r"\s*\[\[", line)]
     is_comment = [line.lstrip().startswith("#") for line in lines]
     removed: set[int] = set()
@@ -155,14 +157,14 @@ class LastFindings:
         ]  # fmt: skip
 
     def status(self, entry: AcceptedEntry) -> str:
-        """Return "" for an entry whose finding was found, else that it is stale or unchecked."""
+        """Return how an entry stands: its finding was found, was not, or was not looked for."""
         found_in = self.findings.get(entry.id, {}).get("split")
         if found_in is not None and any(map(entry.holds_in, found_in.split(", "))):
-            return ""
+            return IN_FORCE
         split = entry.where.partition(",")[0]
         if (entry.check, split) in self.judged_splits or (entry.check, "") in self.judged_splits:
-            return "stale: not found any more"
-        return "not looked for in the last session"
+            return STALE
+        return UNCHECKED
 
     def save(self, state: StateDir) -> None:
         """Write the findings to `.tunegate/`; a session without checks leaves the file as it is."""

@@ -10,7 +10,8 @@ $ tunegate accept --check duplicates --all --why "from the old system"
 import argparse
 import textwrap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,11 +27,17 @@ from ..gates.decision import CollectionFailed, collect_suite
 from ..results.outcome import AcceptedEntry
 from ..storage.registry import checked_reason, current_user
 from ..storage.state_dir import StateDir
-from ..utils.masking import mask
+from ..utils.masking import add_json_option, mask, print_result
 from ..utils.text import did_you_mean
 
 HINT_SHOW_IDS = "`tunegate data findings` shows what there is, with ids"
 MAX_LINES = 10  # entries that are shown one by one
+# What is said of the entries of a status, by what was done.
+LABELS = {
+    "accept": {"was accepted before:": "accepted before", "accepted": "accepted"},
+    "prune": {"dropped": "dropped", "kept, its check did not run:": accepted.UNCHECKED}, "list": {},
+}  # fmt: skip
+Entries = list[tuple[str, AcceptedEntry]]  # each behind what became of it, or how it stands
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +48,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--all", action="store_true", help="accept all that the last session found")
     add("--why", default="", metavar="TEXT", help="the reason; needed to accept")
     add("--prune", action="store_true", help="drop the entries whose finding is gone")
+    add_json_option(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -52,20 +60,22 @@ def run(args: argparse.Namespace) -> None:
     if args.prune:
         if args.ids or args.check or args.kind or args.all or why:
             raise ConfigError("--prune goes alone: it drops entries, and accepts nothing")
-        lines = prune_entries(state, last)
-    elif args.check or args.kind or args.all:
-        if args.ids:
+        action, entries = "prune", prune_entries(state, last)
+    elif args.ids or args.check or args.kind or args.all:
+        ids = [*dict.fromkeys(args.ids)]
+        if ids and (args.check or args.kind or args.all):
             raise ConfigError("ids, or --check NAME --all: not both")
-        if not (args.check and args.all):
+        if not ids and not (args.check and args.all):
             raise ConfigError("all findings of a check: --check NAME --all, or of one --kind")
-        lines = accept_findings(state, last, ids_of_check(last, args.check, args.kind), why)
-    elif args.ids:
-        lines = accept_findings(state, last, list(dict.fromkeys(args.ids)), why)
+        ids = ids or ids_of_check(last, args.check, args.kind)
+        action, entries = "accept", accept_findings(state, last, ids, why)
     elif why:
         raise ConfigError(f"which finding? give its id; {HINT_SHOW_IDS}")
     else:
-        lines = list_accepted(root, last)
-    print("\n".join(lines))
+        listed = accepted.read_accepted(root).values()
+        action, entries = "list", [(last.status(entry), entry) for entry in listed]
+    told = [{"status": status.partition(":")[0], **asdict(entry)} for status, entry in entries]
+    print_result(args.json, {"action": action, "entries": told}, lines(action, entries, last))
 
 
 def ids_of_check(last: LastFindings, check: str, kind: str | None) -> list[str]:
@@ -82,8 +92,8 @@ def ids_of_check(last: LastFindings, check: str, kind: str | None) -> list[str]:
     return [f["id"] for f in found if f["check"] == check and kind in (None, f["kind"])]
 
 
-def accept_findings(state: StateDir, last: LastFindings, ids: list[str], why: str) -> list[str]:
-    """Append an entry for each id to accepted.toml; return lines to print; raises ConfigError."""
+def accept_findings(state: StateDir, last: LastFindings, ids: list[str], why: str) -> Entries:
+    """Append an entry for each id to accepted.toml, and return all; raises ConfigError."""
     if not why:
         raise ConfigError('a reason is needed: tunegate accept ID --why "..."')
     findings, user = last.findings, current_user()
@@ -111,33 +121,20 @@ def accept_findings(state: StateDir, last: LastFindings, ids: list[str], why: st
             accepted.remove_entries(state.root, replaced)  # accepted in another split so far
         if entries:
             accepted.append_entries(state.root, entries)
-    lines = [*entry_lines("was accepted before:", before), *entry_lines("accepted", entries)]
-    # The findings of an older version do not say whether their check has a name.
-    unnamed = (entry.check for entry in entries if not findings[entry.id].get("named", True))
-    for check in dict.fromkeys(unnamed):
-        lines.append(f"hint     {check} has no name: its ids change with its file's name")
-        lines.append(f'         @check(name="{check}") keeps them when the file is renamed')
-    return [*lines, f"next     commit {accepted.ACCEPTED_FILE}, and run the suite again"]
+    done = {"accepted before": before, "accepted": entries}
+    return [(status, entry) for status, group in done.items() for entry in group]
 
 
-def prune_entries(state: StateDir, last: LastFindings) -> list[str]:
-    """Drop entries whose finding is gone; raises ConfigError for incomplete sessions."""
+def prune_entries(state: StateDir, last: LastFindings) -> Entries:
+    """Drop entries whose finding is gone, and return all; raises ConfigError without a session."""
     root = state.root
     if reason := incomplete_session(root, last):
         raise ConfigError(f"nothing was dropped: {reason}; run the whole data suite first")
     with FileLock(state.path("accepted.lock")):
-        entries = accepted.read_accepted(root)
-        status = {id_: last.status(entry) for id_, entry in entries.items()}
-        gone = [entry for id_, entry in entries.items() if status[id_].startswith("stale")]
-        if gone:
-            accepted.remove_entries(root, [entry.id for entry in gone])
-    kept = [entry for id_, entry in entries.items() if status[id_] and entry not in gone]
-    standing = len(entries) - len(gone) - len(kept)
-    return [
-        *entry_lines("dropped", gone),
-        *entry_lines("kept, its check did not run:", kept),
-        f"{len(gone):,} dropped; kept: {standing:,} that still stand, {len(kept):,} not looked for",
-    ]
+        entries = [(last.status(e), e) for e in accepted.read_accepted(root).values()]
+        if gone := [entry.id for status, entry in entries if status == accepted.STALE]:
+            accepted.remove_entries(root, gone)
+    return [("dropped" if status == accepted.STALE else status, entry) for status, entry in entries]
 
 
 def incomplete_session(root: Path, last: LastFindings) -> str:
@@ -157,31 +154,40 @@ def incomplete_session(root: Path, last: LastFindings) -> str:
     return ""
 
 
-def list_accepted(root: Path, last: LastFindings) -> list[str]:
-    """Return lines for each entry of accepted.toml: finding, reason, and whether it is stale."""
-    entries = accepted.read_accepted(root).values()
-    if not entries:
-        return [f"nothing is accepted; {HINT_SHOW_IDS}"]
-    lines, stale = [], 0
-    for entry in entries:
-        status = last.status(entry)
-        stale += status.startswith("stale")
-        texts = [f"{entry.why} ({entry.who}, {entry.when})", *([status] if status else [])]
-        lines.append(_entry_line(entry)[:80])
-        lines += [f"{'':14}{part}" for text in texts for part in textwrap.wrap(text, 66)]
-    if stale:
-        lines.append(f"{stale:,} stale, which accept nothing: `tunegate accept --prune` drops them")
-    return lines
+def lines(action: str, entries: Entries, last: LastFindings) -> Iterator[str]:
+    """Yield what was done to entries, or of a list, which finding each accepts, and why."""
+    n = Counter(status for status, _ in entries)
+    for label, status in LABELS[action].items():
+        yield from entry_lines(label, [entry for s, entry in entries if s == status])
+    if action == "accept":
+        # The findings of an older version do not say whether their check has a name.
+        new = (entry for status, entry in entries if status == "accepted")
+        unnamed = (e.check for e in new if not last.findings[e.id].get("named", True))
+        for check in dict.fromkeys(unnamed):
+            yield f"hint     {check} has no name: its ids change with its file's name"
+            yield f'         @check(name="{check}") keeps them when the file is renamed'
+        yield f"next     commit {accepted.ACCEPTED_FILE}, and run the suite again"
+    elif action == "prune":
+        kept = f"{n[accepted.IN_FORCE]:,} that still stand"
+        yield f"{n['dropped']:,} dropped; kept: {kept}, {n[accepted.UNCHECKED]:,} not looked for"
+    elif not entries:
+        yield f"nothing is accepted; {HINT_SHOW_IDS}"
+    for status, entry in entries if action == "list" else ():
+        yield _entry_line(entry)[:80]
+        texts = [f"{entry.why} ({entry.who}, {entry.when})", status]
+        for text in texts[: 1 if status == accepted.IN_FORCE else 2]:
+            yield from (f"{'':14}{part}" for part in textwrap.wrap(text, 66))
+    if stale := n[accepted.STALE]:
+        yield f"{stale:,} stale, which accept nothing: `tunegate accept --prune` drops them"
 
 
-def entry_lines(label: str, entries: Sequence[AcceptedEntry]) -> list[str]:
-    """Return a line for each entry; of many, the first ones and how many more there are by kind."""
-    lines = [f"{label} {_entry_line(entry)}" for entry in entries[:MAX_LINES]]
-    if len(entries) > MAX_LINES:
-        kinds = Counter(f"{entry.check} {entry.kind}" for entry in entries[MAX_LINES:])
+def entry_lines(label: str, entries: Sequence[AcceptedEntry]) -> Iterator[str]:
+    """Yield a line for each entry; of many, the first ones and how many more there are by kind."""
+    yield from (f"{label} {_entry_line(entry)}" for entry in entries[:MAX_LINES])
+    if rest := entries[MAX_LINES:]:
+        kinds = Counter(f"{entry.check} {entry.kind}" for entry in rest)
         more = ", ".join(f"{n:,} {kind}" for kind, n in kinds.most_common())
-        lines.append(f"{label} {len(entries) - MAX_LINES:,} more: {more}")
-    return lines
+        yield f"{label} {len(rest):,} more: {more}"
 
 
 def _entry_line(entry: AcceptedEntry) -> str:

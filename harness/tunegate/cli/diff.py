@@ -10,10 +10,10 @@ $ tunegate data diff origin/main --comment
 import argparse
 import subprocess
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from ..checking.accepted import read_last_findings
 from ..config.data_files import DataFiles, find_data_files, needs_columns
@@ -26,38 +26,29 @@ from ..data.json_lines import select_split
 from ..data.tables import check_data
 from ..errors import ConfigError
 from ..storage.state_dir import StateDir
-from ..utils.masking import masker
+from ..utils.masking import add_json_option, masker, print_result
 from ..utils.text import common_length, counted, cut, one_line
 
 MAX_ROWS = 20  # of each kind and split; the numbers count all
 TEXT_WIDTH = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """What became of the rows of one split; the rows `before` are none in a new file."""
-
-    split: str
-    added: Sequence[Example]
-    removed: Sequence[Example]
-    changed: Sequence[tuple[Example, Example]]  # before, and now
-    same: int
-
-
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("revision", metavar="REVISION", help="a branch, a tag or a commit")
-    parser.add_argument("--comment", action="store_true", help="as Markdown, with the findings")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--comment", action="store_true", help="as Markdown, with the findings")
+    add_json_option(form)
 
 
 def run(args: argparse.Namespace) -> None:
     """Print what became of the rows of each split."""
-    root = current_project()
+    root, splits, most = current_project(), [], None if args.json else MAX_ROWS
     files = find_data_files(load(root), root, {}, root)
-    differences = []
     for split, path in files.paths.items():
         before = rows_at(args.revision, path, split, files)
-        differences.append(compare(split, before, [*files.get(split)]))
-    print("\n".join((comment if args.comment else lines)(differences, args.revision, root)))
+        splits.append(compare(split, before, [*files.get(split)], most))
+    lines = (comment if args.comment else terminal_lines)(splits, args.revision, root)
+    print_result(args.json, {"revision": args.revision, "splits": splits}, lines)
 
 
 def rows_at(revision: str, path: Path, split: str, files: DataFiles) -> list[Example]:
@@ -81,8 +72,14 @@ def rows_at(revision: str, path: Path, split: str, files: DataFiles) -> list[Exa
     return [*Dataset.parse(shown.stdout, split, old, columns, files.reading)]
 
 
-def compare(split: str, before: Sequence[Example], now: Sequence[Example]) -> Difference:
-    """Pair equal rows, then rows that ask the same, each in their order."""
+def compare(
+    split: str, before: Sequence[Example], now: Sequence[Example], most: int | None = None
+) -> dict[str, Any]:
+    """Pair equal rows, then rows that ask the same, each in their order.
+
+    Returns how many rows are `added`, `removed`, `changed` and the `same`, and of each kind the
+    first ones: kind, line and text, masked.
+    """
     left, added, changed = defaultdict(list), [], []
     for example in before:
         left[to_json(example.fields)].append(example)
@@ -93,27 +90,28 @@ def compare(split: str, before: Sequence[Example], now: Sequence[Example]) -> Di
         asked[question_key(example, with_system=True)].append(example)
     for example in new:
         if pair := asked[question_key(example, with_system=True)]:
-            changed.append((pair.pop(0), example))
+            changed.append((example.line, [pair.pop(0).reply, example.reply]))
         else:
-            added.append(example)
+            added.append((example.line, [example.text]))
     removed = sorted((e for rows in asked.values() for e in rows), key=lambda e: e.row)
-    return Difference(split, added, removed, changed, len(now) - len(new))
+    hide, rows = masker(quotes=True), list[dict[str, Any]]()
+    kinds = {"added": added, "removed": [(e.line, [e.text]) for e in removed], "changed": changed}
+    for kind, of_kind in kinds.items():
+        for line, texts in of_kind[:most]:  # masked whole: a part of a value may look like none
+            old, *other = (hide(one_line(text)) for text in texts)
+            text = change(old, *other) if other else cut(old, TEXT_WIDTH)
+            rows.append({"kind": kind, "line": line, "text": text})
+    counts = {kind: len(of_kind) for kind, of_kind in kinds.items()}
+    return {"split": split, **counts, "same": len(now) - len(new), "rows": rows}
 
 
-def details(difference: Difference) -> Iterator[tuple[str, str, str]]:
-    """Yield kind, place and text of the rows that differ, masked, and how many more there are."""
-    hide = masker(quotes=True)
-    kinds: dict[str, list[tuple[int, list[str]]]] = {
-        "added": [(e.line, [e.text]) for e in difference.added],
-        "removed": [(e.line, [e.text]) for e in difference.removed],
-        "changed": [(now.line, [old.reply, now.reply]) for old, now in difference.changed],
-    }
-    for kind, rows in kinds.items():
-        for line, texts in rows[:MAX_ROWS]:  # masked whole: a part of a value may look like none
-            old, *new = (hide(one_line(text)) for text in texts)
-            yield kind, f"line {line}", change(old, *new) if new else cut(old, TEXT_WIDTH)
-        if more := rows[MAX_ROWS:]:
-            yield kind, "", f"and {counted(len(more), 'more row')}"
+def details(told: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield kind, place and text of the rows that differ, and how many more there are."""
+    for kind in ("added", "removed", "changed"):
+        rows = [row for row in told["rows"] if row["kind"] == kind]
+        yield from ((kind, f"line {row['line']}", row["text"]) for row in rows)
+        if more := told[kind] - len(rows):
+            yield kind, "", f"and {counted(more, 'more row')}"
 
 
 def change(old: str, new: str) -> str:
@@ -124,24 +122,24 @@ def change(old: str, new: str) -> str:
     return " -> ".join(cut(text[start:], TEXT_WIDTH // 2 - 2) for text in (old, new))
 
 
-def lines(differences: Sequence[Difference], revision: str, root: Path) -> Iterator[str]:
+def terminal_lines(splits: Sequence[Mapping[str, Any]], revision: str, root: Path) -> Iterator[str]:
     """Yield the lines for a terminal."""
-    for d in differences:
-        numbers = f"{len(d.added):,} added, {len(d.removed):,} removed, {len(d.changed):,} changed"
-        yield f"{d.split:<10} {numbers}, {d.same:,} as in {revision}"
+    for d in splits:
+        numbers = ", ".join(f"{d[kind]:,} {kind}" for kind in ("added", "removed", "changed"))
+        yield f"{d['split']:<10} {numbers}, {d['same']:,} as in {revision}"
         yield from (f"  {kind:<8} {place:<10} {text}" for kind, place, text in details(d))
 
 
-def comment(differences: Sequence[Difference], revision: str, root: Path) -> Iterator[str]:
+def comment(splits: Sequence[Mapping[str, Any]], revision: str, root: Path) -> Iterator[str]:
     """Yield the lines of a comment: numbers first, rows and findings folded."""
     yield f"### The data, compared with `{revision}`\n"
     yield "| split | added | removed | changed | as before |\n|---|--:|--:|--:|--:|"
-    for d in differences:
-        numbers = (len(d.added), len(d.removed), len(d.changed), d.same)
-        yield f"| {d.split} | {' | '.join(f'{n:,}' for n in numbers)} |"
+    for d in splits:
+        numbers = (f"{d[kind]:,}" for kind in ("added", "removed", "changed", "same"))
+        yield f"| {d['split']} | {' | '.join(numbers)} |"
     last = read_last_findings(StateDir(root))
     found = [f for f in [*last.findings.values(), *last.without_id] if not f["accepted"]]
-    rows = [(d.split, *row) for d in differences for row in details(d)]
+    rows = [(d["split"], *row) for d in splits for row in details(d)]
     told = [(f["check"], f["kind"], f["where"], one_line(f["evidence"])) for f in found]
     session = f" in the session of {last.when}" if last.when else ": the data suite was not run"
     for title, table in (("Rows", rows), (f"{counted(len(found), 'finding')}{session}", told)):

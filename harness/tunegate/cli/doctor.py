@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import textwrap
 from collections.abc import Iterator, Mapping
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -26,18 +27,33 @@ from ..config.suite_files import older_than_installed
 from ..errors import ConfigError
 from ..storage.registry import Registry, RegistryBroken
 from ..storage.state_dir import RunNotFound, StateDir, find_finished
-from ..utils.masking import HIDDEN, find_private, is_secret
+from ..utils.masking import (
+    HIDDEN,
+    add_json_option,
+    find_private,
+    hide_values,
+    is_secret,
+    print_result,
+)
 from ..utils.optional_deps import install_command
 from ..utils.text import counted
 
+# What it is about, a sentence that begins with PROBLEM for one, and its values for scripts.
+Facts = Iterator[tuple[str, str, dict[str, Any]]]
+PROBLEM, arguments = "PROBLEM: ", add_json_option
+
 
 def run(args: argparse.Namespace) -> int:
-    """Print a line for each fact; return 1 where one begins with PROBLEM."""
-    lines = [*installed_lines(), *project_lines(), *machine_lines()]
-    for label, text in lines:
-        first, rest = f"{label:<10} ", " " * 11
-        print(textwrap.fill(mask(text), 80, initial_indent=first, subsequent_indent=rest))
-    return int(any(text.startswith("PROBLEM") for _, text in lines))
+    """Print a line for each fact; return 1 where one is a problem."""
+    facts = [
+        {"about": about, "problem": text.startswith(PROBLEM), "text": text, **values}
+        for about, text, values in (*installed_lines(), *project_lines(), *machine_lines())
+    ]
+    facts, ok = hide_values(facts, lambda text, _: mask(text)), not any(f["problem"] for f in facts)
+    wrap = partial(textwrap.fill, width=80, subsequent_indent=" " * 11)
+    lines = (wrap(f["text"], initial_indent=f"{f['about']:<10} ") for f in facts)
+    print_result(args.json, {"ok": ok, "facts": facts}, lines)
+    return int(not ok)
 
 
 def mask(text: str) -> str:
@@ -49,17 +65,17 @@ def mask(text: str) -> str:
     return text
 
 
-def installed_lines() -> Iterator[tuple[str, str]]:
+def installed_lines() -> Facts:
     """Yield the versions of the core's libraries, and of each extra, or what installs it."""
     from packaging.requirements import Requirement
 
-    system = f"{platform.system()} {platform.machine()}"
-    yield "tunegate", f"{__version__}, Python {platform.python_version()}, {system}"
+    python, system = platform.python_version(), f"{platform.system()} {platform.machine()}"
+    yield "tunegate", f"{__version__}, Python {python}, {system}", {"version": __version__}
     distribution = metadata.distribution("tunegate")
     requirements = [Requirement(text) for text in distribution.requires or ()]
     extras = distribution.metadata.get_all("Provides-Extra") or []
     for extra in ("", *sorted(set(extras) - {"dev"})):
-        present, absent = [], []
+        present, absent = dict[str, str](), []
         for requirement in requirements:
             marker, name = requirement.marker, requirement.name
             in_core = marker is None or marker.evaluate({"extra": ""})
@@ -71,58 +87,64 @@ def installed_lines() -> Iterator[tuple[str, str]]:
             except metadata.PackageNotFoundError:
                 absent.append(name)
                 continue
-            present.append(f"{name} {version}")
+            present[name] = version
             if not requirement.specifier.contains(version, prereleases=True):
                 absent.append(f"{name}{requirement.specifier} (it is {version})")
         command = install_command(extra) if extra else "pip install --upgrade tunegate"
+        packages = {"packages": present, "missing": absent}
         if absent and not extra:
-            yield "core", f"PROBLEM: {', '.join(absent)} is needed: {command}"
+            yield "core", f"{PROBLEM}{', '.join(absent)} is needed: {command}", packages
         elif absent:
-            yield extra, f"without {', '.join(absent)}: {command}"
+            yield extra, f"without {', '.join(absent)}: {command}", packages
         elif present:
-            yield extra or "core", ", ".join(present)
+            yield extra or "core", ", ".join(map(" ".join, present.items())), packages
 
 
-def project_lines() -> Iterator[tuple[str, str]]:
+def project_lines() -> Facts:
     """Yield how configuration, data, suites, runs and registry of the project stand."""
     try:
         root = find_root(Path.cwd())
         if root is None:
-            yield "project", "none here or above: tunegate init"
+            yield "project", "none here or above: tunegate init", {"path": None}
             return
         config, (path, table) = load(root), read_table(root)
-        yield "project", f"{path}, task {config.task}"
+        yield "project", f"{path}, task {config.task}", {"path": str(path), "task": config.task}
         for setting in settings(table, Config().model_dump()):
-            yield "set", f"{setting} ({path.name})"
-        yield "set", "all other settings: their defaults"
+            yield "set", f"{setting} ({path.name})", {}
+        yield "set", "all other settings: their defaults", {}
     except ConfigError as error:
-        yield "project", f"PROBLEM: {error}"
+        yield "project", f"{PROBLEM}{error}", {}
         return
     try:
         for split, path in find_data_files(config, root, {}, root).paths.items():
-            shown = path.relative_to(root) if root in path.parents else path
-            yield "data", f"{split}: {shown}, {path.stat().st_size / 1e6:,.1f} MB"
+            shown = str(path.relative_to(root) if root in path.parents else path)
+            size = path.stat().st_size
+            values = {"split": split, "path": shown, "bytes": size}
+            yield "data", f"{split}: {shown}, {size:,} bytes", values
     except ConfigError as error:
-        yield "data", f"PROBLEM: {error}"
+        yield "data", f"{PROBLEM}{error}", {}
     if not (root / config.suites.data).is_dir():
-        yield "suites", f"PROBLEM: no folder {config.suites.data}: tunegate init"
+        yield "suites", f"{PROBLEM}no folder {config.suites.data}: tunegate init", {}
     elif older := older_than_installed(root):
-        yield "suites", older
+        yield "suites", older, {}
     state = StateDir(root)
     try:
         latest = find_finished(state, "latest")
-        yield "latest", f"run:{latest.id}, made {latest.age[0]:%Y-%m-%d %H:%M}"
+        values = {"run": latest.id, "made": latest.age[0].isoformat()}
+        yield "latest", f"run:{latest.id}, made {latest.age[0]:%Y-%m-%d %H:%M}", values
     except RunNotFound:
-        yield "latest", "no run is finished yet"
+        yield "latest", "no run is finished yet", {"run": None}
     try:
         for alias, standing in sorted(Registry(root).history().last.items()):
             if entry := standing.entry:
-                yield "alias", f"{alias} is run:{entry['run']}, since {entry['when']}"
+                values = {"alias": alias, "run": entry["run"], "when": entry["when"]}
+                day = entry["when"][:10]
+                yield "alias", f"{alias} is run:{entry['run']}, since {day}", values
             if standing.contenders:
-                problem = f"two branches moved {alias}: tunegate registry merge --keep"
-                yield "alias", f"PROBLEM: {problem}"
+                moved = f"two branches moved {alias}: tunegate registry merge --keep"
+                yield "alias", f"{PROBLEM}{moved}", {"alias": alias}
     except RegistryBroken as error:
-        yield "alias", f"PROBLEM: {error}"
+        yield "alias", f"{PROBLEM}{error}", {}
 
 
 def settings(
@@ -142,19 +164,20 @@ def settings(
             yield f"{prefix}{key} = {shown}{other}"
 
 
-def machine_lines() -> Iterator[tuple[str, str]]:
+def machine_lines() -> Facts:
     """Yield the processors, the GPUs that the driver lists, the free space, and the keys set."""
-    yield "cpu", counted(os.cpu_count() or 1, "processor")
+    yield "cpu", counted(os.cpu_count() or 1, "processor"), {"processors": os.cpu_count() or 1}
     query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
     try:
         asked = subprocess.run(query, capture_output=True, text=True, timeout=20, check=False)
         for line in asked.stdout.splitlines() or asked.stderr.splitlines() or ["none"]:
-            yield "gpu", line if not asked.returncode else f"PROBLEM: nvidia-smi fails: {line}"
+            yield "gpu", f"{PROBLEM}nvidia-smi fails: {line}" if asked.returncode else line, {}
     except FileNotFoundError:
-        yield "gpu", "none: there is no nvidia-smi"
+        yield "gpu", "none: there is no nvidia-smi", {}
     except subprocess.TimeoutExpired:
-        yield "gpu", "PROBLEM: nvidia-smi does not answer"
+        yield "gpu", f"{PROBLEM}nvidia-smi does not answer", {}
     usage = shutil.disk_usage(Path.cwd())
-    yield "disk", f"{usage.free / 1e9:,.1f} GB free of {usage.total / 1e9:,.1f} GB here"
+    values = {"free_bytes": usage.free, "total_bytes": usage.total}
+    yield "disk", f"{usage.free / 1e9:,.1f} GB free of {usage.total / 1e9:,.1f} GB here", values
     for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
-        yield "key", f"{name} is {'set' if os.environ.get(name) else 'not set'}"
+        yield "key", f"{name} is {'set' if os.environ.get(name) else 'not set'}", {}

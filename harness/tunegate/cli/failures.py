@@ -16,7 +16,7 @@ from ..models.evaluation import find_judged, judged_answers
 from ..results.labels import LabelRule
 from ..storage.state_dir import StateDir
 from ..utils.files import atomic_write
-from ..utils.masking import hide_values
+from ..utils.masking import add_json_option, hide_values, print_result
 
 
 def write_failures(
@@ -52,6 +52,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("-o", "--out", type=Path, default=Path("failures.jsonl"), metavar="FILE")
     add("--unmasked", action="store_true", help="with private values as they are")
     add("--test-data", metavar="FILE", help="default: the configured test split")
+    add_json_option(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -63,7 +64,10 @@ def run(args: argparse.Namespace) -> None:
     wrong_count, n, times = write_failures(*parts, masked=not args.unmasked)
     of_several = f"rows were wrong in at least one of {times} answers"
     what = "answers were wrong" if times == 1 else of_several
-    print(f"{wrong_count:,} of {n:,} {what}: {args.out}")
+    lines = [f"{wrong_count:,} of {n:,} {what}: {args.out}"]
     if wrong_count:
-        print("These rows are test rows. Write new ones like them to train on; one that goes into")
-        print("training must leave the test set, or the leakage check closes the gate.")
+        lines.append(
+            "These rows are test rows. Write new ones like them to train on; one that goes"
+        )
+        lines.append("into training must leave the test set, or the leakage check closes the gate.")
+    print_result(args.json, {"path": args.out, "wrong": wrong_count, "n": n, "times": times}, lines)

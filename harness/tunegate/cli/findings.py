@@ -1,12 +1,14 @@
 """List every finding of the last session of the data suite.
 
+With --json each stands on a line of its own.
+
 $ tunegate data findings
 $ tunegate data findings --check pii --split test
 $ tunegate data findings --html findings.html
 """
 
 import argparse
-import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -20,7 +22,7 @@ from ..config.project import current_project
 from ..errors import ConfigError
 from ..storage.state_dir import StateDir
 from ..utils.files import atomic_write
-from ..utils.masking import mask
+from ..utils.masking import add_json_option, mask, print_json
 from ..utils.text import counted
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         add(f"--{name}", metavar="NAME", help=f"only the findings of this {name}")
     add("--accepted", action="store_true", help="those that are accepted, too")
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="a JSON object on each line")
+    add_json_option(form)
     form.add_argument("--html", type=Path, metavar="FILE", help="write a page")
 
 
@@ -51,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
     if args.json:
         keys = ("id", "check", "kind", "split", "where", "evidence", "accepted")
         for finding in found:
-            print(json.dumps({key: finding[key] for key in keys}, ensure_ascii=False))
+            print_json({key: finding[key] for key in keys}, indent=None)
         return
     from rich.console import Console
 
@@ -63,6 +65,7 @@ def run(args: argparse.Namespace) -> None:
         print(f"{args.html}: {heading}")
         return
     console = Console(highlight=False)
+    os.environ.setdefault("LESS", "-FRX")  # as git has it: without -R it prints colours as letters
     is_long = sys.stdout.isatty() and len(found) > console.height
     with console.pager(styles=True) if is_long else nullcontext():
         show(console, heading, found)

@@ -14,11 +14,12 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from ..config import suite_files
 from ..config.project import find_root
@@ -33,21 +34,12 @@ EXAMPLE_CHECK = Path(__file__).with_name("example_check.txt")
 # Whole projects, to copy: in the wheel, or in a checkout of the repository.
 _IN_WHEEL = Path(__file__).parents[1] / "examples"
 EXAMPLES = _IN_WHEEL if _IN_WHEEL.is_dir() else Path(__file__).parents[3] / "examples"
-EXAMPLE_NAMES = ("triage", "code", "pt")
-# What these files hold of rows, or list, may be personal data; `.tunegate` ignores itself.
-GIT_IGNORED = ("*.fix.csv", "failures.jsonl", "findings.html", "report*.html")
-DATA_SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
-# By split, the words of a file's name that say which it is.
-SPLIT_WORDS = {"train": "train|training", "validation": "val|valid|validation|dev", "test": "test"}
-# By hosting service, the file of its pipeline; the templates stand in `ci/`.
-CI_FILES = {"github": ".github/workflows/tunegate.yml", "gitlab": ".gitlab-ci.yml"}
+_names: dict[str, Any] = tomllib.loads(Path(__file__).with_name("init.toml").read_text("utf-8"))
+EXAMPLE_NAMES, GIT_IGNORED = _names["examples"], _names["git_ignored"]
+DATA_SUFFIXES, SPLIT_WORDS = tuple(_names["data_suffixes"]), _names["split_words"]
+CI_FILES, GIT_ATTRIBUTE = _names["ci_files"], _names["git"]["attribute"]
+GIT_SETTINGS: dict[str, str] = _names["git"]["settings"]
 CI_TEMPLATES = Path(__file__).with_name("ci")
-# Where two branches both promoted, git calls `tunegate registry merge` with these.
-GIT_ATTRIBUTE = "registry.jsonl merge=tunegate"
-GIT_SETTINGS = {
-    "merge.tunegate.name": "the registry of tunegate",
-    "merge.tunegate.driver": "tunegate registry merge %A %B %O %P",
-}
 
 
 def create_project(folder: Path) -> list[str]:

@@ -7,7 +7,7 @@ $ tunegate registry lineage production --json
 """
 
 import argparse
-import json
+from typing import Any
 
 from ..config.project import current_project
 from ..data import SPLITS
@@ -15,12 +15,13 @@ from ..errors import ConfigError
 from ..gates.promotion import line_faults
 from ..storage.registry import Registry, RegistryEntry
 from ..storage.state_dir import StateDir, read_unverified
+from ..utils.masking import add_json_option, print_result
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     here = "default: production"
     parser.add_argument("alias", nargs="?", default="production", metavar="ALIAS", help=here)
-    parser.add_argument("--json", action="store_true", help="one JSON object")
+    add_json_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -32,20 +33,20 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"nothing was promoted to {args.alias!r}; aliases: {names}")
     number = next(n for n, e in enumerate(history.entries) if e.digest == entry.digest)
     faults, records = [*line_faults(history, number, registry.state)], links(entry, registry.state)
-    if args.json:
-        print(json.dumps({"records": records, "faults": faults}, indent=1, ensure_ascii=False))
-        return int(bool(faults))
-    for record in records:
-        print(f"{record['record']:<10} {record['what']}")
-        print(f"{'':<10} {record['sha256']}")
     is_here = (registry.state.runs / str(entry["run"]) / "run.json").is_file()
     agree = "they agree" if is_here else "the run is not on this machine: nothing was compared"
-    print("\n".join(faults or [agree]))
+    lines = (f"{r['record']:<10} {r['what']}\n{'':<10} {r['sha256']}" for r in records)
+    about = {"alias": args.alias, "run": entry["run"], "model": entry["model"]}
+    told = {**about, "compared": is_here, "records": records, "faults": faults}
+    print_result(args.json, told, [*lines, *(faults or [agree])])
     return int(bool(faults))
 
 
-def links(entry: RegistryEntry, state: StateDir) -> list[dict[str, str]]:
-    """Return the records of a promotion, the newest first; files of data where the run is here."""
+def links(entry: RegistryEntry, state: StateDir) -> list[dict[str, Any]]:
+    """Return the records of a promotion, the newest first; files of data where the run is here.
+
+    `path`, below the project's root, is that of the record where it is a file of `.tunegate`.
+    """
     folder = state.runs / str(entry["run"])
     receipt, intent = (read_unverified(folder / f"{name}.json") for name in ("receipt", "intent"))
     data = receipt.get("data", {})
@@ -59,4 +60,8 @@ def links(entry: RegistryEntry, state: StateDir) -> list[dict[str, str]]:
         ("receipt", f"of the data suite, {receipt.get('made', '')}", entry.get("receipt", "")),
         *((split, data[split]["path"], data[split]["digest"]) for split in SPLITS if split in data),
     ]
-    return [dict(zip(("record", "what", "sha256"), row, strict=True)) for row in rows]
+    card = folder / "scorecards" / f"{entry.get('scorecard', '')[:12]}.json"
+    files = {"scorecard": card, "trained": folder / "run.json", "receipt": folder / "receipt.json"}
+    paths = {name: str(p.relative_to(state.root)) for name, p in files.items() if p.is_file()}
+    keys = ("record", "what", "sha256", "path")
+    return [dict(zip(keys, (*row, paths.get(row[0])), strict=True)) for row in rows]

@@ -8,7 +8,6 @@ $ tunegate mutate --kinds leak secret --minutes 20
 """
 
 import argparse
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ from ..config.project import current_project
 from ..errors import ConfigError
 from ..exit_codes import UNMEASURABLE
 from ..mutation.faults import FAULTS, MISSED, NOT_RUN, Mutants
+from ..utils.masking import add_json_option, print_json
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +26,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--rows", metavar="N", type=int, default=5, help="planted rows of a kind (5)")
     add("--seed", metavar="N", type=int, default=0, help="draws the rows (0)")
     add("--minutes", metavar="M", type=float, default=9_999, help="stop then; status 75")
-    add("--json", action="store_true", help="print the verdicts as JSON")
+    add_json_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
             print(end="" if args.json else f"{verdict_text(verdict)}\n", flush=True)
     failing = [test for found in mutants.clean.values() if found for test in found["failed"]]
     if args.json:
-        print(json.dumps({"fails_already": failing, "verdicts": verdicts}, indent=1))
+        print_json({"fails_already": failing, "verdicts": verdicts})
     elif failing:
         print("fails already, so that only new findings count:", *failing, sep="\n  ")
     stopped = UNMEASURABLE if any(v["result"] == NOT_RUN for v in verdicts) else 0

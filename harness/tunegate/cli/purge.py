@@ -6,6 +6,7 @@ $ tunegate run purge 3fa9c1
 """
 
 import argparse
+import shutil
 from pathlib import Path
 
 from ..checking.accepted import LAST_FINDINGS_FILE
@@ -20,7 +21,7 @@ from ..utils.text import counted
 def purge_snapshot(state: StateDir, digest_prefix: str) -> tuple[Path, int]:
     """Delete the one snapshot whose digest has this prefix, and all cached answers to its prompts.
 
-    Findings of the last session and HTML reports are deleted too: they can show text of a row.
+    Findings of the last session, HTML reports and probes are deleted too: they can show rows.
     Returns the path and the number of answers. Raises ConfigError unless the prefix fits one.
     """
     folder = state.folder / "snapshots"
@@ -47,6 +48,7 @@ def purge_snapshot(state: StateDir, digest_prefix: str) -> tuple[Path, int]:
     answers.close()
     removed += delete_judge_answers(state)
     snapshot.unlink()
+    shutil.rmtree(state.probe.folder, ignore_errors=True)
     (state.folder / LAST_FINDINGS_FILE).unlink(missing_ok=True)
     for page in state.folder.glob("*/*/report*.html"):
         page.unlink()

@@ -10,10 +10,12 @@ from pathlib import Path
 
 from ..config.schema import load_here
 from ..data.splitting import split_file
+from ..utils.masking import add_json_option, print_result
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     add, share = parser.add_argument, "share of all rows (0.15)"
+    parser.usage = "tunegate split FILE [-o DIR] [options]"
     add("file", type=Path, metavar="FILE", help="JSONL, a JSON array, CSV or Parquet")
     add("-o", "--out", type=Path, default=Path("data"), metavar="DIR", help="default: data")
     add("--validation", type=float, default=0.15, metavar="SHARE", help=share)
@@ -23,6 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--group-by", metavar="FIELD", help="what stays in one split (a user)")
     add("--by-time", nargs="?", const="", metavar="FIELD", help="the newest rows become test")
     add("--force", action="store_true", help="replace files that are there")
+    add_json_option(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -35,4 +38,4 @@ def run(args: argparse.Namespace) -> None:
         by=args.by, force=args.force, by_time=args.by_time is not None, reading=reading,
         columns=config.data.columns,
     )  # fmt: skip
-    print("\n".join(report.lines()))
+    print_result(args.json, {"folder": args.out, **report.to_dict()}, report.lines())

@@ -51,13 +51,15 @@ def read_table(root: Path) -> tuple[Path, dict[str, Any]]:
     """Return configuration file and table of a project, not yet validated; raises ConfigError."""
     import tomllib
 
+    from ..utils.text import toml_error_text
+
     toml_file = root / "tunegate.toml"
     path = toml_file if toml_file.is_file() else root / "pyproject.toml"
     try:
         table: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
         return path, table if path == toml_file else table["tool"]["tunegate"]
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from None
+        raise ConfigError(f"{path}: {toml_error_text(error)}") from None
 
 
 def suite_folders(configured: Any, root: Path) -> list[Path]:

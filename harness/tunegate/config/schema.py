@@ -102,7 +102,7 @@ class Suites(Section):
 class LabelTable(Section):
     """The table `[label]`: how a label is read from a reply."""
 
-    kind: str
+    kind: str = Field(examples=['kind = "exact", "json", "regex" or "set"'])
     fields: Names = ()
     pattern: str = ""
     fold: Names = ()
@@ -295,7 +295,7 @@ class Readiness(Section):
     What is unset and cannot be measured is asked for by name. Prices are USD per million tokens.
     """
 
-    gate: bool = False  # whether another verdict than "fine-tune" fails the suite
+    gate: bool = False  # another verdict than "fine-tune" fails the suite, and closes the data gate
     leave_out: tuple[ReasonName, ...] = ()  # reasons that do not count
     rows: int = Field(default=200, ge=20)  # validation rows that models are asked, at most
     prompt: str | None = None  # the model that is prompted: a strategy or a model spec, no run:ID
@@ -324,13 +324,14 @@ class Readiness(Section):
 class Compared(Section):
     """A model that the candidate is compared with."""
 
-    model: str  # any model spec
+    model: str = Field(examples=['model = "openai:gpt-4o-mini"'])  # any model spec
 
 
 class ProgramTable(Section):
     """A program in any language: a check in `[checks.NAME]`, a model in `[models.NAME]`."""
 
-    command: tuple[str, ...] = Field(min_length=1)  # words, run without a shell
+    # Words, run without a shell.
+    command: tuple[str, ...] = Field(min_length=1, examples=['command = ["node", "house.mjs"]'])
     files: Names = ()  # patterns below the root: more files that decide what it does
     timeout: float = Field(default=60.0, gt=0)  # seconds in which it neither reads nor writes
     memory: int = Field(default=4_096, ge=1)  # megabytes
@@ -343,7 +344,8 @@ class ProgramTable(Section):
 class StrategyTable(Section):
     """A model behind a prompt of its own, in `[models.NAME]`: `--model NAME`."""
 
-    of: str  # the model that answers: a model spec, no run:ID
+    # The model that answers: a model spec, no run:ID.
+    of: str = Field(examples=['of = "openai:gpt-4o-mini"'])
     system: str | None = None  # the file of a text that stands before the system message of a row
     # Examples as earlier turns: a file of rows, or the number of training rows.
     shots: str | Annotated[int, Field(ge=1)] | None = None
@@ -444,7 +446,7 @@ def parse_settings(model: type[T], values: Mapping[str, Any]) -> T:
     messages, valid = [], sorted(model.model_fields)
     for key, (first, *more) in by_key:
         if first["type"] == "missing":
-            messages.append(f"`{key}` is missing")
+            messages.append(f"`{key}` is missing{_what_to_write(key, model)}")
         elif first["type"] == "extra_forbidden":
             hint = did_you_mean(key, valid)
             messages.append(f"unknown setting `{key}`{hint}; valid: {', '.join(valid)}")
@@ -454,21 +456,28 @@ def parse_settings(model: type[T], values: Mapping[str, Any]) -> T:
     raise ValueError("; ".join(messages))
 
 
+def _what_to_write(key: str, model: type[BaseModel]) -> str:
+    """Return the advice on a key that is missing, where its field has an example."""
+    examples = key in model.model_fields and model.model_fields[key].examples
+    return f": write {examples[0]}" if examples else ""
+
+
 def explain_error(error: Any, model: type[BaseModel], *, show_value: bool = True) -> str:
     """Return a line for an item of pydantic's `errors()`: key, value (`show_value`), valid ones."""
-    message = error["msg"].removeprefix("Value error, ")
+    message = re.sub("valid dictionary.*", "table", error["msg"].removeprefix("Value error, "))
+    message = re.sub("valid (list|tuple)$", "list in [ ]", message)
     if not error["loc"]:
         return str(message)
     *tables, key = [str(part) for part in error["loc"]]
     path = ".".join([*tables, key])
-    if error["type"] == "missing":
-        return f"{path} is missing"
-    if error["type"] != "extra_forbidden":
+    if error["type"] not in ("extra_forbidden", "missing"):
         return f"{path} = {error['input']!r}: {message}" if show_value else f"{path}: {message}"
     for table in tables:
         if table in model.model_fields:  # else a place in a list, or a key in a dict, of tables
             annotation = model.model_fields[table].annotation
             types = [t for t in (annotation, *get_args(annotation)) if isinstance(t, type)]
             model = next((t for t in types if issubclass(t, BaseModel)), model)
+    if error["type"] == "missing":
+        return f"{path} is missing{_what_to_write(key, model)}"
     valid = [field.alias or name for name, field in model.model_fields.items()]
     return f"unknown key {path!r}{did_you_mean(key, valid)}; valid here: {', '.join(valid)}"

@@ -10,7 +10,9 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from ..errors import ConfigError
 from ..similarity import ngrams, search
 from ..utils.files import atomic_write
 from ..utils.strict_json import Unreadable, to_json_line
@@ -23,7 +25,7 @@ from .tables import check_data, read_saved
 MIN_ROWS_PER_VALUE = 3  # on average, to spread a value over the three splits
 
 
-class SplitError(ValueError):
+class SplitError(ConfigError):
     """The file cannot be split, or not into this folder; the message says why, and what to do."""
 
 
@@ -36,13 +38,20 @@ class SplitReport:
     groups: int  # of two similar rows or more
     largest: int  # rows in the largest of these groups
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as builtins: `splits`, `groups`, `largest_group`, `labels`."""
+        total, labels = sum(self.rows.values()), sorted(set().union(*self.labels.values()))
+        sizes = [{"split": s, "rows": n, "share": n / total} for s, n in self.rows.items()]
+        counts = [{"label": name, **{s: self.labels[s][name] for s in SPLITS}} for name in labels]
+        about = {"groups": self.groups, "largest_group": self.largest}
+        return {"splits": sizes, **about, "labels": counts}
+
     def lines(self) -> list[str]:
         """Return the report as lines of text."""
-        total = sum(self.rows.values())
+        total, names = sum(self.rows.values()), sorted(set().union(*self.labels.values()))
         sizes = [f"{s}: {counted(n, 'row')} ({n / total:.1%})" for s, n in self.rows.items()]
         largest = f", the largest of {self.largest:,} rows" if self.groups else ""
         groups_line = f"{counted(self.groups, 'group')} of similar rows kept together{largest}"
-        names = sorted({label for counts in self.labels.values() for label in counts})
         width = max(map(len, names), default=0)
         cells = [(n, "  ".join(f"{self.labels[s][n]:>6,}" for s in SPLITS)) for n in names]
         return [*sizes, groups_line, *(f"{name:<{width}}  {counts}" for name, counts in cells)]
@@ -83,7 +92,7 @@ def split_file(
     if existing and not force:
         raise SplitError(f"{', '.join(existing)}: already there; --force replaces")
 
-    lines, dataset = _read_complete(path, reading, columns or {})
+    lines, dataset = read_complete(path, reading, columns or {})
     labels = strata_of(dataset, by)
     groups = similar_groups(dataset, similarity)
     if by_time:
@@ -120,7 +129,7 @@ def _checked_shares(validation: float, test: float) -> dict[str, float]:
     return dict(zip(SPLITS, (1 - validation - test, validation, test), strict=True))
 
 
-def _read_complete(
+def read_complete(
     path: Path, reading: Reading, columns: Mapping[str, str]
 ) -> tuple[list[bytes], Dataset]:
     """Return the rows of a file as lines of JSON, and read; raise SplitError if one is unread."""

@@ -11,28 +11,28 @@ from pathlib import Path
 from .. import exit_codes
 from ..config.data_files import read_split
 from ..errors import ConfigError
-from ..interfaces.installed import project_plugin_files
 from ..interfaces.trainer import Plan
 from ..session.context import SessionContext
-from ..storage.state_dir import Run, SealBroken, StateDir, find_finished, run_id
-from ..utils.files import sha256_json
+from ..storage.state_dir import Run, SealBroken, StateDir, find_finished, read_unverified, run_id
 from ..utils.text import all_of, counted, did_you_mean, os_error_text
 from .decision import Gate
+from .probe import check_probe, measure_curve
 from .training_process import train_in_child
 
 
 class DataGate(Gate):
     """The gate of one session with `--train-with NAME`.
 
-    `elsewhere`: stop after the receipt, since another machine trains. `max_cost`, in USD, stands
-    above that of the configuration. Raises ConfigError, before the first test, where the suite, the
-    trainer, a setting or the training data is not there or not valid.
+    `elsewhere`: stop after the receipt: another machine trains. `probe`: train on parts of the rows
+    alone. `max_cost`, in USD, stands above that of the configuration. Raises ConfigError before the
+    first test where the suite, the trainer, a setting or the training data is not there or valid.
     """
 
     def __init__(
-        self, session: SessionContext, name: str, *, elsewhere: bool, max_cost: float | None
-    ) -> None:
-        option, self.elsewhere = f"--train-with {name}", elsewhere
+        self, session: SessionContext, name: str, *, elsewhere: bool, max_cost: float | None,
+        probe: bool = False,
+    ) -> None:  # fmt: skip
+        option, self.elsewhere, self.probe = f"--train-with {name}", elsewhere, probe
         super().__init__(session, session.config.suites.data, option)
         trainers = session.plugins.trainers
         if name not in trainers:
@@ -48,14 +48,16 @@ class DataGate(Gate):
             raise ConfigError(f"train.{self.trainer.name}: {error}") from None
         if "train" not in session.splits.paths:
             session.splits.get("train")  # raises ConfigError, which says how to name the file
+        if probe:
+            check_probe(session, self.trainer, self.settings)
 
     def finish(self, exit_status: int) -> int:
         """Open or close the gate, train where it is open, and return the session's exit status."""
         session = self.session
         state, paths = session.state, session.splits.paths
         decision = self.evaluate(exit_status, list(paths), self.needed_of_data())
-        if decision.reason:
-            session.say("gate", f"closed, nothing was trained: {decision.reason}", good=False)
+        if reason := decision.reason or self.not_ready(decision.digests):
+            session.say("gate", f"closed, nothing was trained: {reason}", good=False)
             return exit_status or 1
         # The files are read again: what is trained on must be the bytes that the tests judged.
         snapshots = {s: state.store_snapshot(read_split(path, s)) for s, path in paths.items()}
@@ -69,16 +71,25 @@ class DataGate(Gate):
         older = Run(state, run_id(older_plan))
         if older.finished and not run.finished:
             plan, run = older_plan, older
-        if not run.finished:  # the receipt of a finished run leads to its model: it stays
-            run.write_intent(plan, project_plugin_files(session.plugin_manager))
-            receipt = self.receipt(run.id, decision, self.settings)
-            receipt["intent"] = sha256_json(run.intent)
-            state.write_sealed(run.folder / "receipt.json", receipt)
+        if not (run.finished or self.probe):  # a finished run's receipt leads to its model
+            self.start_run(run, plan, decision)
         passed_all = f"{all_of(len(decision.collected.tests), 'test')} of the suite passed"
         session.say("gate", f"open: {passed_all} on exactly these bytes", good=True)
         for note in self.notes(decision):
             session.say("", note)
-        return self._train(run)
+        return measure_curve(self, decision, plan, run) if self.probe else self._train(run)
+
+    def not_ready(self, digests: Mapping[str, str]) -> str:
+        """Return why `[readiness] gate` closes the gate; "" where it does not. A probe may run."""
+        state, again = self.session.state, "pytest suites/readiness"
+        if self.probe or not self.session.config.readiness.gate:
+            return ""
+        path = state.folder / "readiness.json"
+        told = state.read_sealed(path, again) if "seal" in read_unverified(path) else {}
+        if any(told.get(split) != digests.get(split) for split in ("train", "validation")):
+            return f"[readiness] gate = true, and no verdict on these rows is there: {again}"
+        is_ready = told["verdict"] == "fine-tune"
+        return "" if is_ready else f"the verdict of {again} is {told['verdict']}: {told['why']}"
 
     def _plan(self, snapshots: Mapping[str, Path]) -> Plan:
         """Return what the trainer is given: the snapshots, by split, and the resolved settings."""

@@ -23,8 +23,11 @@ from ..checking.accepted import ACCEPTED_FILE
 from ..config.project import require_suite
 from ..config.schema import Config
 from ..config.suite_files import project_version
+from ..interfaces.installed import project_plugin_files
+from ..interfaces.trainer import Plan
 from ..results.session_results import SessionResults
 from ..session.context import SessionContext
+from ..storage.state_dir import Run
 from ..utils.files import sha256_file, sha256_json
 from ..utils.text import counted
 from ..utils.timestamps import timestamp
@@ -212,6 +215,13 @@ class Gate:
         if others := session.environment.outsiders(session.root, self.suite_files):
             yield f"loaded from outside of the suite: {abbreviate(others)}"
 
+    def start_run(self, run: Run, plan: Plan, decision: GateDecision) -> None:
+        """Write intent and sealed receipt, with which a run may be trained."""
+        run.write_intent(plan, project_plugin_files(self.session.plugin_manager))
+        receipt = self.receipt(run.id, decision, plan.config)
+        receipt["intent"] = sha256_json(run.intent)
+        run.state.write_sealed(run.folder / "receipt.json", receipt)
+
     def receipt(
         self, run: str, decision: GateDecision, settings: Mapping[str, Any]
     ) -> dict[str, Any]:
@@ -226,19 +236,15 @@ class Gate:
             path, n = str(session.splits.paths[split]), len(session.splits.get(split))
             data[split] = {"path": path, "digest": digest, "n": n}
         receipt = {
-            "run": run,
-            "made": timestamp("seconds"),
-            "data": data,
+            "run": run, "made": timestamp("seconds"), "data": data, "config": dict(settings),
             "suite": {"path": str(self.suite), "files": self.suite_files, "version": version},
             "tests": {n: session.results.passed[n] for n in decision.collected.tests},
-            "unjudged": session.results.unjudged(),
-            "removed": decision.collected.removed,
+            "unjudged": session.results.unjudged(), "removed": decision.collected.removed,
             "accepted": session.seen.to_receipt(session.accepted),
             "limits": session.config.limits.model_dump(),
-            "config": dict(settings),
             "versions": installed_versions("torch", "transformers", "peft", "bitsandbytes"),
             "environment": session.environment.to_dict(session.root),
-        }
+        }  # fmt: skip
         return {**receipt, "verdict": verdict_digest(receipt)}
 
 

@@ -99,26 +99,19 @@ class ModelGate(Gate):
                 summaries[key] = summary | {"answers": sha256_json(answers)}
         n = len(test) if test is not None else 0
         return {
-            "candidate": mask(candidate.spec) if candidate else "",
-            "run": run.id if run else None,
+            "candidate": mask(candidate.spec) if candidate else "", "run": run.id if run else None,
             **({"trained": run.attestation} if run and run.attestation else {}),
-            "model_digest": model_digest,
+            "model_digest": model_digest, "gate": mask(decision.reason) or "open",
             "test": {"digest": decision.digests.get("test"), "n": n},
-            "gate": mask(decision.reason) or "open",
-            **session.asked,
+            **session.asked, **session_results.judged_outcomes(session.results), **summaries,
             "suite": {"path": str(self.suite), "files": self.suite_files},
-            "inventory": decision.collected.tests,
-            "removed": decision.collected.removed,
-            "unjudged": session.results.unjudged(),
-            **session_results.judged_outcomes(session.results),
-            "troubles": dict(session.results.not_passed),
-            **summaries,
+            "inventory": decision.collected.tests, "removed": decision.collected.removed,
+            "unjudged": session.results.unjudged(), "troubles": dict(session.results.not_passed),
             **({"tables": tables} if (tables := session.results.tables()) else {}),
-            "limits": session.config.limits.model_dump(),
+            "limits": session.config.limits.model_dump(), "made": timestamp(),
             "versions": installed_versions("torch", "transformers"),
             "environment": session.environment.to_dict(session.root),
-            "made": timestamp(),
-        }
+        }  # fmt: skip
 
     def _promote(self, alias: str, card: dict[str, Any], card_digest: str) -> int:
         """Add the promotion to the registry, or print why it is refused; return the exit status."""

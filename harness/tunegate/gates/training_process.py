@@ -25,6 +25,7 @@ from ..errors import ConfigError
 from ..interfaces.installed import Installed, load_files
 from ..interfaces.trainer import Trained, TrainingFailed
 from ..models.evaluation import measure_baseline, recall_baseline
+from ..models.predict import predict
 from ..models.spec import open_model
 from ..storage.state_dir import Run, StateDir
 from ..utils.files import atomic_write
@@ -35,15 +36,15 @@ from ..utils.progress import progress_bar
 ATTENDED_OPTION = "--attended"  # standard input is a pipe that the parent holds open
 
 
-def train_in_child(run: Run) -> int:
+def train_in_child(run: Run, *options: str) -> int:
     """Train a run in a child process; return 0, 70 for any failure, or 130 if interrupted.
 
     Ctrl-C is delivered to both processes. This one ignores it and waits, so that the child can
     write its checkpoint. The child also ends when this process dies: see `exit_with_parent`.
     """
     sys.stdout.flush()
-    options = [str(run.folder), "--root", str(run.state.root), ATTENDED_OPTION]
-    command = [sys.executable, "-m", "tunegate.gates.training_process", *options]
+    arguments = [str(run.folder), "--root", str(run.state.root), ATTENDED_OPTION, *options]
+    command = [sys.executable, "-m", "tunegate.gates.training_process", *arguments]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         while True:
             try:
@@ -55,13 +56,18 @@ def train_in_child(run: Run) -> int:
             return code if code in expected else exit_codes.TRAINING_FAILED
 
 
-def main(folder: Path, root: Path | None = None) -> int:
-    """Train a run unless it is finished, each failure one message; return the exit code."""
-    run = Run(StateDir(root or folder.parents[2]), folder.name)
+def main(folder: Path, root: Path | None = None, *, probe: bool = False) -> int:
+    """Train a run unless it is finished, a `probe` to be judged; return the exit code."""
+    run = Run(StateDir(root or folder.parents[2], folder.parents[1]), folder.name)
     try:
         with masked_output(), FileLock(folder / "run.lock", timeout=0):
             if not run.finished:
-                train_run(run)
+                train_run(run, probe=probe)
+            if probe:
+                openers = load_files(run.plugins).openers
+                model = open_model(run.model_of()[0], run.state.root, openers)
+                with progress_bar("validation") as progress:
+                    predict(model, run.data("validation"), run.state, progress)
         return 0
     except Timeout:
         print(f"run {run.id}: another process is training it", file=sys.stderr)
@@ -79,14 +85,14 @@ def main(folder: Path, root: Path | None = None) -> int:
     return exit_codes.TRAINING_FAILED
 
 
-def train_run(run: Run) -> None:
+def train_run(run: Run, *, probe: bool = False) -> None:
     """Verify the receipt and the data, look for problems, measure the baseline, train, record."""
     run.verify()
     installed = load_files(run.plugins)
     trainer = installed.trainers[run.plan.trainer]()
     if problems := trainer.preflight(run.plan):
         raise TrainingFailed("not started\n" + "\n".join(f"  - {p.what}" for p in problems))
-    baseline_record = measure_once(run, installed)
+    baseline_record = None if probe else measure_once(run, installed)
     trained = trainer.train(run.plan, run.folder)
     Run(run.state, run.id).verify()  # again: a trainer may read a file without verifying it
     finish_run(run, installed, trained, baseline_record)
@@ -135,9 +141,10 @@ if __name__ == "__main__":
     parser.add_argument("run", type=Path)
     parser.add_argument("--root", type=Path)
     parser.add_argument(ATTENDED_OPTION, action="store_true")
+    parser.add_argument("--probe", action="store_true")
     options = parser.parse_args()
     if options.attended:
         # SIGTERM and not SIGINT: a shell lets what it runs in the background ignore SIGINT.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         exit_with_parent(partial(os.kill, os.getpid(), signal.SIGTERM))
-    sys.exit(main(options.run.absolute(), options.root))
+    sys.exit(main(options.run.absolute(), options.root, probe=options.probe))

@@ -15,6 +15,7 @@ writes a line for each: `row`, and `content`, or `tool_calls`, or `error`; `reas
 
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 import threading
@@ -80,6 +81,9 @@ class Program:
         failures: list[Exception] = []
         with tempfile.TemporaryFile() as errors:
             try:
+                name = self.command[0]
+                if not shutil.which(str(self.root / name) if "/" in name else name):
+                    raise OSError(0, f"no program {name!r}: install it, or change `command`")
                 process = subprocess.Popen(
                     [*WITH_MEMORY_LIMIT, str(self.memory * 1_000), *self.command], cwd=self.root,
                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,

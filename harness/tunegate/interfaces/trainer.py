@@ -68,6 +68,8 @@ class Trainer(Protocol):
     - `tokenization(config) -> TokenizationSpec`: how tokens are counted under resolved settings.
       Its `tokenizer` may be a folder in the project. Without it, the settings are read by their
       usual names (see `tunegate.tokenization.spec`).
+    - `why_no_probe(config) -> str`: why `--probe` may not train it on parts of the rows, three
+      times; "" where it may. Without it, it may not: a training can cost money.
     - `scorecard_written(plan, folder)`: called after a scorecard of one of its runs was written
       into the run's folder. An exception becomes one line, and changes no verdict.
     """

@@ -92,13 +92,14 @@ def kept_predictions(run: Run, card: Mapping[str, Any], test: Dataset) -> Predic
 
 def judged_answers(run: Run, test: Dataset) -> Predictions:
     """Return the kept answers of a model to a test set, asking nothing; raises ConfigError."""
-    about = {"model_digest": str(run.record["digest"])}
-    for card in read_scorecards(run).values():  # the newest one last
-        if (card["model_digest"], card["test"]["digest"]) == (about["model_digest"], test.digest):
-            about = card
-    if (predictions := kept_predictions(run, about, test)) is None:
+    digest, cards = str(run.record["digest"]), read_scorecards(run).values()
+    key = digest, test.digest
+    about = [card for card in cards if (card["model_digest"], card["test"]["digest"]) == key]
+    predictions = kept_predictions(run, about[-1] if about else {"model_digest": digest}, test)
+    # Of a test set that it was not judged on some rows may be known, from another: not all of them.
+    if predictions is None or (predictions.errors and not about):
         asked = f"pytest suites/model --model {run.spec}"
-        raise ConfigError(f"{run} was never asked about {test.path}: {asked}")
+        raise ConfigError(f"{run} was never asked about test set {test.digest[:12]}: {asked}")
     return predictions
 
 

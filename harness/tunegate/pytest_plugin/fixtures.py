@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -20,12 +19,13 @@ from ..interfaces.model import ModelUnknown
 from ..results.session_results import asked_in_words
 from ..tokenization.spec import TokenizationSpec, tokenization_of
 from ..utils.files import sha256_json
-from ..utils.optional_deps import MissingDependency
+from ..utils.text import os_error_text
 
 if TYPE_CHECKING:
-    from ..config.schema import Config
+    from ..config.schema import Config, Limits, Readiness
     from ..interfaces.programs import Program
     from ..models.predict import Ask, JudgePanel
+    from ..results.labels import LabelRule
     from ..results.prediction import Prediction, Predictions
     from ..session.context import SessionContext
 
@@ -97,15 +97,6 @@ def example_ids(test: Dataset) -> list[str]:
     return ids
 
 
-@contextmanager
-def fail_in_one_line(*errors: type[Exception]) -> Iterator[None]:
-    """Fail the test with the message of such an error, without a traceback."""
-    try:
-        yield
-    except errors as error:
-        raise SessionMistake(str(error), pytrace=False) from None
-
-
 def ask_role(config: pytest.Config, role: str, test: Dataset) -> Predictions:
     """Return the predictions of a role; a candidate that answers nothing ends the session."""
     try:
@@ -114,60 +105,63 @@ def ask_role(config: pytest.Config, role: str, test: Dataset) -> Predictions:
         if role == "candidate" and (session := config.pluginmanager.get_plugin("session")):
             session.shouldfail = "the candidate answers nothing"
         raise ModelSilent(str(error), pytrace=False) from None
-    except ConfigError as error:
-        raise SessionMistake(str(error), pytrace=False) from None
 
 
 @pytest.fixture
 def dataset(request: pytest.FixtureRequest) -> Dataset:
     """Each split in turn: a test with this fixture runs once per split."""
-    with fail_in_one_line(ConfigError):
-        return request.config.stash[SESSION].splits.get(request.param)
+    return request.config.stash[SESSION].splits.get(request.param)
 
 
-def session_fixture(read: Callable[[SessionContext], Any], description: str) -> Any:
-    """Return a fixture of what a session knows; a mistake in the configuration fails its test."""
-
-    def value(pytestconfig: pytest.Config) -> Any:
-        with fail_in_one_line(ConfigError):
-            return read(pytestconfig.stash[SESSION])
-
-    value.__doc__ = description
-    return pytest.fixture(scope="session")(value)
+@pytest.fixture(scope="session")
+def train(pytestconfig: pytest.Config) -> Dataset:
+    """The training split."""
+    return pytestconfig.stash[SESSION].splits.get("train")
 
 
-train = session_fixture(lambda s: s.splits.get("train"), "The training split.")
-validation = session_fixture(lambda s: s.splits.get("validation"), "The validation split.")
-test = session_fixture(lambda s: s.splits.get("test"), "The test split.")
-limits = session_fixture(
-    lambda s: s.config.limits,
-    "The limits in force, each with its mode; your own are `limits.own.name`.",
-)
-readiness = session_fixture(
-    lambda s: s.config.readiness, "The table `[readiness]`: what the suite of that name is told."
-)
-task = session_fixture(
-    lambda s: s.config.task, 'The kind of task, such as "classification" or "text".'
-)
-label_rule = session_fixture(
-    lambda s: s.config.label_rule,
-    "How a label is read from an answer: the rule that `label` names in the configuration.",
-)
-data_is_generated = session_fixture(
-    lambda s: s.config.data.generated,
-    "Whether a model wrote the rows: `data.generated` in the configuration.",
-)
-project_root = session_fixture(lambda s: s.root, "The folder of the project's configuration.")
+@pytest.fixture(scope="session")
+def validation(pytestconfig: pytest.Config) -> Dataset:
+    """The validation split."""
+    return pytestconfig.stash[SESSION].splits.get("validation")
+
+
+@pytest.fixture(scope="session")
+def test(pytestconfig: pytest.Config) -> Dataset:
+    """The test split."""
+    return pytestconfig.stash[SESSION].splits.get("test")
+
+
+@pytest.fixture(scope="session")
+def limits(pytestconfig: pytest.Config) -> Limits:
+    """The limits in force, each with its mode; your own are `limits.own.name`."""
+    return pytestconfig.stash[SESSION].config.limits
+
+
+@pytest.fixture(scope="session")
+def readiness(pytestconfig: pytest.Config) -> Readiness:
+    """The table `[readiness]`: what the suite of that name is told."""
+    return pytestconfig.stash[SESSION].config.readiness
+
+
+@pytest.fixture(scope="session")
+def task(pytestconfig: pytest.Config) -> str:
+    """The kind of task, such as "classification" or "text"."""
+    return pytestconfig.stash[SESSION].config.task
+
+
+@pytest.fixture(scope="session")
+def label_rule(pytestconfig: pytest.Config) -> LabelRule:
+    """How a label is read from an answer: the rule that `label` names in the configuration."""
+    return pytestconfig.stash[SESSION].config.label_rule
 
 
 @pytest.fixture(scope="session")
 def inference_prompt(pytestconfig: pytest.Config) -> str | None:
     """The system prompt used at inference, from the file `data.system`; None where it is unset."""
     session = pytestconfig.stash[SESSION]
-    with fail_in_one_line(ConfigError):
-        from ..config.data_files import read_system_prompt
+    from ..config.data_files import read_system_prompt
 
-        return read_system_prompt(session.config, session.root)
+    return read_system_prompt(session.config, session.root)
 
 
 @pytest.fixture(scope="session")
@@ -176,6 +170,12 @@ def tokenization(pytestconfig: pytest.Config) -> TokenizationSpec:
     session = pytestconfig.stash[SESSION]
     chosen = pytestconfig.getoption("train_with")
     return tokenization_of(session.config, session.root, session.plugins.trainers, chosen)
+
+
+@pytest.fixture(scope="session")
+def data_is_generated(pytestconfig: pytest.Config) -> bool:
+    """Whether a model wrote the rows: `data.generated` in the configuration."""
+    return pytestconfig.stash[SESSION].config.data.generated
 
 
 @pytest.fixture
@@ -191,9 +191,14 @@ def row_schema(pytestconfig: pytest.Config) -> RowSchema:
     session = pytestconfig.stash[SESSION]
     if not (spec := session.config.data.row_schema):
         pytest.skip("data.schema is not set")
-    with fail_in_one_line(ConfigError, MissingDependency):
-        examples = chain.from_iterable(map(session.splits.get, session.splits.paths))
-        return load_row_schema(spec, session.root, examples)
+    examples = chain.from_iterable(map(session.splits.get, session.splits.paths))
+    return load_row_schema(spec, session.root, examples)
+
+
+@pytest.fixture(scope="session")
+def project_root(pytestconfig: pytest.Config) -> Path:
+    """The folder of the project's configuration."""
+    return pytestconfig.stash[SESSION].root
 
 
 def take_rules(request: pytest.FixtureRequest, session: SessionContext) -> None:
@@ -249,20 +254,15 @@ def baseline(pytestconfig: pytest.Config, test: Dataset) -> Predictions | None:
 
     None where the candidate belongs to no run, and the configuration names no baseline.
     """
-    if not pytestconfig.stash[SESSION].models.has_baseline:
-        return None
-    return ask_role(pytestconfig, "baseline", test)
+    has_baseline = pytestconfig.stash[SESSION].models.has_baseline
+    return ask_role(pytestconfig, "baseline", test) if has_baseline else None
 
 
 @pytest.fixture(scope="session")
 def incumbent(pytestconfig: pytest.Config, test: Dataset) -> Predictions | None:
     """The predictions of the model that the alias points at; None before the first promotion."""
-    from ..storage.registry import RegistryBroken
-
-    with fail_in_one_line(RegistryBroken):
-        if pytestconfig.stash[SESSION].models.promoted is None:
-            return None
-    return ask_role(pytestconfig, "incumbent", test)
+    promoted = pytestconfig.stash[SESSION].models.promoted
+    return ask_role(pytestconfig, "incumbent", test) if promoted is not None else None
 
 
 @pytest.fixture(scope="session")
@@ -283,18 +283,15 @@ def prediction(request: pytest.FixtureRequest, predictions: Predictions) -> Pred
 @pytest.fixture(scope="session")
 def judge_panel(pytestconfig: pytest.Config) -> JudgePanel | None:
     """The judge models of `[judge]`; None where the configuration names none."""
-    with fail_in_one_line(ConfigError):
-        return pytestconfig.stash[SESSION].models.judges()
+    return pytestconfig.stash[SESSION].models.judges()
 
 
 @pytest.fixture(scope="session")
 def trained_on(pytestconfig: pytest.Config) -> Dataset:
     """The training rows of the candidate's run; the configured split where it has no run."""
     session = pytestconfig.stash[SESSION]
-    if session.candidate and session.candidate.run:
-        return session.candidate.run.data("train")
-    with fail_in_one_line(ConfigError):
-        return session.splits.get("train")
+    run = session.candidate and session.candidate.run
+    return run.data("train") if run else session.splits.get("train")
 
 
 @pytest.fixture(scope="session")
@@ -302,8 +299,7 @@ def ask_model(pytestconfig: pytest.Config) -> Ask:
     """Return `ask_model(dataset, role)`: it asks the candidate or "baseline" in one batch."""
 
     def ask(dataset: Dataset, role: str = "candidate") -> Predictions:
-        with fail_in_one_line(ConfigError):
-            return pytestconfig.stash[SESSION].models.ask(dataset, role)
+        return pytestconfig.stash[SESSION].models.ask(dataset, role)
 
     return ask
 
@@ -325,9 +321,9 @@ def general_set(pytestconfig: pytest.Config) -> Dataset:
     try:
         dataset = Dataset.read(path, "general", reading=session.config.reading)
     except OSError as error:
-        pytest.fail(f"data.general: {error}", pytrace=False)
+        raise ConfigError(f"data.general: {os_error_text(error)}") from None
     if bad := [p for p in dataset.problems if not p.hint]:
-        pytest.fail(f"data.general: {path}, line {bad[0].line}: {bad[0].evidence}", pytrace=False)
+        raise ConfigError(f"data.general: {path}, line {bad[0].line}: {bad[0].evidence}")
     return dataset
 
 

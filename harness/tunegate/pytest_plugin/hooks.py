@@ -27,6 +27,7 @@ from ..results.session_results import REPORT_PROPERTY, SessionResults, outcome_d
 from ..session.context import DEFAULT_ALIAS, SessionContext
 from ..utils.files import sha256_ascii_json
 from ..utils.masking import let_through, mask
+from ..utils.optional_deps import MissingDependency
 from ..utils.text import os_error_text
 from . import fixtures
 from .fixtures import ModelSilent, SessionMistake
@@ -120,8 +121,11 @@ class GateSession:
                 return
             if trainer and model:
                 raise ConfigError("--train-with and --model in one session: one suite at a time")
-            if config.getoption("elsewhere") and not trainer:
-                raise ConfigError("--elsewhere needs the trainer's settings: --train-with TRAINER")
+            wanted = [f"--{name}" for name in ("elsewhere", "probe") if option(name)]
+            if wanted and not trainer:
+                raise ConfigError(f"{wanted[0]} needs the trainer's settings: --train-with TRAINER")
+            if len(wanted) > 1:
+                raise ConfigError("--probe trains here, --elsewhere does not: leave one out")
             if alias is not None and not model:
                 raise ConfigError("--promote needs the candidate: --model latest, or run:ID")
             if trainer or model or self.for_run:
@@ -247,6 +251,12 @@ class GateSession:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Put outcomes, digests and findings into the report, and tables of what did not hold."""
         outcomes = item.stash.get(OUTCOMES, [])
+        error = call.excinfo and call.excinfo.value
+        # Its message says what a user has to mend: where it was raised tells nothing more.
+        is_of_suite = self.context.suite or call.when == "setup"
+        if is_of_suite and isinstance(error, ConfigError | MissingDependency):
+            told = SessionMistake(str(error), pytrace=False).with_traceback(error.__traceback__)
+            call.excinfo = pytest.ExceptionInfo.from_exception(told)
         if call.when == "call" and self.fixture_outcomes:
             self.add_shared_findings(item, outcomes)
         self.note_outcomes(item, call, outcomes)
@@ -471,8 +481,8 @@ def make_gate(
 
         if run:
             return NewTestSetGate(session, run)
-        elsewhere, max_cost = option("elsewhere"), option("max_cost")
-        return DataGate(session, option("train_with"), elsewhere=elsewhere, max_cost=max_cost)
+        names = ("elsewhere", "max_cost", "probe")
+        return DataGate(session, option("train_with"), **{name: option(name) for name in names})
     from ..gates.model_gate import ModelGate
     from ..storage.registry import checked_reason
 

@@ -39,6 +39,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     for split in ("train", "validation", "test"):
         add(f"--{split}-data", metavar="FILE", help=f"the {split} split, JSONL or JSON")
     add("--train-with", metavar="TRAINER", help="train when the data suite passed")
+    add("--probe", action="store_true", help="train on parts of the rows: would more help?")
     add("--for", metavar="RUN", dest="for_run", help="let a new test set judge a run")
     add("--elsewhere", action="store_true", help="open the gate, but train elsewhere")
     add("--model", metavar="MODEL", help="the candidate: latest, run:ID, a folder, ...")

@@ -322,10 +322,11 @@ def colourise(table: str) -> str:
     lines, evidence = [f"\x1b[1m{head}\x1b[0m"], match.end(1)
     for row in rows:
         line, kind, rest = row[:7], row[7:evidence], row[evidence:]
-        if line.strip():
+        if re.fullmatch(" *(?:[0-9,]+|-)", line):
             lines.append(f"\x1b[36m{line}\x1b[0m\x1b[33m{kind}\x1b[0m{rest}")
-        else:  # a continuation of the evidence, or a note below the rows
-            lines.append(f"\x1b[2m{row}\x1b[0m" if kind.strip() else row)
+        else:  # a continuation of the evidence, a note below the rows, or what is to do
+            is_note = kind.strip() and not line.strip()
+            lines.append(f"\x1b[2m{row}\x1b[0m" if is_note else row)
     return "\n".join(lines)
 
 

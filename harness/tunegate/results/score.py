@@ -209,8 +209,7 @@ def _outcome_data(score: Score, sign: str, limit: float | None) -> dict[str, Any
         **{"value": value, "low": low, "high": high, "right": best_case},
         "lower": None if math.isnan(lower) else lower,
         **{name: getattr(score, name) for name in kept},
-        "sign": sign,
-        "limit": limit,
+        **{"sign": sign, "limit": limit},
         "hints": [] if is_idle else list(score.hints),
         "idle": list(score.hints) if is_idle else [],
     }

@@ -167,7 +167,10 @@ def make_finder(
     search = Search(queries, targets, cutoff)
     if short := short_texts(search):
         long = LongTextSearch(search, _make_finder(short, fast))
-        long.is_compiled = _choose_kernel(long.estimated_seconds, fast)
+        if _choose_kernel(long.estimated_seconds, fast):
+            from .numba_kernel import screen
+
+            long.compiled_screen = screen
         return long.find_near
     return _make_finder(search, fast)
 

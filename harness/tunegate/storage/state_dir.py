@@ -34,9 +34,9 @@ class StateDir:
 
     answers_since = 0.0
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, folder: Path | None = None) -> None:
         self.root = root
-        self.folder = root / ".tunegate"
+        self.folder = folder or root / ".tunegate"
 
     def check(self) -> None:
         """Raise ConfigError where the folder can be neither used nor made."""
@@ -59,6 +59,11 @@ class StateDir:
     def runs(self) -> Path:
         """The folder that holds the folders of all runs; it need not exist."""
         return self.folder / "runs"
+
+    @property
+    def probe(self) -> "StateDir":
+        """A state tree inside of this one, with a key of its own, for the runs of `--probe`."""
+        return StateDir(self.root, self.folder / "probe")
 
     def snapshot_path(self, digest: str) -> Path:
         """Return the path of the snapshot with this sha256; it need not exist."""
@@ -154,12 +159,10 @@ def run_id(plan: Plan) -> str:
     settings = {k: v for k, v in plan.config.items() if k not in plan.incidental}
     parts = {
         "train": plan.train.stem,  # a snapshot is named after its digest
-        "validation": plan.validation.stem if plan.validation else None,
-        "trainer": plan.trainer,
+        "validation": plan.validation.stem if plan.validation else None, "trainer": plan.trainer,
         "config": {k: plan.decoding.get(k, v) for k, v in settings.items()},
-        "base": plan.base_digest,
-        "seed": plan.seed,
-    }
+        "base": plan.base_digest, "seed": plan.seed,
+    }  # fmt: skip
     if plan.columns:  # runs on JSON keep the ids they had before there were columns
         parts["columns"] = dict(plan.columns)
     return sha256_json(parts)[:12]

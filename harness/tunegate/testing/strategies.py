@@ -21,15 +21,12 @@ _TEXTS = st.text("abzAZ019 .,;:!?'\"`{}[]<>|\\/\n\t\r\0\u200b\u202eáçÉßи東
 _MESSAGE = {"role": st.sampled_from(["system", "user", "assistant"]), "content": _TEXTS}
 _CHATS = st.lists(st.fixed_dictionaries(_MESSAGE), min_size=1, max_size=6)
 _VALUES: tuple[Callable[[str], Any], ...] = (
-    lambda t: t,
-    lambda t: [t],
-    lambda t: [user_message(t), assistant_message(t)],
+    lambda t: t, lambda t: [t], lambda t: [user_message(t), assistant_message(t)],
     lambda t: [{"from": "human", "value": t}, {"from": "gpt", "value": t}],
     lambda t: [{"role": role, "parts": [{"text": t}]} for role in ("user", "model")],
-    lambda t: {"messages": [user_message(t)]},
-    lambda t: {"en": t, "pt": t},
+    lambda t: {"messages": [user_message(t)]}, lambda t: {"en": t, "pt": t},
     lambda t: f"\n\nHuman: {t}\n\nAssistant: {t}",
-)
+)  # fmt: skip
 
 
 @cache

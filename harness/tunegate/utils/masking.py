@@ -6,6 +6,7 @@ shown passes it: what a check returns, reports of tests as pytest makes them, wh
 """
 
 import base64
+import json
 import os
 import re
 import sys
@@ -186,6 +187,27 @@ class MaskedStream:
 def unmasked(stream: TextIO) -> TextIO:
     """Return the stream below a MaskedStream, for what moves the cursor, as a progress bar does."""
     return stream.stream if isinstance(stream, MaskedStream) else stream
+
+
+def add_json_option(command: Any) -> None:
+    """Add `--json` to the parser of a command, or to a group of its options."""
+    command.add_argument("--json", action="store_true", help="JSON alone, for scripts")
+
+
+def print_json(value: Any, indent: int | None = 1) -> None:
+    """Print a value as JSON in ASCII, with private values masked in its texts.
+
+    Each text is masked by itself: in the whole, a value could be masked with the quotes around it.
+    NaN and infinities, which JSON lacks, are null.
+    """
+    plain = json.loads(json.dumps(value, default=str), parse_constant=lambda _: None)
+    text = json.dumps(hide_values(plain), indent=indent).replace("\x7f", "\\u007f")
+    print(text, file=unmasked(sys.stdout))
+
+
+def print_result(as_json: bool, value: Any, lines: Iterable[str]) -> None:
+    """Print the result of a command: its lines for people, or the value as JSON for scripts."""
+    print_json(value) if as_json else print(end="".join(f"{line}\n" for line in lines))
 
 
 @contextmanager

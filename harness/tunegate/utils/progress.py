@@ -32,11 +32,9 @@ class ProgressBar:
             rich.MofNCompleteColumn(table_column=Column(no_wrap=True)),
             rich.TextColumn("{task.fields[details]}"),
             rich.TimeRemainingColumn(),
-            console=self.console,
-            transient=True,
-            refresh_per_second=4,
+            console=self.console, transient=True, refresh_per_second=4,
             disable=not self.console.is_terminal,
-        )
+        )  # fmt: skip
 
     def update(self, done: int, total: int | None, details: str = "") -> None:
         """Move the bar. The first call sets where the time left is counted from."""

@@ -154,6 +154,17 @@ def os_error_text(error: BaseException) -> str:
     return f"{file}: {reason}" if file else reason
 
 
+def toml_error_text(error: ValueError) -> str:
+    """Return why a TOML file cannot be read, in the words of who writes it."""
+    if isinstance(error, UnicodeDecodeError):
+        line = error.object.count(b"\n", 0, error.start) + 1
+        return f"line {line:,} is not UTF-8: save the file as UTF-8"
+    text = str(error).replace("Invalid value", "no value: a text stands in quotes")
+    text = text.replace("Cannot overwrite a value", "the key has a value already: keep one")
+    twice = re.sub(r"Cannot declare \((.+?),?\) twice", r"[\1] stands twice: keep one", text)
+    return twice if twice == text else twice.replace("', '", ".").replace("'", "")
+
+
 def common_length(first: Sequence[object], second: Sequence[object]) -> int:
     """Return how many elements two sequences begin with alike: letters, words, tokens."""
     return sum(1 for _ in takewhile(bool, map(eq, first, second)))

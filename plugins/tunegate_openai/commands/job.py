@@ -13,6 +13,7 @@ from tunegate.config.schema import parse_settings
 from tunegate.errors import ConfigError
 from tunegate.interfaces.trainer import TrainingFailed
 from tunegate.storage.state_dir import StateDir, find_started
+from tunegate.utils.masking import add_json_option, print_result
 
 from ..client import connect, readable_errors
 from ..job import Submission
@@ -28,6 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     actions.add_argument("--pause", action="store_true", help="have the provider pause it")
     actions.add_argument("--unpause", action="store_true", help="have the provider go on with it")
     actions.add_argument("--cancel", action="store_true", help="end it")
+    add_json_option(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -40,8 +42,9 @@ def run(args: argparse.Namespace) -> None:
     if args.forget:
         forgotten = [*submission.forgotten, submission.job]
         submission.with_saved(started.folder, job="", asked=0.0, forgotten=forgotten)
-        print(f"run {started.id} has no job; the command that trained it asks for a new one")
-        return
+        told = {"run": started.id, "job": None, "status": None, "model": None}
+        line = f"run {started.id} has no job; the command that trained it asks for a new one"
+        return print_result(args.json, told, [line])
     name = args.attach or submission.job
     if not name:
         raise ConfigError(f"run {started.id} has no job yet")
@@ -56,4 +59,5 @@ def run(args: argparse.Namespace) -> None:
     if args.attach:
         submission.with_saved(started.folder, job=job.id)
     model_text = f", made {job.fine_tuned_model}" if job.fine_tuned_model else ""
-    print(f"job {job.id}: {job.status}{model_text}")
+    told = {"run": started.id, "job": job.id, "status": job.status, "model": job.fine_tuned_model}
+    print_result(args.json, told, [f"job {job.id}: {job.status}{model_text}"])

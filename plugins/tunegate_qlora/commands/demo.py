@@ -50,10 +50,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"\n$ pytest {' '.join(arguments)}", flush=True)
         start = time.monotonic()
         # Nothing here needs the network; this keeps libraries from trying.
-        status = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", *arguments],
-            cwd=root, env=os.environ | {"HF_HUB_OFFLINE": "1"}, check=False,
-        ).returncode  # fmt: skip
+        command, env = [sys.executable, "-m", "pytest", "-q"], os.environ | {"HF_HUB_OFFLINE": "1"}
+        status = subprocess.run([*command, *arguments], cwd=root, env=env).returncode
         if status:
             return status
         seconds.append(time.monotonic() - start)
@@ -63,13 +61,8 @@ def run(args: argparse.Namespace) -> int:
     print(f"  Data suite and training took {seconds[0]:.0f} s, the model suite {seconds[1]:.0f} s.")
     folder = "" if args.folder == Path("tunegate-demo") else f" {args.folder}"
     here = "" if root == Path.cwd() else f", in {args.folder}"
-    print(f"""
-Try next
-  tunegate demo{folder:<20} again: only what changed is done again
-  tunegate report                   all of it on one HTML page{here}
-  pytest suites/data -v             every check by its name{here}
-  put an e-mail address into {config.data.train}, and run the demo again
-  tunegate init                     in your own project: the suites, yours to edit""")
+    text = Path(__file__).with_name("demo_next.txt").read_text("utf-8")
+    print(text.format(folder=folder, here=here, train=config.data.train), end="")
     return 0
 
 

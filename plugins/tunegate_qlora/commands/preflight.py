@@ -9,13 +9,16 @@ $ tunegate run preflight
 import argparse
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from tunegate import ConfigError, exit_codes
 from tunegate.config.project import current_project
 from tunegate.config.schema import load, parse_settings
 from tunegate.interfaces.trainer import Plan
 from tunegate.tokenization.chat_template import load_template, template_options
+from tunegate.utils.masking import add_json_option, print_result
 from tunegate.utils.text import counted
 
 from ..config import Settings
@@ -29,6 +32,7 @@ from .common import qlora_run, require_packages
 def arguments(parser: argparse.ArgumentParser) -> None:
     help_text = "the id of a planned run, or the beginning of it; default: the configuration"
     parser.add_argument("run", nargs="?", metavar="RUN", help=help_text)
+    add_json_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -40,8 +44,9 @@ def run(args: argparse.Namespace) -> int:
     else:
         plan = plan_of_config(current_project())
     with quiet_libraries():
-        lines, problems = describe_training(plan)
-    print(*lines, sep="\n", flush=True)
+        lines, told, problems = describe_training(plan)
+    print_result(args.json, {"training": told, "problems": problems}, lines)
+    sys.stdout.flush()
     if problems:
         reasons = "\n  - ".join(["this cannot be trained", *problems])
         print(f"tunegate run preflight: {reasons}", file=sys.stderr)
@@ -61,10 +66,10 @@ def plan_of_config(root: Path) -> Plan:
     )  # fmt: skip
 
 
-def describe_training(plan: Plan) -> tuple[list[str], list[str]]:
-    """Return the lines that describe the training of a plan, and why it cannot be trained.
+def describe_training(plan: Plan) -> tuple[list[str], dict[str, Any] | None, list[str]]:
+    """Return a plan's training as lines and as builtins, and why it cannot be trained.
 
-    The second are about the rows and the number of processes, not about this machine.
+    The reasons are about the rows and the number of processes, not about this machine.
     """
     from ..model.weights import describe_architecture
     from ..preflight import estimate_memory, format_bytes, row_problems, world_size_problems
@@ -76,21 +81,28 @@ def describe_training(plan: Plan) -> tuple[list[str], list[str]]:
     problems, train = row_problems(plan, settings, folder, template)
     problems += world_size_problems(len(train), settings, architecture, gpus=0)
     if not train:
-        return [], problems
+        return [], None, problems
     conversations = conversations_of(train)
     needed = estimate_memory(architecture, settings, conversations, gpu=True)
-    tokens = sum(len(row.ids) for row in conversations)
-    step = settings.world_size * settings.batch * settings.accumulation
+    memory, step = needed.per_process(settings), settings.batch * settings.accumulation
+    step, sizes = step * settings.world_size, asdict(memory) | {"total": memory.total}
+    told = {
+        "settings": settings.model_dump(), "world_size": settings.world_size,
+        "trained_parameters": architecture.trainable_parameters(settings), "rows": len(train),
+        "tokens": sum(len(row.ids) for row in conversations),
+        "rows_per_step": step, "steps_per_epoch": -(-len(train) // step),
+        "memory_bytes": {name: round(size) for name, size in sizes.items()},
+    }  # fmt: skip
     processes = f"{settings.processes} process{'es' * (settings.processes > 1)}"
     epochs = counted(settings.epochs, "epoch")
     lines = [
         f"training  {settings.method}, {settings.objective}, on {settings.base}: "
-        f"{architecture.trainable_parameters(settings):,} trained parameters",
-        f"          {len(train):,} rows, {tokens:,} tokens an epoch, {epochs}",
+        f"{told['trained_parameters']:,} trained parameters",
+        f"          {told['rows']:,} rows, {told['tokens']:,} tokens an epoch, {epochs}",
         f"processes {processes} on {counted(settings.machines, 'machine')}, a GPU for each",
         f"          {step:,} rows a step ({settings.batch} x {settings.accumulation} x "
-        f"{settings.world_size}), {-(-len(train) // step):,} steps an epoch",
-        f"memory    each GPU: {needed.per_process(settings)}",
+        f"{settings.world_size}), {told['steps_per_epoch']:,} steps an epoch",
+        f"memory    each GPU: {memory}",
     ]
     if settings.gradient_checkpointing:
         checkpointing = "on, as it is set"
@@ -110,7 +122,7 @@ def describe_training(plan: Plan) -> tuple[list[str], list[str]]:
             ram = format_bytes(settings.processes * needed.weights)
             loading = f"each machine needs {ram} of RAM"
         lines.append(f"          while it loads, {loading}")
-    return [*lines, *command_lines(settings)], problems
+    return [*lines, *command_lines(settings)], told, problems
 
 
 def command_lines(settings: Settings) -> Iterator[str]:

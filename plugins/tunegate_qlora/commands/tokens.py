@@ -6,7 +6,7 @@ $ tunegate data tokens data/train.jsonl --row 3
 import argparse
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from tunegate.config.project import find_root
 from tunegate.config.schema import Config, load, parse_settings
 from tunegate.tokenization.chat_template import ChatTemplate, load_template, template_options
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow, NotTrainable
-from tunegate.utils.masking import blank
+from tunegate.utils.masking import add_json_option, blank, print_json
 
 from ..config import Settings
 from ..data import training_data
@@ -39,6 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--row", type=int, default=0, metavar="N", help="the first is 0 (default)")
     which.add_argument("--line", type=int, metavar="N", help="where it begins in the file, from 1")
     parser.add_argument("--base", metavar="BASE", help="default: that of [train.qlora]")
+    add_json_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -51,8 +52,12 @@ def run(args: argparse.Namespace) -> int:
         folder = folders.locate_base(settings.base, Path.cwd(), root)
         template = load_template(folder, template_options(settings.model_dump(), root))
         views = view_row(example, template, settings, folder)
+    views = [replace(view, tokens=masked_tokens(view.tokens)) for view in views]
+    if args.json:
+        about = {"line": example.line, "row": example.row, "messages": len(example.messages)}
+        print_json({**about, "views": [asdict(view) for view in views]})
     names = ("", "") if len(views) == 1 else ("preferred reply, ", "rejected reply, ")
-    for name, view in zip(names, views, strict=False):
+    for name, view in zip(names, () if args.json else views, strict=False):
         print_view(name, example, view, settings)
     return int(any(view.refused for view in views))
 
@@ -188,7 +193,7 @@ def print_view(name: str, example: Example, view: TokenView, settings: Settings)
     console = Console(highlight=False)
     console.print(name + "\n".join(fact_lines(example, view, settings)), markup=False)
     console.print(Text(f"{LEGEND}\n", style="dim"))
-    for index, tokens in token_lines(masked_tokens(view.tokens), console.width - MARGIN_WIDTH):
+    for index, tokens in token_lines(view.tokens, console.width - MARGIN_WIDTH):
         mark, style = ("+", "green") if tokens[0].trained else (" ", "dim")
         line = Text(f"{index:>5} {mark} ", style=style)
         styled = []

@@ -105,12 +105,10 @@ class LengthGroupedTrainer(Trainer):
         steps = -(-len(self.batches) // settings.accumulation) * settings.epochs
         layer_class = weights.decoder_layer_class(weights.unwrap(model))
         super().__init__(
-            model=model,
-            args=training_arguments(settings, folder, steps, layer_class),
-            train_dataset=rows,
+            model=model, args=training_arguments(settings, folder, steps, layer_class),
+            train_dataset=rows, compute_loss_func=objective.loss,
             data_collator=pad_with_dummy_batch(objective.collate, shortest),
-            compute_loss_func=objective.loss,
-        )
+        )  # fmt: skip
         self.remove_callback(PrinterCallback)
         clock = callbacks.TimedCheckpointCallback(settings.checkpoint_seconds)
         for callback in (*own, EpochSeedCallback(self.batches), clock):
@@ -160,39 +158,27 @@ def training_arguments(
     sharding: dict[str, Any] = {}
     if settings.sharding == "fsdp":
         fsdp_config = {
-            "version": 2,
-            "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
-            "transformer_layer_cls_to_wrap": [layer_class],
-            "reshard_after_forward": True,
+            "version": 2, "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
+            "transformer_layer_cls_to_wrap": [layer_class], "reshard_after_forward": True,
             "state_dict_type": "SHARDED_STATE_DICT",  # each process saves its own part
-        }
+        }  # fmt: skip
         sharding = {"fsdp": True, "fsdp_config": fsdp_config}
     arguments = TrainingArguments(
-        output_dir=str(folder),
-        num_train_epochs=settings.epochs,
-        per_device_train_batch_size=settings.batch,
-        gradient_accumulation_steps=settings.accumulation,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type=settings.schedule,
-        warmup_steps=round(settings.warmup * steps),
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.clip,
+        output_dir=str(folder), disable_tqdm=True, report_to=settings.report_to or "none",
+        num_train_epochs=settings.epochs, per_device_train_batch_size=settings.batch,
+        seed=settings.seed, gradient_accumulation_steps=settings.accumulation,
+        learning_rate=settings.learning_rate, lr_scheduler_type=settings.schedule,
+        warmup_steps=round(settings.warmup * steps), weight_decay=settings.weight_decay,
         optim="adamw_torch" if settings.optimiser == "adamw" else settings.optimiser,
-        bf16=gpu and settings.compute == "bfloat16",
-        fp16=gpu and settings.compute == "float16",
-        use_cpu=not gpu,
-        gradient_checkpointing=settings.gradient_checkpointing,
-        seed=settings.seed,
+        max_grad_norm=settings.clip, gradient_checkpointing=settings.gradient_checkpointing,
+        bf16=gpu and settings.compute == "bfloat16", fp16=gpu and settings.compute == "float16",
+        use_cpu=not gpu, dataloader_pin_memory=gpu, remove_unused_columns=False,
         logging_steps=max(1, steps // MAX_READINGS),
         logging_nan_inf_filter=False,  # it would log a plausible number in place of NaN
         save_strategy="no",  # TimedCheckpointCallback asks for checkpoints, by the clock
         save_total_limit=2,  # the older one is kept until the newer one is sealed
-        remove_unused_columns=False,
-        dataloader_pin_memory=gpu,
-        disable_tqdm=True,
-        report_to=settings.report_to or "none",
         **sharding,
-    )
+    )  # fmt: skip
     # The batches of processes have different numbers of trained tokens: weigh each token alike.
     arguments.average_tokens_across_devices = arguments.world_size > 1
     if settings.sharding == "fsdp" and not gpu:

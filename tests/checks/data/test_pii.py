@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stdnum.br import cpf
 
-from tunegate import Dataset
+from tunegate import ConfigError, Dataset
 from tunegate_checks.data import pii
 from tunegate_checks.detect.engine import KINDS, personal_spans
 from tunegate_checks.detect.rule import Span
@@ -153,6 +153,14 @@ def test_the_message_before_may_ask_for_the_number() -> None:
     assert found("52998224725", before="Qual o seu CPF?\n") == [("cpf", "52998224725")]
 
 
+@pytest.mark.parametrize(
+    "prompt", ["I was charged twice. Thanks.", "Fui cobrado. Obrigado!", "Kind regards", "Att,"]
+)
+def test_a_label_behind_a_message_that_ends_in_thanks_is_no_name(prompt: str) -> None:
+    assert not pii.find(chat(prompt, "Billing"))
+    assert [f.kind for f in pii.find(chat("Sent?", f"{prompt}\nMaria Souza"))] == ["name"]
+
+
 def test_a_name_of_a_field_that_could_be_personal_is_not_printed() -> None:
     (finding,) = pii.find(chat("Oi", **{"529.982.247-25": "a@b.com"}))
     assert finding.evidence == "(field) ***@***.com"
@@ -162,7 +170,7 @@ def test_kinds_can_be_ignored_and_public_values_allowed() -> None:
     data = chat("sac@loja.com.br, ana@gmail.com, 11.222.333/0001-81")
     assert pii.find(data, ignore=["cnpj"]).kinds == {"email": 2}
     assert pii.find(data, allow=["@loja.com.br", "11.222.333/0001-81"]).kinds == {"email": 1}
-    with pytest.raises(ValueError, match=r"'mail' to ignore, did you mean 'email'\?; there"):
+    with pytest.raises(ConfigError, match=r"'mail' to ignore, did you mean 'email'\?; there"):
         pii.find(data, ignore=["mail"])
 
 

@@ -57,7 +57,10 @@ def test_the_least_of_each_class_can_be_set() -> None:
     assert finding.evidence.startswith("class 'x' has 34 examples; 1 more needed")
     found = size.find(data, task="classification", per_class=34)
     assert not found
-    assert found.hints[0].evidence.startswith("class 'x' has 34 examples (1 other classes")
+    assert found.hints[0].evidence == (
+        "class 'x' has 34 examples (short too: 1 more): [limits] asks for no more; "
+        "1,000 is good for classification"
+    )
 
 
 def test_a_good_size_brings_no_hint() -> None:

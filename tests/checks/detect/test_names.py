@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tunegate import Dataset
+from tunegate import ConfigError, Dataset
 from tunegate.utils.optional_deps import MissingDependency
 from tunegate_checks.data import pii
 from tunegate_checks.detect import engine
@@ -36,7 +36,7 @@ def test_names_are_findings_beside_the_others(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("spec", ["spacy", "spacy:", "en_core_web_sm", "gliner:x"])
 def test_a_model_that_is_none_is_named_with_the_valid_ones(spec: str) -> None:
-    with pytest.raises(ValueError, match="valid: spacy:en_core_web_sm, transformers:FOLDER"):
+    with pytest.raises(ConfigError, match="valid: spacy:en_core_web_sm, transformers:FOLDER"):
         personal_spans("x", names=spec)
 
 
@@ -71,5 +71,5 @@ def test_a_folder_of_transformers(tmp_path: Path) -> None:
     far = "ontem " * 600 + "vimos Zuleide"
     (last,) = personal_spans(far, names=f"transformers:{tmp_path}")
     assert far[last.start : last.end] == "Zuleide"
-    with pytest.raises(ValueError, match="no model that labels tokens"):
+    with pytest.raises(ConfigError, match="no model that labels tokens"):
         personal_spans("x", names=f"transformers:{tmp_path / 'absent'}")

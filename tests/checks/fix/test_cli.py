@@ -81,6 +81,9 @@ def test_what_is_left_is_named_with_its_kind_and_line(here: Path, capsys: Out) -
     assert tunegate("train.jsonl", "-o", "new.jsonl", "--only", "labels") == 1
     said = "  left for you: near miss (labels), at line 61 of new.jsonl\n"
     assert said in capsys.readouterr().out
+    assert tunegate("train.jsonl", "-o", "clean/train.jsonl", "--only", "labels") == 1
+    # The folder too: the row may have another line in the file that was read.
+    assert "at line 61 of clean/train.jsonl\n" in capsys.readouterr().out
 
 
 def test_lines_are_at_most_80_columns_wide(here: Path, capsys: Out) -> None:

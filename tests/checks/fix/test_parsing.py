@@ -78,7 +78,7 @@ def test_a_row_whose_code_would_break_is_left_whole_and_told(tmp_path: Path) -> 
     (done,) = fix_files(write(tmp_path / "t.jsonl", [*clean, bad]), tmp_path / "o.jsonl")
     assert read(done.job.out) == [*clean, bad]
     told = " ".join(" ".join(summary_lines([done], Config())).split())
-    assert "left for you: not redacted, code would break, at line 4 of o.jsonl" in told
+    assert f"left for you: not redacted, code would break, at line 4 of {tmp_path}/o.jsonl" in told
     assert "messages[2] would no longer parse as Python" in done.job.files()["diff"].read_text()
 
 

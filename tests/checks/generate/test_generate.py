@@ -359,3 +359,106 @@ def test_the_walk_of_the_docs(project: Path, address: str, capsys: Out) -> None:
     assert "reviewed by Ana: 0 % wrong" in " ".join(capsys.readouterr().out.split())
     train = Dataset.read("data/train.jsonl", "train")
     assert not review.find(train, folder="reviews")
+
+
+PROSE_JUDGE = """
+import json
+from pathlib import Path
+from tunegate_checks.judge import prompt
+
+def judge(messages):
+    data = prompt.read_quoted(messages[-1]["content"])[0]
+    assert "reference" not in data
+    with Path("judged.txt").open("a") as log: print(data["system"], "|", data["answer"], file=log)
+    if "broken" in data["answer"]: return "no idea"
+    return json.dumps({"reason": "", "verdicts": {"polite": "kindly" in data["answer"]}})
+"""
+RUBRIC = """\
+name = "support"
+instructions = "Judge the reply."
+reference = true
+
+[[criteria]]
+id = "polite"
+question = "Is it polite?"
+"""
+
+
+def letters(project: Path, judge: str = '[judge]\nrubric = "rubric.toml"\n') -> None:
+    """Make a project whose replies are texts, with a judge of them."""
+    (project / "judge_of_rows.py").write_text(PROSE_JUDGE)
+    (project / "rubric.toml").write_text(RUBRIC)
+    (project / "tunegate.toml").write_text(f'task = "text"\n{TOML}{judge}')
+    system = {"role": "system", "content": "Be polite."}
+    seeds = [
+        row(prose(random.Random(i)), f"Kindly send it back: {prose(random.Random(-i - 1))}")
+        for i in range(SEEDS)
+    ]
+    for seed in seeds:
+        seed["messages"].insert(0, system)
+    (project / "seeds.jsonl").write_text(lines(*seeds))
+
+
+def letter_writer(*beginnings: str) -> Writer:
+    """Return a writer of rows whose replies begin with these words, in turn."""
+
+    def write(text: str) -> list[dict[str, str]]:
+        rng, asked = random.Random(text), re.findall(r"^\d+\. .*$", text, re.M)
+        return [
+            {"prompt": prose(rng), "reply": f"{beginnings[i % len(beginnings)]}: {prose(rng)}"}
+            for i, _ in enumerate(asked)
+        ]
+
+    return write
+
+
+def test_replies_that_are_no_labels_are_judged_by_the_rubric(
+    project: Path, writer: Callable[[Writer], str], capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters(project)
+    monkeypatch.syspath_prepend(project)
+    write = letter_writer("Answer kindly given", "Answer rudely given", "It is broken")
+    judge = ("--check-with", "python:judge_of_rows:judge")
+    assert generate("-n", "9", *judge, model=writer(write)) == 1
+    told = " ".join(capsys.readouterr().out.split())
+    assert re.search(r"the judge does not pass it \d", told)
+    assert re.search(r"the judge gives no verdict \d", told)
+    replies = [one["messages"][-1]["content"] for one in made()]
+    assert replies
+    assert all(reply.startswith("Answer kindly given") for reply in replies)
+    judged = Path("judged.txt").read_text().splitlines()
+    assert all(line.startswith("Be polite. | ") for line in judged)
+    assert set(replies) <= {line.partition(" | ")[2] for line in judged}
+    # A purge finds what the judge was asked.
+    assert list((project / ".tunegate").rglob("asked-*"))
+
+
+def test_all_that_the_judge_passes_is_kept(
+    project: Path, writer: Callable[[Writer], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters(project)
+    monkeypatch.syspath_prepend(project)
+    judge = ("--check-with", "python:judge_of_rows:judge")
+    spec = writer(letter_writer("Answer kindly given"))
+    assert generate("-n", "6", *judge, model=spec) == 0
+    assert len(made()) == 6
+    judged = Path("judged.txt").read_text().count("\n")
+    assert generate("-n", "6", "--force", *judge, model=spec) == 0
+    assert Path("judged.txt").read_text().count("\n") == judged  # out of the cache
+
+
+@pytest.mark.parametrize(
+    ("judge", "told"),
+    [
+        ("", "--check-with judges replies that are no labels: set rubric in [judge]"),
+        ('[judge]\nrubric = "none.toml"\n', "none.toml cannot be read"),
+    ],
+)
+def test_a_judge_without_a_rubric_is_one_line_before_anything_is_asked(
+    project: Path, address: str, capsys: Out, judge: str, told: str
+) -> None:
+    letters(project, judge)
+    spec = f"openai:m?base_url={address}"
+    assert generate("-n", "5", "--check-with", spec, model=spec) == 2
+    assert told in capsys.readouterr().err
+    assert Provider.bodies == []

@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 from predicted import predicted
 
-from tunegate import Limits
+from tunegate import ConfigError, Limits
 from tunegate.utils.text import fenced_block
 from tunegate_checks.model import codecheck
 
@@ -51,7 +51,7 @@ def test_a_miss_says_why() -> None:
 
 def test_json_parses_too_and_nothing_else() -> None:
     assert float(codecheck.parses(predicted([("", '{"a": 1}'), ("", "{")]), "json")) == 0.5
-    with pytest.raises(ValueError, match="language is 'rust'; valid: python, json, bash"):
+    with pytest.raises(ConfigError, match="language is 'rust'; valid: python, json, bash"):
         codecheck.parses(predicted([]), "rust")
 
 
@@ -113,9 +113,9 @@ def _wait_for_the_end(pid: int) -> None:
 
 
 def test_a_command_that_is_not_there_is_told_in_one_line() -> None:
-    with pytest.raises(ValueError, match=r"^command 'no-such-thing' cannot be run: No such file"):
+    with pytest.raises(ConfigError, match=r"^command 'no-such-thing' cannot be run: No such file"):
         why("x", "no-such-thing")
-    with pytest.raises(ValueError, match="a list of words"):
+    with pytest.raises(ConfigError, match="a list of words"):
         codecheck.passes(predicted([("", "x")]), "node --check")
 
 
@@ -153,5 +153,5 @@ def test_other_languages_are_parsed_by_their_command(language: str, good: str, b
 
 def test_a_command_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(ValueError, match=r"'tsc' cannot be run: .*on the PATH"):
+    with pytest.raises(ConfigError, match=r"'tsc' cannot be run: .*put it on the PATH, or change"):
         codecheck.parses(predicted([("", "x")]), "typescript")

@@ -114,7 +114,7 @@ STALE, UNJUDGED = "stale: not found any more", "not looked for in the last sessi
 @pytest.mark.parametrize(
     ("session", "status"),
     [
-        (seen(KNOWN), ""),
+        (seen(KNOWN), "in force"),
         (seen(NEW), STALE),
         (seen(), STALE),
         (seen(split=""), STALE),

@@ -158,10 +158,15 @@ def test_each_row_is_told_once(before: list[tuple[str, str]], now: list[tuple[st
         for rows in (before, now)
     )  # fmt: skip
     d = compare("train", old, new)
-    assert d.same + len(d.added) + len(d.changed) == len(now)
-    assert d.same + len(d.removed) + len(d.changed) == len(before)
-    assert all(was.prompt == e.prompt and was.reply != e.reply for was, e in d.changed)
-    asked = {e.prompt for e in d.added} & {e.prompt for e in d.removed}
-    assert not asked  # one that asks the same is a change
+    assert d["same"] + d["added"] + d["changed"] == len(now)
+    assert d["same"] + d["removed"] + d["changed"] == len(before)
+    texts = {
+        kind: [r["text"] for r in d["rows"] if r["kind"] == kind]
+        for kind in ("added", "removed", "changed")
+    }
+    assert all(text in ("a -> b", "b -> a") for text in texts["changed"])
+    asked = ({text.split()[0] for text in texts[kind]} for kind in ("added", "removed"))
+    assert not set.intersection(*asked)  # one that asks the same is a change
+    assert {kind: len(shown) for kind, shown in texts.items()} == {kind: d[kind] for kind in texts}
     if sorted(before) == sorted(now):
-        assert d.same == len(now)
+        assert d["same"] == len(now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -43,11 +44,12 @@ def test_a_sound_project(project: Path, capsys: Out, monkeypatch: pytest.MonkeyP
         f"core filelock {metadata.version('filelock')}, ",
         f"project ~/{project.name}/tunegate.toml, task style",
         'set task = "style", not classification (tunegate.toml)',
-        "data train: train.jsonl, 0.0 MB",
+        f"data train: train.jsonl, {(project / 'train.jsonl').stat().st_size:,} bytes",
         "latest no run is finished yet",
         "alias production is run:0123456789ab, since 20",
     ):
         assert line in printed
+    assert re.search(r"since \d{4}-\d\d-\d\d$", printed)
     assert "PROBLEM" not in printed
     assert str(project) not in printed
 
@@ -108,7 +110,7 @@ def test_what_is_personal_or_secret_is_masked(capsys: Out, monkeypatch: pytest.M
     assert key not in masked
     assert masked.startswith("key <")
     assert masked.endswith(", in ~/x") or masked.endswith(" in ~/x")
-    lines = dict(doctor.machine_lines())
+    lines = {about: text for about, text, _ in doctor.machine_lines()}
     assert key not in str(lines)
     assert {"cpu", "gpu", "disk", "key"} <= lines.keys()
 
@@ -144,4 +146,4 @@ def test_the_gpu_is_what_its_driver_says(
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o700)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert ("gpu", line) in doctor.machine_lines()
+    assert ("gpu", line, {}) in doctor.machine_lines()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,16 @@ def test_what_is_not_there_is_one_line(project: Path, capsys: pytest.CaptureFixt
     (project / ".tunegate/findings.json").unlink()
     assert main(["data", "findings"]) == 2
     assert "run pytest suites/data" in capsys.readouterr().err
+
+
+def test_the_pager_of_a_long_list_is_told_that_there_are_colours(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[tuple[str, str]] = []
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("pydoc.pager", lambda text: shown.append((os.environ["LESS"], text)))
+    monkeypatch.setenv("LESS", "")  # put back after the test
+    monkeypatch.delenv("LESS")
+    assert main(["data", "findings"]) == 0
+    ((options, text),) = shown
+    assert ("R" in options, "pii: 701" in text) == (True, True)

@@ -161,5 +161,8 @@ def test_what_cannot_be_rated_is_told_in_one_line(judged: Project, capsys: Out) 
         "there is nothing to rate"
     )
     assert "nothere" in told("latest", "--against", "nothere")
+    # A test set of which it has answered some rows, in another, is not one that it was judged on.
+    judged.add("test.jsonl", (judged.root / "train.jsonl").read_text().splitlines()[0] + "\n")
+    assert "was never asked about" in told()
     judged.write("test.jsonl", (judged.root / "train.jsonl").read_text())
     assert "was never asked about" in told()

@@ -17,6 +17,7 @@ import pytest
 pytest.importorskip("aiohttp")
 
 from endpoint_parts import Told, serving
+from published import check
 
 from tunegate.cli.main import main
 from tunegate.storage.state_dir import StateDir, find_finished
@@ -81,6 +82,7 @@ def test_served_as_trained(
     server(always={"text": json.dumps({"choices": [{"message": {"content": "?"}}]})})
     assert serve_check("--json") == 1
     facts = json.loads(capsys.readouterr().out)
+    check("run-serve-check", facts)
     assert facts["verdict"] == "closed"
     assert facts["differences"][0] == "line 1, word 1: 'a' became '?'"
     assert len(server.seen) == 2 * ROWS

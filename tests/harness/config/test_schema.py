@@ -64,8 +64,17 @@ def test_pyproject_says_the_same(tmp_path: Path) -> None:
         ("[limits]\nown = { x = 'a' }", "limits.own.x = 'a': Input should be a valid number"),
         ("[limits]\nown = { x = true }", "limits.own.x = True: Input should be a valid number"),
         ("[limits]\nvalidation_low = 0.3", "validation_low = 0.3 is above validation_high = 0.2"),
-        ("[compare]\nb = 'x'", "compare.b = 'x': "),
-        ("[compare.b]\nmodle = 'x'", "compare.b.model is missing"),
+        ("[compare]\nb = 'x'", "compare.b = 'x': Input should be a table"),
+        ("[compare.b]", 'compare.b.model is missing: write model = "openai:gpt-4o-mini"'),
+        ("[compare.b]\nmodle = 'x'", "compare.b.model is missing: write model = "),
+        ("[checks.b]", 'checks.b.command is missing: write command = ["node", "house.mjs"]'),
+        ("[checks.b]\ncommand = 'x'", "checks.b.command = 'x': Input should be a list in [ ]"),
+        ("[limits]\npii_ignore = 'cpf'", "limits.pii_ignore = 'cpf': Input should be a list in "),
+        ("[limits]\nfields = 0.9", "limits.fields = 0.9: Input should be a table"),
+        ("[limits]\n[limits]", "[limits] stands twice: keep one (at line 2, column 8)"),
+        ("[limits.own]\n[limits.own]", "[limits.own] stands twice: keep one (at line 2"),
+        ("task = 'qa'\ntask = 'qa'", "the key has a value already: keep one (at "),
+        ("task = code", "no value: a text stands in quotes (at line 1, column 8)"),
         ("[limits.compare.b]\ncost_ratio = 1", "limits.compare.b: no model [compare.b]"),
         (
             "[compare.gpt]\nmodel = 'x'\n[limits.compare.gtp]\ncost_ratio = 1",
@@ -94,8 +103,8 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
 
 
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:
-    (tmp_path / "tunegate.toml").write_bytes(b"task = '\xff'")
-    with pytest.raises(ConfigError, match="utf-8"):
+    (tmp_path / "tunegate.toml").write_bytes(b"# x\ntask = '\xff'")
+    with pytest.raises(ConfigError, match="line 2 is not UTF-8: save the file as UTF-8"):
         load(tmp_path)
 
 

@@ -77,8 +77,11 @@ def test_what_goes_wrong_is_one_line(text: str, bounds: dict[str, Any], told: st
 
 
 def test_a_command_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ProgramFailed, match="not found"):
-        run(Program("house", ("no-such-command",), tmp_path), [])
+    (tmp_path / "rules.sh").write_text("")  # there, and not executable
+    for command in ("no-such-command", "./no-such-command", "./rules.sh"):
+        told = rf"cannot be run: no program '{command}': install it, or change `command`$"
+        with pytest.raises(ProgramFailed, match=told):
+            run(Program("house", (command, "x"), tmp_path), [])
 
 
 def test_its_children_end_with_it() -> None:

@@ -94,7 +94,7 @@ def test_the_curves_are_those_of_the_run(trained: Project) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (None, "data.general: [Errno 2] No such file or directory"),
+        (None, "general.jsonl: No such file or directory"),
         ('{"messages": 3}\n', "general.jsonl, line 1: messages is a number"),
     ],
 )

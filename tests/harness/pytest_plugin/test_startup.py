@@ -167,3 +167,15 @@ def test_a_mistake_of_the_session_is_told_under_one_test(project: Project) -> No
     )
     assert "as under suites/model/test_m.py::test_accuracy" in result.out
     assert "During handling" not in result.out
+
+
+RAISES = "import tunegate\ndef test_raises():\n    raise tunegate.ConfigError('name a tool')\n"
+
+
+def test_a_mistake_that_a_check_raises_is_its_message_alone(project: Project) -> None:
+    project.write("suites/data/test_b.py", RAISES)
+    out = project.pytest("suites/data", "-k", "raises").out
+    assert out.splitlines().count("name a tool") == 1
+    assert "test_b.py:3" not in out
+    project.write("tests/test_own.py", RAISES)  # in no suite a traceback says where it was raised
+    assert "tests/test_own.py:3: ConfigError" in project.pytest("tests").out

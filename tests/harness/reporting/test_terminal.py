@@ -110,6 +110,8 @@ def test_colours() -> None:
     assert head == "\x1b[1m   line  kind               evidence\x1b[0m"
     assert first == "\x1b[36m      1\x1b[0m\x1b[33m  expected a, got b  \x1b[0m7 words here"
     assert more == "\x1b[2m         8 more like these; -v shows more, -vv all\x1b[0m"
+    assert colourise(f"{findings_table(FOUND)}\nto do: add rows").endswith("\nto do: add rows")
+    assert colourise(findings_table([Finding(None, None, "few", "5")])).count("\x1b[36m") == 1
 
 
 @pytest.mark.parametrize("ids", [False, True])

@@ -192,7 +192,7 @@ HEADERS = {
     '{X-Org = "a\\nb: secret"}': "'X-Org': a header has a name without spaces, and printable ASCII",
     '{X-Org = "$"}': "X-Org: need an environment variable as $NAME; a dollar is $$",
     '{X-Org = "$NOWHERE"}': "the environment variable NOWHERE is not set (headers)",
-    '"X-Org"': "headers: Input should be a valid dictionary",
+    '"X-Org"': "headers: Input should be a table",
 }
 
 

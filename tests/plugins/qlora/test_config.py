@@ -47,7 +47,9 @@ def test_a_bad_setting_is_named(project: Path, wrong: dict[str, Any], told: str)
 
 
 def test_a_missing_base_is_named(project: Path) -> None:
-    with pytest.raises(ValueError, match="`base` is missing"):
+    with pytest.raises(
+        ValueError, match='`base` is missing: write base = "FOLDER", a model with tokenizer'
+    ):
         QLoRATrainer().resolve({}, project)
 
 

@@ -63,17 +63,15 @@ def scores_section(files: RunFiles) -> SimpleNamespace | str:
         session += f": {asked}"
     more = len(not_passed) - MAX_NOT_PASSED
     return SimpleNamespace(
-        intro=text.with_full_stop(f"{session}. Gate {gate}"),
-        rows=tuple(rows),
+        intro=text.with_full_stop(f"{session}. Gate {gate}"), rows=tuple(rows),
         not_applicable=tuple(text.first_texts(not_applicable, text.MAX_TESTS)),
-        models=tuple(model_rows(files, card)),
+        models=tuple(model_rows(files, card)), details=tuple(details),
         not_passed=tuple(
             (test, status, "; ".join(text.first_texts(missed_lines.get(test, ()))))
             for test, status in islice(not_passed.items(), MAX_NOT_PASSED)
         ),
-        more=f"{more:,} more" if more > 0 else "",
+        more=f"{more:,} more" if more > 0 else "", removed=tuple(card["removed"]),
         tables=tuple((o["name"], o["table"]) for o in card.get("tables", [])),
-        details=tuple(details), removed=tuple(card["removed"]),
         tests=tuple(text.tests_by_file(card["inventory"]).items()),
     )  # fmt: skip
 
@@ -146,13 +144,14 @@ def suite_section(files: RunFiles) -> SimpleNamespace | str:
     hints = collect_hints([outcome for outcomes in tests.values() for outcome in outcomes])
     return SimpleNamespace(
         intro=f"{passed} on {', '.join(data_files)}.", splits=splits,
+        train=receipt["data"].get("train", {}).get("digest", ""),
         rows=tuple(
             (*text.test_title(test), tuple(row.get(split, "") for split in splits))
             for test, row in cells.items()
         ),
         hints=tuple((check, text.first_hints(texts)) for check, texts in hints.items()),
-        accepted=receipt.get("accepted", []),
-        removed=tuple(receipt["removed"]), limits=text.value_pairs(limits),
+        accepted=receipt.get("accepted", []), removed=tuple(receipt["removed"]),
+        limits=text.value_pairs(limits),
         unset=tuple(k.replace("_", " ") for k, v in receipt["limits"].items() if v is None),
     )  # fmt: skip
 

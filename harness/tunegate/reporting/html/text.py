@@ -71,7 +71,7 @@ def value_text(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, list | tuple):
         return ", ".join(map(value_text, value)) or "none"
-    return str(value)
+    return str(value) if value else "none"
 
 
 def value_pairs(values: dict[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from browser import BROWSER, FLAGS
 
 if TYPE_CHECKING:
     from conftest import Project
-
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
-QUIET = "--headless --no-sandbox --disable-gpu --disable-background-networking --no-first-run"
 
 
 def shown(page: Path) -> tuple[str, str]:
     """Return the page as the browser understood it, and what it had to say of it."""
     options = [f"--user-data-dir={page.parent / 'profile'}", "--enable-logging=stderr"]
     done = subprocess.run(
-        [str(BROWSER), *QUIET.split(), *options, "--dump-dom", page.as_uri()],
+        [str(BROWSER), *FLAGS, *options, "--dump-dom", page.as_uri()],
         capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     return done.stdout, "\n".join(ln for ln in done.stderr.splitlines() if "CONSOLE" in ln)

@@ -379,3 +379,41 @@ def test_what_a_server_answered_stands_beside_the_scores(promoted: Project) -> N
     assert "2026-01-02 03:04 UTC, beside run:latest: accuracy not worse by 3.0%" in text
     assert "› see chat template › line 1, word 1: 'a' became ''" in text
     assert "✓ served as trained" in text
+
+
+def advised(project: Project, **told: Any) -> None:
+    """Leave what `pytest suites/readiness` leaves."""
+    digest = sha256((project.root / "train.jsonl").read_bytes()).hexdigest()
+    reasons = [
+        {"name": "prompting", "holds": True, "evidence": "few: accuracy <60.0%>"},
+        {"name": "pays", "holds": False, "evidence": "months until it has paid: never"},
+        {"name": "tone", "holds": None, "evidence": "left out"},
+    ]
+    body = {"verdict": "not yet", "why": "first put right: pays", "train": digest}
+    state = StateDir(project.root)
+    state.write_sealed(state.path("readiness.json"), {**body, "reasons": reasons, **told})
+
+
+def test_the_verdict_of_readiness_stands_on_the_page(promoted: Project) -> None:
+    assert 'id="readiness"' not in report(promoted)
+    advised(promoted)
+    page = report(promoted)
+    text = words(page)
+    assert "said not yet : first put right: pays . It is advice." in text
+    assert "prompting ✓ yes few: accuracy <60.0%> pays ✗ no months" in text
+    assert "tone – not known left out" in text
+    assert "other training rows" not in text
+    assert not FETCHES.search(page)
+    promoted.add("tunegate.toml", "[readiness]\ngate = true\n")
+    advised(promoted, train="0" * 64)
+    text = words(report(promoted))
+    assert "It gates the training ([readiness] gate)." in text
+    assert "Note: it is about other training rows than those of this page." in text
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{", '{"verdict": "prompt"}', '{"verdict": "prompt", "reasons": 3}']
+)
+def test_a_verdict_that_somebody_has_harmed_harms_no_page(promoted: Project, content: str) -> None:
+    StateDir(promoted.root).path("readiness.json").write_text(content)
+    assert ("said prompt" in words(report(promoted))) == ("prompt" in content)

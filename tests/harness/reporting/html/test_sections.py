@@ -280,6 +280,8 @@ def test_a_model_that_cannot_be_opened_is_not_called_false(trained: Project) -> 
         (7.359683274012531, "7.36"),
         (["q_proj", "v_proj"], "q_proj, v_proj"),
         ([], "none"),
+        ("", "none"),
+        ({}, "none"),
         ("nf4", "nf4"),
     ],
 )

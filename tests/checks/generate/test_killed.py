@@ -1,0 +1,137 @@
+"""`tunegate data generate`, killed with -9 again and again: nothing is paid for twice or lost."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+LABELS = ("billing", "delivery")
+WORDS = [
+    *("invoice", "parcel", "refund", "login", "battery", "screen"),
+    *("delay", "courier", "shop", "phone", "lamp", "kettle"),
+]
+ROWS, KILLS = 60, (2, 1, 3, 4)  # answers that each of the killed processes gets
+
+
+def prose(rng: random.Random) -> str:
+    return " ".join(f"{word}{rng.randrange(99)}" for word in rng.sample(WORDS, 9))
+
+
+def row(prompt: str, reply: str) -> str:
+    turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": reply}]
+    return json.dumps({"messages": turns}) + "\n"
+
+
+class Meter(BaseHTTPRequestHandler):
+    """A server of the protocol that answers so many requests and holds the others, unpaid."""
+
+    paid: ClassVar[Counter[str]] = Counter()  # by what was asked
+    left, life = 0, 0  # answers that may still be given; which process is asking
+    changed: ClassVar[threading.Condition] = threading.Condition()
+
+    @classmethod
+    def serve_life(cls, answers: int) -> None:
+        """Give the next process so many answers; what the last one has asked is dropped."""
+        with cls.changed:
+            cls.left, cls.life = answers, cls.life + 1
+            cls.changed.notify_all()
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        asked = json.dumps(body["messages"])
+        with self.changed:
+            life = Meter.life
+            self.changed.wait_for(lambda: Meter.left > 0 or Meter.life != life)
+            if Meter.life != life:
+                self.close_connection = True
+                return
+            Meter.left -= 1
+            Meter.paid[asked] += 1
+        rng = random.Random(asked)
+        labels = re.findall(r'^\d+\. .*?label "(.*?)"', body["messages"][-1]["content"], re.M)
+        text = json.dumps({"rows": [{"prompt": prose(rng), "reply": b} for b in labels]})
+        message = {"role": "assistant", "content": text}
+        reply: dict[str, Any] = {"choices": [{"message": message, "finish_reason": "stop"}]}
+        data = json.dumps(
+            reply | {"usage": {"prompt_tokens": 100, "completion_tokens": 50}}
+        ).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *args: object) -> None:
+        """Nothing is logged."""
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    Meter.paid.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Meter) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/v1"
+        Meter.serve_life(0)
+        server.shutdown()
+
+
+def kept(root: Path) -> int:
+    """Return how many answers the cache holds."""
+    path = root / ".tunegate" / "answers.sqlite"
+    try:
+        with sqlite3.connect(path if path.exists() else ":memory:") as db:
+            count: int = db.execute("select count(*) from answers").fetchone()[0]
+            return count
+    except sqlite3.OperationalError:  # the table is not made yet
+        return 0
+
+
+@pytest.mark.slow
+def test_killed_again_and_again_it_pays_each_request_once_and_writes_all(
+    tmp_path: Path, address: str
+) -> None:
+    pytest.importorskip("aiohttp")
+    seeds = (row(prose(random.Random(i)), LABELS[i % 2]) for i in range(12))
+    (tmp_path / "seeds.jsonl").write_text("".join(seeds))
+    (tmp_path / "tunegate.toml").write_text("")
+    out = tmp_path / "all.jsonl"
+    command = [
+        *(sys.executable, "-m", "tunegate", "data", "generate", "--like", "seeds.jsonl"),
+        *("-n", str(ROWS), "--model", f"openai:m?base_url={address}", "-o", "all.jsonl"),
+    ]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    for n, answers in enumerate(KILLS, start=1):
+        Meter.serve_life(answers)
+        with subprocess.Popen(command, cwd=tmp_path, **quiet) as child:  # type: ignore[call-overload]
+            deadline = time.monotonic() + 120
+            while kept(tmp_path) < sum(KILLS[:n]):
+                assert child.poll() is None
+                assert time.monotonic() < deadline
+            child.send_signal(signal.SIGKILL)
+        assert child.returncode == -signal.SIGKILL
+        assert (Meter.paid.total(), kept(tmp_path)) == (sum(KILLS[:n]), sum(KILLS[:n]))
+        assert not out.exists()  # nor is there half of it
+    Meter.serve_life(10_000)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{ROWS} of {ROWS} rows after 12 seeds" in done.stdout
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert sum("generated" in one for one in rows) == ROWS
+    assert {*Meter.paid.values()} == {1}
+    assert kept(tmp_path) == len(Meter.paid) > sum(KILLS)
+    # What the dead processes paid for stands in the output.
+    assert len({one["request"] for one in rows if "request" in one}) == len(Meter.paid)
