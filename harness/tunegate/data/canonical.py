@@ -99,12 +99,10 @@ def target_of(message: Message) -> Target:
     reasoning, text = split_reasoning(content_text(message))
     thoughts = [reasoning, *(str(message[key]) for key in REASONING_KEYS if message.get(key))]
     return Target(
-        text=identical(text),
-        calls=to_json(calls) if (calls := calls_of(message)) else "",
-        parts=non_text_json([message]),
-        refusal=str(message.get("refusal") or ""),
+        text=identical(text), calls=to_json(calls) if (calls := calls_of(message)) else "",
+        parts=non_text_json([message]), refusal=str(message.get("refusal") or ""),
         reasoning="\n".join(filter(None, thoughts)),
-    )
+    )  # fmt: skip
 
 
 def request_digest(messages: Sequence[Message], tools: Sequence[Any] = ()) -> str:

@@ -205,9 +205,8 @@ def question_text(example: Example, with_system: bool = False) -> str:
 def system_is_asked(*datasets: Sequence[Example]) -> bool:
     """Tell whether system messages hold what rows ask about, such as documents.
 
-    Otherwise they are instructions, of which rows may have a few variants, and two rows with the
-    same prompt ask the same. They are documents if none stands in half of the rows, and each stands
-    in fewer than ten on average.
+    Otherwise they are instructions, with a few variants, and two rows with the same prompt ask the
+    same. They are documents if none stands in half of the rows, and each in under ten on average.
     """
     systems = [e.system for rows in datasets for e in rows if e.system.strip()]
     counts = Counter(part_tools(system)[0] for system in systems)

@@ -24,8 +24,7 @@ from .tables import hf_json_lines, read_saved, read_table_rows
 if TYPE_CHECKING:
     import pandas as pd
 
-# Fields that say whether a reply is wanted: our own, that of TRL and ms-swift, LLaMA-Factory's,
-# those of people's feedback.
+# Fields that say if a reply is wanted: our own, those of TRL, ms-swift, LLaMA-Factory, of feedback.
 DESIRABLE_FIELDS = ("desirable", "label", "kto_tag", "is_good", "accepted", "approved", "correct")
 # Fields that say how good a row is, by the names that UltraFeedback, OpenAssistant and others use.
 SCORE_FIELDS = ("score", "scores", "rating", "reward", "quality", "score_chosen", "chosen_score")
@@ -42,18 +41,6 @@ class Reading:
     time_by: str = ""  # the field with the time of a row; "" for none
     ignore: tuple[str, ...] = ()  # fields that could change what a row means, and do not here
     references: str = "references"  # the field with other right replies, a text or several
-
-    def time_of(self, fields: Mapping[str, Any]) -> float | None:
-        """Return the time of a row: a number as it is, an ISO 8601 text as seconds since 1970."""
-        value = value_at(self.time_by, fields) if self.time_by else None
-        if isinstance(value, bool) or value is None:
-            return None
-        with suppress(TypeError, ValueError):
-            return float(value)
-        with suppress(ValueError):
-            moment = datetime.fromisoformat(str(value).strip())
-            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-        return None
 
 
 def value_at(path: str, fields: Mapping[str, Any]) -> Any:
@@ -168,8 +155,16 @@ class Example(Located):
 
     @property
     def time(self) -> float | None:
-        """The time of the row by the project's `time_by`; None for none."""
-        return self.reading.time_of(self.fields)
+        """The time by `data.time_by`: a number as it is, an ISO 8601 text as seconds since 1970."""
+        value = value_at(self.reading.time_by, self.fields) if self.reading.time_by else None
+        if isinstance(value, bool) or value is None:
+            return None
+        with suppress(TypeError, ValueError):
+            return float(value)
+        with suppress(ValueError):
+            moment = datetime.fromisoformat(str(value).strip())
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        return None
 
     @property
     def desirable(self) -> bool | None:

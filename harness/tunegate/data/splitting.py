@@ -209,8 +209,7 @@ def rows_of_one_source(examples: Sequence[Example], texts: Sequence[str]) -> lis
     They are those of one group or conversation (`comparison.rows_together`), and those whose
     `comparison_texts` share a passage or a document.
     """
-    # Twice the number of rows from which the leakage check takes a passage for boilerplate: each
-    # split holds only some of the rows.
+    # Twice the rows that make a passage boilerplate in the leakage check: a split has only some.
     max_rows = 2 * ngrams.BOILERPLATE_ROWS
     ngram_rows = ngrams.indices_by_key(map(ngrams.ngram_hashes, texts))
     shared = [*ngram_rows.values(), *comparison.rows_by_document(texts)]
@@ -241,9 +240,8 @@ def stratified_group_split(
 
     Groups of several rows are assigned first, the largest first; then the single rows, label by
     label. A group goes to the split with the largest deficit: the rows that are due to it by its
-    share of the rows so far, less those it has, in the group's labels and in all. Deficits are not
-    rounded, so that neither many small labels nor large groups shift the shares for long. The
-    `groups` hold every row once.
+    share of the rows so far, less those it has, in the group's labels and in all. They are not
+    rounded: neither many small labels nor large groups shift the shares. Each row is in one group.
     """
     rng = random.Random(seed)
     shuffled = rng.sample(list(groups), len(groups))
