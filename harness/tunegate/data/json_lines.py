@@ -82,8 +82,7 @@ def is_table_data(data: bytes, path: Path, mapped: bool = False) -> bool:
 
     A `mapped` file (of configured columns) is one unless it begins like JSON; a saved folder never.
     """
-    is_named = path.suffix.lower() in TABLE_SUFFIXES and not path.is_dir()
-    if is_named or data.startswith(b"PAR1"):
+    if (path.suffix.lower() in TABLE_SUFFIXES and not path.is_dir()) or data.startswith(b"PAR1"):
         return True
     return mapped and not _JSON_START.match(data[:1024].removeprefix(BOM))
 
@@ -318,10 +317,8 @@ def _split_array(data: bytes) -> Iterator[tuple[int, bytes | Unreadable]]:
 
 def encoding_finding(data: bytes) -> Finding | None:
     """Return a finding if the bytes of a file are in Latin-1 or Windows-1252, else None."""
-    if detected := detect_wrong_encoding(data):
-        line, description, command = detected
-        return Finding(None, line, "encoding", f"{description}: {command}")
-    return None
+    detected = detect_wrong_encoding(data)
+    return Finding(None, detected[0], "encoding", ": ".join(detected[1:])) if detected else None
 
 
 def detect_wrong_encoding(data: bytes, name: str = "IN") -> tuple[int, str, str] | None:
