@@ -151,9 +151,8 @@ def _out_of_fold_probabilities(
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.naive_bayes import MultinomialNB
 
-    words = TfidfVectorizer(
-        ngram_range=(1, 2), token_pattern=word_pattern().pattern, sublinear_tf=True
-    )
+    pattern = word_pattern().pattern
+    words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=pattern, sublinear_tf=True)
     labels, features = np.asarray(label_indices), words.fit_transform(texts)
     probabilities: Array = np.zeros((len(texts), labels.max() + 1))
     fold_of = np.asarray(_deal_into_folds(label_indices, groups, folds, seed))

@@ -175,10 +175,7 @@ class Part(NamedTuple):
 # By the delimiter of a table.
 _CELL = {d: re.compile(rf'(?:^|[{d}])[ ]*"?(?P<v>(?<=")[^"]*|[^{d}"]*)"?[^{d}]*') for d in "\t;|,"}
 # What a header can name that is no family of labels.
-_NAMED = {
-    "name": re.compile(r"nome|name|nombre|\bnom\b|cliente|customer", re.IGNORECASE),
-    "password": re.compile(PASSWORD_NAME, re.IGNORECASE),
-}
+_NAMED = {"name": PATTERNS["name"], "password": re.compile(PASSWORD_NAME, re.IGNORECASE)}
 
 
 def parts_of(text: str) -> Iterator[Part]:

@@ -80,9 +80,8 @@ def shared_ngrams(left: Sequence[str], right: Sequence[str]) -> Iterator[tuple[i
     sides = [[*map(_hash_array, side)] for side in (left, right)]
     end = np.array([2**64 - 1], np.uint64)  # behind all others; no text has it
     ours, theirs = (np.concatenate([*side, end]) for side in sides)
-    our_texts, their_texts = (
-        np.repeat(np.arange(len(side) + 1), [*map(len, side), 1]) for side in sides
-    )
+    counts_by_side = ([*map(len, side), 1] for side in sides)
+    our_texts, their_texts = (np.repeat(np.arange(len(n)), n) for n in counts_by_side)
     # np.unique and np.isin take far longer.
     known = np.sort(ours)
     is_common = known[np.searchsorted(known, theirs)] == theirs

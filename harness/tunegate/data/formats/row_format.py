@@ -33,10 +33,8 @@ _WEIGHT_KEYS = {"weight": float, "loss_weight": int | float, "loss": bool, "trai
 _CALL_PARTS = ("toolUse", "functionCall", "function_call")
 _RESULT_PARTS = ("toolResult", "functionResponse", "function_response")
 # Parts that name no type, by the key that holds their data (Gemini, Bedrock).
-_MEDIA_PARTS = {
-    **dict.fromkeys(("inlineData", "inline_data", "fileData", "file_data"), "file"),
-    **{"image": "image", "video": "video", "document": "file"},
-}
+_MEDIA_PARTS = dict.fromkeys(("inlineData", "inline_data", "fileData", "file_data"), "file")
+_MEDIA_PARTS |= {"image": "image", "video": "video", "document": "file"}
 
 
 class RowFormat:
