@@ -36,7 +36,7 @@ def statements(run: Run, registry: Registry, builder: str) -> Iterator[Statement
         raise ConfigError(f"{run}: its model was changed since it was trained")
     data = [_subject(split, found["digest"]) for split, found in sorted(receipt["data"].items())]
     model = [*_files(run.state.root / spec.partition(":")[2])] or [_subject(spec, digest)]
-    yield _statement(data, SCHEMA.format("receipt"), receipt)
+    yield _statement(data, SCHEMA.format("receipt"), read_unverified(run.folder / "receipt.json"))
     base = {"name": run.plan.base, "digest": {"sha256": run.plan.base_digest}}
     yield _statement(model, "https://slsa.dev/provenance/v1", {
         "buildDefinition": {

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from asking import Asked, silent, tickets
 
-from tunegate import Dataset, Predictions
+from tunegate import ConfigError, Dataset, Predictions
 from tunegate.results.prediction import Prediction
 from tunegate_checks.detect import engine
 from tunegate_checks.model import answer_quality, memorization
@@ -150,7 +150,7 @@ def test_names_that_a_model_finds(monkeypatch: pytest.MonkeyPatch) -> None:
     found = memorization.personal_data(test, said, names="fake:zoe")
     assert [(f.row, f.kind, f.evidence) for f in found] == [(1, "name", "answered ***")]
     assert not memorization.personal_data(test, said, names="fake:zoe", ignore=["name"])
-    with pytest.raises(ValueError, match="pii_names: 'spacy' names no model"):
+    with pytest.raises(ConfigError, match="pii_names: 'spacy' names no model"):
         memorization.personal_data(test, said, names="spacy")
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from jsonschema import Draft202012Validator
 from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import SSlibKey
@@ -23,6 +24,7 @@ from tunegate.cli.main import main
 if TYPE_CHECKING:
     from conftest import Project
 
+SCHEMAS = Path(__file__).parents[3] / "docs" / "schemas"
 Out = pytest.CaptureFixture[str]
 PEM, PKCS8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
 
@@ -116,6 +118,11 @@ def test_statements_are_about_the_files(promoted: Project, key: Path, capsys: Ou
     ]  # fmt: skip
     assert training["predicate"]["runDetails"]["builder"] == {"id": "urn:tunegate:builder:local"}
     assert promotion["predicate"]["why"] == "better"
+    for statement in (receipt, scorecard, promotion):  # the types are published
+        name, version = statement["predicateType"].split(":")[-2:]
+        schema = json.loads((SCHEMAS / f"{name}.{version}.json").read_text("utf-8"))
+        assert schema["$id"] == statement["predicateType"]
+        Draft202012Validator(schema).validate(statement["predicate"])
 
 
 def test_a_signer_with_an_identity_takes_the_statements(promoted: Project) -> None:
