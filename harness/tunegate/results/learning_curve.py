@@ -41,7 +41,8 @@ def rows_needed_for(points: Sequence[Point], target: float) -> RowsNeeded:
     import numpy as np
     from scipy.special import gammaincc
 
-    (first, *_, last), told = (points := sorted(points)), f"{points[0][2]:,.0f} validation rows"
+    points = sorted(points)
+    (first, *_, last), told = points, f"{points[0][2]:,.0f} independent validation rows"
     mean = sum(wrong for _, wrong, _ in points) / sum(n for _, _, n in points)
     best = sum(_log_likelihood(p, p[1] / p[2]) for p in points)
     law, fitted = _fit(points, target, [0.0])
@@ -61,7 +62,8 @@ def rows_needed_for(points: Sequence[Point], target: float) -> RowsNeeded:
         why = "a plateau after the power law, or one odd training"
         raise Unmeasurable(f"errors level off at about {last[1] / last[2]:.1%}: {why}")
     if law.high == math.inf:
-        raise Unmeasurable(f"at least {law.low:,.0f} rows; for an upper end {told} are too few")
+        least = f"at least {law.low:,.0f} rows; for an upper end " if law.low else ""
+        raise Unmeasurable(f"{least}{told} are too few")
     return law._replace(goes_on=True)
 
 
