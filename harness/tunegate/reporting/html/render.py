@@ -12,7 +12,7 @@ from typing import Any
 
 from ...errors import ConfigError
 from ...models.evaluation import find_judged
-from ...storage.state_dir import StateDir, read_unverified
+from ...storage.state_dir import StateDir
 from ...utils.masking import hide_values
 from ..terminal import score_cells
 from . import sections
@@ -56,7 +56,7 @@ def build_page(files: RunFiles, made: datetime) -> SimpleNamespace:
         registry=registry or with_full_stop(registry_error or NO_REGISTRY_LINE),
         scores=sections.scores_section(files), misses=sections.misses_section(files),
         suite=sections.suite_section(files), training=sections.training_section(files),
-        readiness=read_unverified(files.run.state.folder / "readiness.json"), config=files.config,
+        readiness=sections.readiness_section(files.run.state), config=files.config,
         versions=value_pairs(files.receipt["versions"]) if files.receipt else (),
         served=tuple(files.record.get("served_checks", {}).values()),
         answers="", against=None,  # the name of the page of answers, the model compared with
