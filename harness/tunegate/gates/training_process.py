@@ -69,9 +69,9 @@ def main(folder: Path, root: Path | None = None, *, probe: bool = False) -> int:
                 with progress_bar("validation") as progress:
                     answers = predict(model, run.data("validation"), run.state, progress)
                 if errors := answers.errors:
-                    said = f"{len(errors):,} of {len(answers):,} validation rows were not answered"
-                    where = f"the first, line {errors[0].line}: {errors[0].error}"
-                    raise TrainingFailed(f"{said}; {where}")
+                    lacking = f"{len(errors):,} of {len(answers):,} validation rows"
+                    first = f"the first, line {errors[0].line}: {errors[0].error}"
+                    raise TrainingFailed(f"{lacking} were not answered; {first}")
         return 0
     except Timeout:
         print(f"run {run.id}: another process is training it", file=sys.stderr)

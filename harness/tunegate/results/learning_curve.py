@@ -11,9 +11,8 @@ from .score import Unmeasurable
 
 FARTHEST = 100  # times the largest size: beyond it there is no end
 SURE = 3.841459 / 2  # of log likelihoods: 95 % of chi-squared with one degree of freedom
-Point: TypeAlias = tuple[
-    int, float, float
-]  # training rows; of independent validation rows wrong, n
+# Training rows; of independent validation rows those that are wrong, and all.
+Point: TypeAlias = tuple[int, float, float]
 
 
 class RowsNeeded(NamedTuple):
@@ -62,7 +61,7 @@ def rows_needed_for(points: Sequence[Point], target: float) -> RowsNeeded:
         why = "a plateau after the power law, or one odd training"
         raise Unmeasurable(f"errors level off at about {last[1] / last[2]:.1%}: {why}")
     if law.high == math.inf:
-        least = f"at least {law.low:,.0f} rows; for an upper end " if law.low else ""
+        least = f"at least {law.low:,.0f} rows; for an upper end " * (law.low > 0)
         raise Unmeasurable(f"{least}{told} are too few")
     return law._replace(goes_on=True)
 

@@ -208,11 +208,9 @@ def _outcome_data(score: Score, sign: str, limit: float | None) -> dict[str, Any
     return {
         **{"value": value, "low": low, "high": high, "right": best_case},
         "lower": None if math.isnan(lower) else lower,
-        **{name: getattr(score, name) for name in kept},
-        **{"sign": sign, "limit": limit},
-        "hints": [] if is_idle else list(score.hints),
-        "idle": list(score.hints) if is_idle else [],
-    }
+        **{name: getattr(score, name) for name in kept}, **{"sign": sign, "limit": limit},
+        "hints": [] if is_idle else list(score.hints), "idle": list(score.hints) if is_idle else [],
+    }  # fmt: skip
 
 
 def _unmeasurable_message(score: Score, sign: str, limit: float) -> str:
@@ -319,6 +317,5 @@ def proportion(
     return Score(
         hits / n if n else math.nan,
         name=name, n=n, low=low, high=high, hits=hits, misses=misses, errors=errors,
-        best_case=best_hits / n if n else math.nan,
-        signature=signature, detail=detail, hints=hints,
+        best_case=best_hits / n if n else math.nan, signature=signature, detail=detail, hints=hints,
     )  # fmt: skip

@@ -12,7 +12,6 @@ from ...results.labels import wrong_labels
 from ...results.prediction import Predictions
 from ...results.score import wilson
 from ...results.session_results import asked_in_words
-from ...storage.state_dir import SealBroken, StateDir, read_unverified
 from ...tokenization.spec import on_pairs
 from ...utils.masking import masker
 from ...utils.text import all_of, cut
@@ -125,16 +124,6 @@ def model_rows(files: RunFiles, card: Json) -> Iterator[SimpleNamespace]:
 OutcomesByTest = dict[str, list[OutcomeDict]]
 NO_RECEIPT = "There is no receipt: no gate of this project opened for this run."
 NO_SPLIT = ""  # stands for the split of a test that is about no single split
-
-
-def readiness_section(state: StateDir) -> dict[str, Any]:
-    """Return the verdict of `suites/readiness`, {} for none; `changed`: its seal is broken."""
-    path = state.folder / "readiness.json"
-    told = read_unverified(path)
-    try:
-        return {**told, "changed": "seal" in told and not state.read_sealed(path)}
-    except SealBroken:
-        return {**told, "changed": True}
 
 
 def suite_section(files: RunFiles) -> SimpleNamespace | str:

@@ -430,6 +430,7 @@ def test_a_verdict_that_was_edited_is_told_as_such(promoted: Project) -> None:
         *("", "[]", "{", '{"verdict": "prompt"}', '{"verdict": "prompt", "reasons": 3}'),
         '{"verdict": "prompt", "reasons": [{"holds": [1], "name": {}, "evidence": null}]}',
         '{"verdict": "prompt", "why": {"a": []}, "train": 3, "reasons": "few"}',
+        '{"verdict": "prompt", "why": NaN, "seal": 1}',
     ],
 )
 def test_a_verdict_that_somebody_has_harmed_harms_no_page(promoted: Project, content: str) -> None:
