@@ -79,7 +79,9 @@ def _fit(points: Sequence[Point], target: float, floors: Any) -> tuple[RowsNeede
         likelihood = sum(map(_log_likelihood, points, shares))
         profile = np.maximum(profile, likelihood.max(axis=1))
     inside = np.flatnonzero(profile > profile.max() - SURE)
-    likely, low, high = (float(needed[i, 0]) for i in (profile.argmax(), inside[0], inside[-1]))
+    # The ends are the first that are refuted: an interval of those that are not would be too short.
+    ends = profile.argmax(), max(inside[0] - 1, 0), min(inside[-1] + 1, len(needed) - 1)
+    likely, low, high = (float(needed[i, 0]) for i in ends)
     low, high = low if inside[0] else 0.0, high if high < most else math.inf
     return RowsNeeded(likely, low, high), float(profile.max())
 

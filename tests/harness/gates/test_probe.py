@@ -96,7 +96,7 @@ def test_the_curve_of_three_trainings(probed: Project) -> None:
         "800 of 1,600 rows: 28 of 200 validation rows wrong (14.0%)",
     ]
     assert result.line("curve") == (
-        "85% takes about 0 rows more (0 to 3,400, 95 % sure), if errors go on falling like this; "
+        "85% takes about 0 rows more (0 to 3,600, 95 % sure), if errors go on falling like this; "
         "these sizes do not exclude that they stay above 15%"
     )
     assert "most often wrong at 800 rows: refund 28, of 28" in result.out
@@ -367,7 +367,7 @@ def test_the_page_shows_what_is_printed(page: str) -> None:
 def test_where_the_rows_that_are_there_suffice_it_says_so() -> None:
     points = [(375, 45, 720), (750, 24, 720), (1_500, 9, 720)]
     assert rows_text(points, 0.95, 3_000) == (
-        "95% takes about 470 rows (370 to 560, 95 % sure); 3,000 are there"
+        "95% takes about 470 rows (360 to 570, 95 % sure); 3,000 are there"
     )
     assert rows_text(points[:2], 0.95, 3_000) == (
         "how many rows 95% takes cannot be said: a power law takes 3 sizes, and 2 are there"
