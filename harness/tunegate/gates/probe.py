@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from ..data.comparison import connected, rows_together
@@ -68,9 +67,8 @@ def measure_curve(gate: Gate, decision: GateDecision, plan: Plan, whole: Run) ->
             if code or (answers := validation_answers(run)) is None:
                 say("probe", f"did not finish (exit {code}); the same command goes on", good=False)
                 return code or 1
-        for folder in run.folder.iterdir() if run is not whole else ():
-            if folder.is_dir():  # the answers are what is needed of a model
-                shutil.rmtree(folder)
+        for folder in run.folder.glob("*/") if run is not whole else ():
+            shutil.rmtree(folder)  # the answers are what is needed of a model
         rows, wrong = size, [p.row for p in answers if not config.label_rule.right(p)]
         share = f"{len(wrong):,} of {len(validation):,} validation rows wrong"
         say("probe", f"{rows:,} of {n:,} rows: {share} ({len(wrong) / len(validation):.1%})")
@@ -118,9 +116,8 @@ def part_runs(
         learnt = state.store_snapshot(b"\n".join([*(lines[row] for row in rows), b""]))
         part = replace(plan, train=learnt, validation=judged, test=None, columns={})
         run = runs[len(rows)] = Run(state, run_id(part))
-        is_kept = not run.finished or any(map(Path.is_dir, run.folder.iterdir()))
-        if not (is_kept or validation_answers(run)):  # neither the model nor its answers are there
-            (run.folder / "run.json").unlink()
+        if run.finished and not (any(run.folder.glob("*/")) or validation_answers(run)):
+            (run.folder / "run.json").unlink()  # neither the model nor its answers are there
         if not run.finished:
             digests = {"train": learnt.stem, "validation": judged.stem}
             gate.start_run(run, part, replace(decision, digests=digests))

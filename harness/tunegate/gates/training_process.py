@@ -69,9 +69,8 @@ def main(folder: Path, root: Path | None = None, *, probe: bool = False) -> int:
                 with progress_bar("validation") as progress:
                     answers = predict(model, run.data("validation"), run.state, progress)
                 if errors := answers.errors:
-                    lacking = f"{len(errors):,} of {len(answers):,} validation rows"
-                    first = f"the first, line {errors[0].line}: {errors[0].error}"
-                    raise TrainingFailed(f"{lacking} were not answered; {first}")
+                    said = f"{len(errors):,} of {len(answers):,} validation rows were not answered"
+                    raise TrainingFailed(f"{said}; line {errors[0].line}: {errors[0].error}")
         return 0
     except Timeout:
         print(f"run {run.id}: another process is training it", file=sys.stderr)

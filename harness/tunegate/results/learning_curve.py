@@ -1,7 +1,5 @@
 """Learning curves: with how many training rows a model would make few enough errors."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from itertools import pairwise

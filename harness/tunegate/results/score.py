@@ -1,7 +1,5 @@
 """Score: a float with its name, n, interval, misses and signature; and the intervals of a share."""
 
-from __future__ import annotations
-
 import math
 import operator
 from collections.abc import Callable, Sequence
@@ -63,7 +61,7 @@ class Score(float):
     high: float
     signature: str  # the metric and its settings, such as `bleu|sacrebleu 2.6|tok:13a`
     hits: int | None  # how many are right, where the score is a proportion
-    misses: Findings | None  # the rows that count against the score
+    misses: "Findings | None"  # the rows that count against the score
     errors: int  # answers that could not be had; the value counts all of them wrong
     best_case: float  # the value with all of them right
     lower: float | None  # one-sided 95 % bounds, where `hits` do not give them
@@ -82,12 +80,12 @@ class Score(float):
     def __new__(
         cls, value: float, *, name: str = "score", n: int = 0, low: float = math.nan,
         high: float = math.nan, signature: str = "", hits: int | None = None,
-        misses: Findings | None = None, errors: int = 0, best_case: float | None = None,
+        misses: "Findings | None" = None, errors: int = 0, best_case: float | None = None,
         lower: float | None = None, best_case_lower: float | None = None,
         upper: float | None = None, best_case_upper: float | None = None,
         scale: tuple[float, float] = (0.0, 1.0), units: int | None = None, detail: str = "",
         hints: Sequence[str] = (),
-    ) -> Score:  # fmt: skip
+    ) -> "Score":  # fmt: skip
         score = super().__new__(cls, value)
         score.name, score.n, score.low, score.high = name, n, low, high
         score.signature, score.hits, score.misses, score.errors = signature, hits, misses, errors
@@ -305,7 +303,7 @@ def rows_needed(score: Score, sign: str, limit: float) -> int:
 
 
 def proportion(
-    name: str, hits: int, n: int, *, misses: Findings | None = None, errors: int = 0,
+    name: str, hits: int, n: int, *, misses: "Findings | None" = None, errors: int = 0,
     higher_is_better: bool = True, signature: str = "", detail: str = "", hints: Sequence[str] = (),
 ) -> Score:  # fmt: skip
     """Return hits / n as a Score with Wilson's interval; NaN where n is 0.

@@ -180,7 +180,7 @@ def test_rows_that_are_not_answered_are_named(probed: Project) -> None:
     probed.write("conftest.py", f"{before}class Learnt{learnt}")
     result = probe(probed)
     assert result.code == 70
-    said = "1 of 200 validation rows were not answered; the first, line 8: long"
+    said = "1 of 200 validation rows were not answered; line 8: long"
     assert said in result.out
     assert trainings(probed) == [200]
 
