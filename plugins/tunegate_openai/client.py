@@ -1,7 +1,5 @@
 """Connects to the provider, and turns its errors into one readable message."""
 
-from __future__ import annotations
-
 import logging
 import os
 from collections.abc import Iterator
@@ -26,7 +24,7 @@ CLOSED_TO_ORGANISATION = (
 )
 
 
-def connect(settings: Settings) -> OpenAI:
+def connect(settings: Settings) -> "OpenAI":
     """Return a client without automatic retries; raise TrainingFailed where no key is set.
 
     A request that is sent twice can create two jobs, so each caller decides when to try again.
@@ -63,7 +61,7 @@ def readable_errors(settings: Settings, action: str) -> Iterator[None]:
     raise TrainingFailed(f"{action}: {mask(reason)}") from None
 
 
-def _status_text(error: APIStatusError, settings: Settings) -> str:
+def _status_text(error: "APIStatusError", settings: Settings) -> str:
     """Return status and reason; what the provider says on one line of at most 300 characters."""
     code, body = error.status_code, error.body
     provider_text = body.get("message") if isinstance(body, dict) else None
@@ -77,7 +75,7 @@ def _status_text(error: APIStatusError, settings: Settings) -> str:
     return f"{code}: the provider says: {message}"
 
 
-def attempts(most: int, first_wait: float, longest_wait: float) -> Iterator[stamina.Attempt]:
+def attempts(most: int, first_wait: float, longest_wait: float) -> "Iterator[stamina.Attempt]":
     """Yield a context for each try of a request, until one ends without an error.
 
     429, 5xx and a lost connection are tried again, `most` tries in all, after the seconds of

@@ -1,7 +1,5 @@
 """The trainer `openai`: finds what would make a fine-tuning job fail, creates one, and waits."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, date, datetime
@@ -141,7 +139,7 @@ def _preference_problems(plan: Plan, train: Dataset, settings: Settings) -> Iter
         print(f'openai    warning: {unused}: method is "supervised"', flush=True)
 
 
-def _model_problems(client: OpenAI, settings: Settings, today: date) -> Iterator[Problem]:
+def _model_problems(client: "OpenAI", settings: Settings, today: date) -> Iterator[Problem]:
     """Look up the model, which also shows whether the key works."""
     from openai import NotFoundError
 

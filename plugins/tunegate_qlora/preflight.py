@@ -4,8 +4,6 @@ Memory is estimated: the weights are counted, and the activations follow a formu
 reserve for themselves is left out.
 """
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -144,7 +142,7 @@ def world_size_problems(
         )
 
 
-def needs_checkpointing(needed: MemoryEstimate, settings: Settings, model: Any) -> bool:
+def needs_checkpointing(needed: "MemoryEstimate", settings: Settings, model: Any) -> bool:
     """Tell whether the training is to compute activations twice; say so where it was not set."""
     total = needed.per_process(settings).total
     can = model.supports_gradient_checkpointing
@@ -177,7 +175,7 @@ def token_problems(
         yield "new_tokens: the base has an embedding of every token already: leave it out"
 
 
-def memory_problems(needed: MemoryEstimate, settings: Settings) -> Iterator[str]:
+def memory_problems(needed: "MemoryEstimate", settings: Settings) -> Iterator[str]:
     """Print the memory that each process needs; yield a line where the weights alone do not fit.
 
     More than the weights is an estimate, which is printed as a warning and stops nothing.
@@ -265,7 +263,7 @@ class MemoryEstimate:
     def total(self) -> float:
         return self.weights + self.trained + self.activations
 
-    def per_process(self, settings: Settings) -> MemoryEstimate:
+    def per_process(self, settings: Settings) -> "MemoryEstimate":
         """Return the estimate for one process; FSDP splits weights and optimiser among them."""
         divisor = settings.world_size if settings.sharding == "fsdp" else 1
         return MemoryEstimate(self.weights / divisor, self.trained / divisor, self.activations)
@@ -279,7 +277,7 @@ class MemoryEstimate:
 def estimate_memory(
     architecture: Architecture, settings: Settings, rows: Sequence[EncodedRow],
     *, gpu: bool | None = None,
-) -> MemoryEstimate:  # fmt: skip
+) -> "MemoryEstimate":  # fmt: skip
     """Estimate the memory of a training on these rows.
 
     - weights: with `qlora` 0.516 bytes a quantised weight and 4 any other (peft makes those

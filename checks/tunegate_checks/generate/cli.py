@@ -132,15 +132,19 @@ def second_opinion(
 
     def other_labels(rows: Dataset) -> dict[int, str]:
         answers = [(p, *rows.reading.label.labels_of(p)) for p in predict(model, rows, state)]
-        said = {p.row: "none" if p.error else "another label" * (a != b) for p, a, b in answers}
-        return {row: f"the second model gives {what}" for row, what in said.items() if what}
+        label, none = "the second model gives another label", "the second model gives none: "
+        said = {p.row: none + p.error if p.error else label * (a != b) for p, a, b in answers}
+        return {row: textwrap.shorten(why, 100) for row, why in said.items() if why}
 
     def not_passed(rows: Dataset) -> dict[int, str]:
         items = [item_with_setting(Item(e.row, e.prompt, e.reply), e.given, e.fields) for e in rows]
-        graded = zip(rows, grade(items, rubric, panel), strict=True)
-        failed = {e.row: g.marks for e, g in graded if not (g.marks and rubric.passes(g.marks))}
-        said = {True: "the judge does not pass it", False: "the judge gives no verdict"}
-        return {row: said[bool(marks)] for row, marks in failed.items()}
+        said = dict[int, str]()
+        for e, g in zip(rows, grade(items, rubric, panel), strict=True):
+            if not g.marks:
+                said[e.row] = textwrap.shorten(f"the judge gives no verdict: {g.error}", 100)
+            elif not rubric.passes(g.marks):
+                said[e.row] = "the judge does not pass it"
+        return said
 
     if labels:
         return other_labels

@@ -6,8 +6,6 @@ TP / (TP + FP), recall = TP / (TP + FN), F1 = 2 TP / (2 TP + FP + FN), each 0 wh
 is 0: as scikit-learn has them with `labels=` the classes and `zero_division=0`.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Literal, get_args
@@ -60,7 +58,7 @@ def right(label: LabelRule = exact) -> Metric:
     return Metric("accuracy", statistics, average, label.name, binary=True)
 
 
-def confusion(predictions: Predictions, *, label: LabelRule = exact) -> pd.DataFrame:
+def confusion(predictions: Predictions, *, label: LabelRule = exact) -> "pd.DataFrame":
     """Return counts: a row per expected label, a column per answer; answers that are no label last.
 
     Predictions without an answer are not in it.
@@ -166,7 +164,7 @@ def per_class(
     return scores
 
 
-def frame(predictions: Predictions, *, label: LabelRule = exact) -> pd.DataFrame:
+def frame(predictions: Predictions, *, label: LabelRule = exact) -> "pd.DataFrame":
     """Return precision, recall, F1 and support: a row per class."""
     import pandas as pd
 

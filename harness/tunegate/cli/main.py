@@ -154,8 +154,7 @@ def answer_without_command(words: Sequence[str], commands: Commands) -> int:
         example += " --help"
     parser = argparse.ArgumentParser(
         prog=prog, usage=usage, description="\n".join(lines), add_help=False,
-        epilog=f"example:  {prog} {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"example:  {prog} {example}", formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     hidden = argparse.SUPPRESS
     parser.add_argument("-h", "--help", action="help", help=hidden)

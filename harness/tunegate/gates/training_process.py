@@ -67,7 +67,10 @@ def main(folder: Path, root: Path | None = None, *, probe: bool = False) -> int:
                 openers = load_files(run.plugins).openers
                 model = open_model(run.model_of()[0], run.state.root, openers)
                 with progress_bar("validation") as progress:
-                    predict(model, run.data("validation"), run.state, progress)
+                    answers = predict(model, run.data("validation"), run.state, progress)
+                if errors := answers.errors:
+                    said = f"{len(errors):,} of {len(answers):,} validation rows were not answered"
+                    raise TrainingFailed(f"{said}; line {errors[0].line}: {errors[0].error}")
         return 0
     except Timeout:
         print(f"run {run.id}: another process is training it", file=sys.stderr)

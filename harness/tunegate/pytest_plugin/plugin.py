@@ -2,8 +2,6 @@
 the standard library only and does nothing unless the project has a tunegate configuration.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from os.path import exists, isdir
 from pathlib import Path
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
     import pytest
 
 
-def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+def pytest_addoption(parser: "pytest.Parser", pluginmanager: "pytest.PytestPluginManager") -> None:
     """Add options, hooks and fixtures where the project has a tunegate configuration."""
     config = pluginmanager.get_plugin("pytestconfig")
     rootdir = getattr(config, "_rootpath", None) or Path.cwd()

@@ -1,7 +1,5 @@
 """The rule that reads a label from a reply, and predictions with their labels read by it."""
 
-from __future__ import annotations
-
 import ast
 import json
 import re
@@ -47,12 +45,12 @@ class LabelRule:
             return [label]
         return [] if label == EMPTY_SET else label.split(JOINT)
 
-    def right(self, p: Prediction) -> bool:
+    def right(self, p: "Prediction") -> bool:
         """Return whether an answer has a label, and an expected one."""
         expected, got = self.labels_of(p)
         return got is not None and got == expected
 
-    def labels_of(self, p: Prediction) -> tuple[str | None, str | None]:
+    def labels_of(self, p: "Prediction") -> tuple[str | None, str | None]:
         """Return the expected label and that of the answer; None for none.
 
         A reply that calls tools has its calls as its label. Of several that are expected it is the
@@ -237,7 +235,7 @@ def folded(rule: LabelRule, fold: Sequence[str]) -> LabelRule:
     return LabelRule(name, partial(_read_folded, rule, tuple(fold)), rule.is_set)
 
 
-def fold_advice(predictions: Sequence[Prediction], rule: LabelRule) -> list[str]:
+def fold_advice(predictions: "Sequence[Prediction]", rule: LabelRule) -> list[str]:
     """Return, as a hint, how many wrong answers would be right with a `fold`; [] for none."""
     wrong = [p for p in predictions if not p.error and not rule.right(p)]
     folds = [fold for n in range(1, 5) for fold in combinations(VALID_FOLDS, n) if wrong]
@@ -251,7 +249,7 @@ def fold_advice(predictions: Sequence[Prediction], rule: LabelRule) -> list[str]
 class LabelledPrediction:
     """A prediction and its two labels; `got` is None without an answer, or a label in it."""
 
-    prediction: Prediction
+    prediction: "Prediction"
     expected: str
     got: str | None
 
@@ -261,7 +259,7 @@ class LabelledPrediction:
         return self.got == self.expected
 
 
-def label_predictions(predictions: Predictions, rule: LabelRule) -> list[LabelledPrediction]:
+def label_predictions(predictions: "Predictions", rule: LabelRule) -> list[LabelledPrediction]:
     """Return all predictions with their labels; raises ValueError for an expected reply without."""
     __tracebackhide__ = True
     rows = []
@@ -275,7 +273,7 @@ def label_predictions(predictions: Predictions, rule: LabelRule) -> list[Labelle
     return rows
 
 
-def wrong_labels(predictions: Predictions, rule: LabelRule) -> Findings:
+def wrong_labels(predictions: "Predictions", rule: LabelRule) -> Findings:
     """Return a finding for each wrong answer; its kind is the label, "no answer", "unparseable"."""
     findings = []
     for row in label_predictions(predictions, rule):

@@ -1,7 +1,5 @@
 """Learning curves: with how many training rows a model would make few enough errors."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from itertools import pairwise
@@ -11,9 +9,8 @@ from .score import Unmeasurable
 
 FARTHEST = 100  # times the largest size: beyond it there is no end
 SURE = 3.841459 / 2  # of log likelihoods: 95 % of chi-squared with one degree of freedom
-Point: TypeAlias = tuple[
-    int, float, float
-]  # training rows; of independent validation rows wrong, n
+# Training rows; of independent validation rows those that are wrong, and all.
+Point: TypeAlias = tuple[int, float, float]
 
 
 class RowsNeeded(NamedTuple):
@@ -41,7 +38,8 @@ def rows_needed_for(points: Sequence[Point], target: float) -> RowsNeeded:
     import numpy as np
     from scipy.special import gammaincc
 
-    (first, *_, last), told = (points := sorted(points)), f"{points[0][2]:,.0f} validation rows"
+    points = sorted(points)
+    (first, *_, last), told = points, f"{points[0][2]:,.0f} independent validation rows"
     mean = sum(wrong for _, wrong, _ in points) / sum(n for _, _, n in points)
     best = sum(_log_likelihood(p, p[1] / p[2]) for p in points)
     law, fitted = _fit(points, target, [0.0])
@@ -61,7 +59,8 @@ def rows_needed_for(points: Sequence[Point], target: float) -> RowsNeeded:
         why = "a plateau after the power law, or one odd training"
         raise Unmeasurable(f"errors level off at about {last[1] / last[2]:.1%}: {why}")
     if law.high == math.inf:
-        raise Unmeasurable(f"at least {law.low:,.0f} rows; for an upper end {told} are too few")
+        least = f"at least {law.low:,.0f} rows; for an upper end " * (law.low > 0)
+        raise Unmeasurable(f"{least}{told} are too few")
     return law._replace(goes_on=True)
 
 
@@ -78,7 +77,9 @@ def _fit(points: Sequence[Point], target: float, floors: Any) -> tuple[RowsNeede
         likelihood = sum(map(_log_likelihood, points, shares))
         profile = np.maximum(profile, likelihood.max(axis=1))
     inside = np.flatnonzero(profile > profile.max() - SURE)
-    likely, low, high = (float(needed[i, 0]) for i in (profile.argmax(), inside[0], inside[-1]))
+    # The ends are the first that are refuted: an interval of those that are not would be too short.
+    ends = profile.argmax(), max(inside[0] - 1, 0), min(inside[-1] + 1, len(needed) - 1)
+    likely, low, high = (float(needed[i, 0]) for i in ends)
     low, high = low if inside[0] else 0.0, high if high < most else math.inf
     return RowsNeeded(likely, low, high), float(profile.max())
 

@@ -1,7 +1,5 @@
 """Predictions: one row per test example, with what was expected and what the model answered."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
@@ -55,7 +53,7 @@ class Predictions(Items[Prediction]):
 
     def __init__(
         self, rows: Sequence[Prediction], *, model: str = "", test: str = "", digest: str = "",
-        repetitions: Sequence[Predictions] = (),
+        repetitions: "Sequence[Predictions]" = (),
     ) -> None:  # fmt: skip
         self.items = tuple(rows)
         # The name of the model, the digest of the test set, and that of the model.
@@ -63,7 +61,7 @@ class Predictions(Items[Prediction]):
         self.repetitions = tuple(repetitions)
 
     @classmethod
-    def repeated(cls, times: Sequence[Predictions]) -> Predictions:
+    def repeated(cls, times: "Sequence[Predictions]") -> "Predictions":
         """Return the predictions of the first time, with those of all times beside them."""
         first = copy(times[0])
         first.repetitions = tuple(times) if len(times) > 1 else ()
@@ -74,7 +72,7 @@ class Predictions(Items[Prediction]):
         """The predictions without an answer."""
         return [p for p in self if p.error]
 
-    def without(self, rows: Collection[int]) -> Predictions:
+    def without(self, rows: Collection[int]) -> "Predictions":
         """Return the predictions of all rows but these (such as `leakage.find(...).rows`)."""
         excluded, remaining = frozenset(rows), copy(self)
         remaining.items = tuple(p for p in self if p.row not in excluded)
@@ -82,7 +80,7 @@ class Predictions(Items[Prediction]):
         return remaining
 
     @property
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> "pd.DataFrame":
         """A new pandas frame, with one column for each field of a Prediction."""
         import pandas as pd
 

@@ -1,7 +1,5 @@
 """Score: a float with its name, n, interval, misses and signature; and the intervals of a share."""
 
-from __future__ import annotations
-
 import math
 import operator
 from collections.abc import Callable, Sequence
@@ -63,7 +61,7 @@ class Score(float):
     high: float
     signature: str  # the metric and its settings, such as `bleu|sacrebleu 2.6|tok:13a`
     hits: int | None  # how many are right, where the score is a proportion
-    misses: Findings | None  # the rows that count against the score
+    misses: "Findings | None"  # the rows that count against the score
     errors: int  # answers that could not be had; the value counts all of them wrong
     best_case: float  # the value with all of them right
     lower: float | None  # one-sided 95 % bounds, where `hits` do not give them
@@ -82,12 +80,12 @@ class Score(float):
     def __new__(
         cls, value: float, *, name: str = "score", n: int = 0, low: float = math.nan,
         high: float = math.nan, signature: str = "", hits: int | None = None,
-        misses: Findings | None = None, errors: int = 0, best_case: float | None = None,
+        misses: "Findings | None" = None, errors: int = 0, best_case: float | None = None,
         lower: float | None = None, best_case_lower: float | None = None,
         upper: float | None = None, best_case_upper: float | None = None,
         scale: tuple[float, float] = (0.0, 1.0), units: int | None = None, detail: str = "",
         hints: Sequence[str] = (),
-    ) -> Score:  # fmt: skip
+    ) -> "Score":  # fmt: skip
         score = super().__new__(cls, value)
         score.name, score.n, score.low, score.high = name, n, low, high
         score.signature, score.hits, score.misses, score.errors = signature, hits, misses, errors
@@ -208,11 +206,9 @@ def _outcome_data(score: Score, sign: str, limit: float | None) -> dict[str, Any
     return {
         **{"value": value, "low": low, "high": high, "right": best_case},
         "lower": None if math.isnan(lower) else lower,
-        **{name: getattr(score, name) for name in kept},
-        **{"sign": sign, "limit": limit},
-        "hints": [] if is_idle else list(score.hints),
-        "idle": list(score.hints) if is_idle else [],
-    }
+        **{name: getattr(score, name) for name in kept}, **{"sign": sign, "limit": limit},
+        "hints": [] if is_idle else list(score.hints), "idle": list(score.hints) if is_idle else [],
+    }  # fmt: skip
 
 
 def _unmeasurable_message(score: Score, sign: str, limit: float) -> str:
@@ -307,7 +303,7 @@ def rows_needed(score: Score, sign: str, limit: float) -> int:
 
 
 def proportion(
-    name: str, hits: int, n: int, *, misses: Findings | None = None, errors: int = 0,
+    name: str, hits: int, n: int, *, misses: "Findings | None" = None, errors: int = 0,
     higher_is_better: bool = True, signature: str = "", detail: str = "", hints: Sequence[str] = (),
 ) -> Score:  # fmt: skip
     """Return hits / n as a Score with Wilson's interval; NaN where n is 0.
@@ -319,6 +315,5 @@ def proportion(
     return Score(
         hits / n if n else math.nan,
         name=name, n=n, low=low, high=high, hits=hits, misses=misses, errors=errors,
-        best_case=best_hits / n if n else math.nan,
-        signature=signature, detail=detail, hints=hints,
+        best_case=best_hits / n if n else math.nan, signature=signature, detail=detail, hints=hints,
     )  # fmt: skip

@@ -1,7 +1,5 @@
 """The result of every test of a session, from pytest's reports; and the parts of its scorecard."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -42,7 +40,7 @@ class SessionResults:
     made: dict[str, dict[str, str]] = field(default_factory=dict)
     received: dict[str, dict[str, str]] = field(default_factory=dict)
 
-    def add(self, report: pytest.TestReport) -> None:
+    def add(self, report: "pytest.TestReport") -> None:
         """Count one report. Only a passed call passes a test, since --setup-plan passes setups."""
         properties: list[tuple[str, Any]] = report.user_properties
         notes = [v for key, v in properties if key == REPORT_PROPERTY]

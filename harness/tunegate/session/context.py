@@ -3,8 +3,6 @@
 Also who took part in it: the command line, the plugins, and the modules that were loaded.
 """
 
-from __future__ import annotations
-
 import os
 import platform
 import sys
@@ -49,7 +47,7 @@ class SessionContext:
     """
 
     def __init__(
-        self, root: Path, rootdir: Path, plugin_manager: pytest.PytestPluginManager,
+        self, root: Path, rootdir: Path, plugin_manager: "pytest.PytestPluginManager",
         say: Callable[..., None],
     ) -> None:  # fmt: skip
         self.root, self.rootdir, self.state = root, rootdir, StateDir(root)
@@ -64,28 +62,28 @@ class SessionContext:
         self.limit, self.repeat = 0, 1  # test rows that are asked, 0 for all; how often each is
 
     @cached_property
-    def splits(self) -> DataFiles:
+    def splits(self) -> "DataFiles":
         """The data files of the session; none until `pytest_configure` has looked for them."""
         from ..config.data_files import DataFiles
 
         return DataFiles({})
 
     @cached_property
-    def config(self) -> Config:
+    def config(self) -> "Config":
         """The configuration, validated when first asked for; raises ConfigError."""
         from ..config.schema import load
 
         return load(self.root)
 
     @cached_property
-    def plugins(self) -> Installed:
+    def plugins(self) -> "Installed":
         """The trainers and models that are installed or that a conftest registers."""
         from ..interfaces.installed import load_installed
 
         return load_installed(self.plugin_manager)
 
     @cached_property
-    def models(self) -> SessionModels:
+    def models(self) -> "SessionModels":
         """The models of the session, by role; raises ConfigError."""
         from .open_models import SessionModels
 

@@ -5,8 +5,6 @@ A trainer answers with `Trainer.tokenization`. For other trainers their settings
 configuration overrides both.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -51,7 +49,7 @@ class TokenizationSpec:
 
 
 def tokenization_of(
-    config: Config, root: Path, trainers: Trainers, trainer_name: str | None = None
+    config: "Config", root: Path, trainers: "Trainers", trainer_name: str | None = None
 ) -> TokenizationSpec:
     """Return the tokenization of the named trainer, or of the first configured that has one."""
     counting = (name for name, trainer in trainers.items() if hasattr(trainer, "tokenization"))
@@ -69,7 +67,7 @@ def tokenization_of(
 
 
 def _tokenization_of_trainer(
-    name: str, table: Mapping[str, Any], root: Path, trainers: Trainers
+    name: str, table: Mapping[str, Any], root: Path, trainers: "Trainers"
 ) -> TokenizationSpec:
     trainer = trainers[name]() if name in trainers else None
     try:

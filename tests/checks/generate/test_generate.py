@@ -422,7 +422,7 @@ def test_replies_that_are_no_labels_are_judged_by_the_rubric(
     assert generate("-n", "9", *judge, model=writer(write)) == 1
     told = " ".join(capsys.readouterr().out.split())
     assert re.search(r"the judge does not pass it \d", told)
-    assert re.search(r"the judge gives no verdict \d", told)
+    assert re.search(r"the judge gives no verdict: judge: .*? \d", told)
     replies = [one["messages"][-1]["content"] for one in made()]
     assert replies
     assert all(reply.startswith("Answer kindly given") for reply in replies)
@@ -462,3 +462,27 @@ def test_a_judge_without_a_rubric_is_one_line_before_anything_is_asked(
     assert generate("-n", "5", "--check-with", spec, model=spec) == 2
     assert told in capsys.readouterr().err
     assert Provider.bodies == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        (False, "the judge gives no verdict: judge: RuntimeError: no key 24"),
+        (True, "the second model gives none: RuntimeError: no key"),
+    ],
+)
+def test_why_a_second_model_answers_nothing_is_told(
+    project: Path,
+    writer: Callable[[Writer], str],
+    capsys: Out,
+    monkeypatch: pytest.MonkeyPatch,
+    labels: bool,
+    told: str,
+) -> None:
+    if not labels:
+        letters(project)
+    monkeypatch.syspath_prepend(project)
+    (project / "fails.py").write_text("def fails(messages): raise RuntimeError('no key')\n")
+    spec = writer(written if labels else letter_writer("Answer kindly given"))
+    assert generate("-n", "6", "--check-with", "python:fails:fails", model=spec) == 1
+    assert told in " ".join(capsys.readouterr().out.split())

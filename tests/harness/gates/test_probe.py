@@ -17,6 +17,7 @@ import pytest
 from tunegate import Dataset
 from tunegate.data.dataset import Reading
 from tunegate.gates.probe import nested_parts, rows_text
+from tunegate.results.score import Limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,10 +96,10 @@ def test_the_curve_of_three_trainings(probed: Project) -> None:
         "800 of 1,600 rows: 28 of 200 validation rows wrong (14.0%)",
     ]
     assert result.line("curve") == (
-        "85% takes about 0 rows more (0 to 3,400, 95 % sure), if errors go on falling like this; "
+        "85% takes about 0 rows more (0 to 3,600, 95 % sure), if errors go on falling like this; "
         "these sizes do not exclude that they stay above 15%"
     )
-    assert "most of the 28 wrong at 800 rows: refund 28" in result.out
+    assert "most often wrong at 800 rows: refund 28, of 28" in result.out
     intents = [
         json.loads(p.read_text()) for p in probed.root.glob(".tunegate/probe/*/*/intent.json")
     ]
@@ -138,6 +139,56 @@ def test_a_finished_run_on_all_rows_is_a_point_of_the_curve(probed: Project) -> 
     assert "1,600 of 1,600 rows: 21 of 200 validation rows wrong (10.5%)" in result.out
     assert trainings(probed) == [N, 200, 400, 800]
     assert before == {path: path.read_bytes() for path in probed.run.glob("*.json")}
+
+
+def test_answers_of_a_probe_do_not_age(probed: Project) -> None:
+    assert probed.pytest("suites/data", "--train-with", "learner").code == 0
+    first = probe(probed)
+    assert "asks 1,600 of 1,600 rows" in first.out
+    again = probe(probed, "--fresh")
+    assert again.code == 0, again.out
+    assert again.line("curve") == first.line("curve")
+
+
+def test_without_the_model_of_all_rows_the_parts_make_the_curve(probed: Project) -> None:
+    assert probed.pytest("suites/data", "--train-with", "learner").code == 0
+    shutil.rmtree(probed.run / "model")
+    result = probe(probed)
+    assert result.code == 0, result.out
+    assert "1,600 of 1,600 rows: left out, its model cannot be asked" in result.out
+    assert "most often wrong at 800 rows" in result.out
+
+
+def test_a_part_that_has_lost_its_answers_is_trained_again(probed: Project) -> None:
+    first = probe(probed)
+    for path in probed.root.glob(".tunegate/probe/answers.sqlite*"):
+        path.unlink()
+    again = probe(probed)
+    assert again.line("curve") == first.line("curve")
+    assert trainings(probed) == [200, 400, 800] * 2
+
+
+def test_rows_that_are_not_answered_are_named(probed: Project) -> None:
+    stopped = (
+        '        for r in requests:\n            if r.row == 7: yield Answer(7, error="long")\n'
+    )
+    text = (probed.root / "conftest.py").read_text()
+    before, learnt = text.split("class Learnt")
+    learnt = learnt.replace(
+        "        for r in requests:\n", stopped + "            if r.row == 7: continue\n"
+    )
+    probed.write("conftest.py", f"{before}class Learnt{learnt}")
+    result = probe(probed)
+    assert result.code == 70
+    said = "1 of 200 validation rows were not answered; line 8: long"
+    assert said in result.out
+    assert trainings(probed) == [200]
+
+
+def test_a_lower_bound_takes_more() -> None:
+    points = [(375, 45, 720), (750, 24, 720), (1_500, 9, 720)]
+    text = rows_text(points, Limit(0.95, "lower"), 3_000)
+    assert text.endswith("3,000 are there; its lower bound at 95% (mode = 'lower') takes more")
 
 
 def test_no_model_of_a_probe_can_be_taken_for_a_run(probed: Project) -> None:
@@ -192,6 +243,7 @@ def test_the_gate_comes_first(probed: Project, example_row: Row) -> None:
         ("learner", "", ("--elsewhere",), "--probe trains here, --elsewhere does not"),
         ("learner", 'task = "chat"\n', (), "task = 'chat'; valid: classification, multilabel"),
         ("learner", "", ("--validation-data", "none.jsonl"), "none.jsonl"),
+        ("learner", "[limits]\naccuracy = 1.0\n", (), "set limits.accuracy below 1"),
     ],
 )
 def test_what_cannot_be_probed_is_one_line_before_any_test(
@@ -237,6 +289,19 @@ def test_too_few_rows_are_said_before_a_training(probed: Project) -> None:
     result = probe(probed)
     assert result.code == 1
     assert "cannot be halved three times: [8, 15, 30, 60]; 10 are the fewest" in result.out
+    assert trainings(probed) == []
+
+
+def test_too_few_independent_validation_rows_are_said_before_a_training(probed: Project) -> None:
+    for split, of_group in {"train": 2, "validation": 20}.items():
+        rows = map(json.loads, (probed.root / f"{split}.jsonl").read_text().splitlines())
+        named = ({**row, "user": f"{split} {i // of_group}"} for i, row in enumerate(rows))
+        probed.write(f"{split}.jsonl", "".join(json.dumps(row) + "\n" for row in named))
+    text = (probed.root / "tunegate.toml").read_text()
+    probed.write("tunegate.toml", text.replace("[data]", '[data]\ngroup_by = "user"'))
+    result = probe(probed)
+    assert result.code == 1
+    assert "--probe: 10 independent validation rows; 100 are the fewest" in result.out
     assert trainings(probed) == []
 
 
@@ -295,14 +360,14 @@ def test_the_page_shows_what_is_printed(page: str) -> None:
     found = re.findall(r"([\d,]+) of 3,600 rows: (\d+) of 1,200", sample)
     points = [(int(rows.replace(",", "")), int(wrong), 1_200) for rows, wrong in found]
     assert len(points) == 3
-    curve = sample.partition("curve ")[2].partition("most of")[0]
+    curve = sample.partition("curve ")[2].partition("most often")[0]
     assert " ".join(curve.split()) == rows_text(points, 0.95, 3_600)
 
 
 def test_where_the_rows_that_are_there_suffice_it_says_so() -> None:
     points = [(375, 45, 720), (750, 24, 720), (1_500, 9, 720)]
     assert rows_text(points, 0.95, 3_000) == (
-        "95% takes about 470 rows (370 to 560, 95 % sure); 3,000 are there"
+        "95% takes about 470 rows (360 to 570, 95 % sure); 3,000 are there"
     )
     assert rows_text(points[:2], 0.95, 3_000) == (
         "how many rows 95% takes cannot be said: a power law takes 3 sizes, and 2 are there"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tunegate.results.learning_curve import Point, RowsNeeded, rows_needed_for
+from tunegate.results.learning_curve import SURE, Point, RowsNeeded, rows_needed_for
 from tunegate.results.score import Unmeasurable
 
 SIZES = (200, 400, 800)
@@ -56,8 +56,8 @@ CANNOT = {
     "no points": ([], "3 sizes, and 0 are there"),
     "flat": (
         [(n, 60, 300) for n in SIZES],
-        "as far as 300 validation rows show, errors do not fall from 200 to 800 training rows: a "
-        "plateau, before the power law or after it",
+        "as far as 300 independent validation rows show, errors do not fall from 200 to 800 "
+        "training rows: a plateau, before the power law or after it",
     ),
     "errors rise": ([(n, 40 + n / 10, 300) for n in SIZES], "errors do not fall"),
     "all wrong": ([(n, 300, 300) for n in SIZES], "errors do not fall"),
@@ -74,7 +74,7 @@ CANNOT = {
         "errors level off at about 20.0%: a plateau after the power law, or one odd training",
     ),
     "few validation rows": (
-        [(200, 14, 60), (400, 9, 60), (800, 5, 60)], "60 validation rows are too few"
+        [(200, 14, 60), (400, 9, 60), (800, 5, 60)], "60 independent validation rows are too few"
     ),
 }  # fmt: skip
 
@@ -85,6 +85,35 @@ def test_what_cannot_be_said(name: str) -> None:
     target = 0.15 if name == "down and up again" else 0.05
     with pytest.raises(Unmeasurable, match=re.escape(why)):
         rows_needed_for(points, target)
+
+
+def test_both_ends_are_refuted() -> None:
+    import numpy as np
+
+    points, target = [(200, 110, 500), (400, 63, 500), (800, 41, 500)], 0.15
+
+    def best(needed: float) -> float:
+        found = [-math.inf]
+        for floor in target * (1 - np.geomspace(1e-3, 1, 20)):
+            logs = 0
+            for rows, wrong, n in points:
+                share = floor + (target - floor) * (needed / rows) ** np.linspace(0.02, 3, 150)
+                share = np.clip(share, 1e-12, 1 - 1e-12)
+                logs = logs + wrong * np.log(share) + (n - wrong) * np.log1p(-share)
+            found.append(float(np.max(logs)))
+        return max(found)
+
+    needed = rows_needed_for(points, target)
+    least = max(map(best, np.geomspace(200, 600, 200))) - SURE
+    assert best(needed.low) < least
+    assert best(needed.high) < least
+    assert best(needed.low * 1.03) > least
+    assert best(needed.high / 1.03) > least
+
+
+def test_an_end_that_is_nothing_is_not_told() -> None:
+    with pytest.raises(Unmeasurable, match=r"^60 independent validation rows are too few$"):
+        rows_needed_for([(200, 6, 60), (400, 6, 60), (800, 3, 60)], 0.1)
 
 
 @pytest.mark.parametrize("target", [0.0, -0.1])

@@ -45,10 +45,10 @@ def probe(root: Path, trainer: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def tickets(tmp_path: Path, base: Path) -> Path:
-    """A project of 160 training rows, 36 validation rows and the tiny base."""
+    """A project of 160 training rows, 120 validation rows and the tiny base."""
     (tmp_path / "base").symlink_to(base)
     write(tmp_path / "train.jsonl", [ticket(i) for i in range(160)])
-    write(tmp_path / "validation.jsonl", [ticket(i, "held") for i in range(36)])
+    write(tmp_path / "validation.jsonl", [ticket(i, "held") for i in range(120)])
     (tmp_path / "suites/data").mkdir(parents=True)
     (tmp_path / "suites/data/test_it.py").write_text(SUITE)
     (tmp_path / "tunegate.toml").write_text(CONFIG)
@@ -60,10 +60,10 @@ def test_three_trainings_of_the_real_base_and_none_the_second_time(tickets: Path
     first = probe(tickets, "qlora")
     assert first.returncode == 0, first.stdout + first.stderr
     assert first.stdout.count("training  lora, ") == 3
-    found = re.findall(r"(\d+) of 160 rows: (\d+) of 36 validation rows wrong", first.stdout)
+    found = re.findall(r"(\d+) of 160 rows: (\d+) of 120 validation rows wrong", first.stdout)
     assert [int(rows) for rows, _ in found] == [20, 40, 80]
     wrong = [int(n) for _, n in found]
-    assert wrong[2] < 36  # it learns
+    assert wrong[2] < 120  # it learns
     (curve,) = [line for line in first.stdout.splitlines() if line.startswith("curve")]
     assert "90%" in curve
     assert "baseline" not in first.stdout

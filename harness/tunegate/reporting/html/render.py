@@ -12,7 +12,7 @@ from typing import Any
 
 from ...errors import ConfigError
 from ...models.evaluation import find_judged
-from ...storage.state_dir import StateDir, read_unverified
+from ...storage.state_dir import StateDir, read_unverified, seal_of
 from ...utils.masking import hide_values
 from ..terminal import score_cells
 from . import sections
@@ -46,6 +46,8 @@ def build_page(files: RunFiles, made: datetime) -> SimpleNamespace:
     root, run_id = files.root, files.run.id
     links = chain_links(files)
     chain = tuple(replace(k, explanation=relative_paths(k.explanation, root)) for k in links)
+    told, key = read_unverified(files.run.state.folder / "readiness.json"), files.run.state.key
+    seal = told.pop("seal", None)  # of a version that did not seal it: None
     registry_error = relative_paths(files.registry_error, root)
     registry = [e for e in files.entries if run_id in (e.get("run"), e.get("from"))]
     return SimpleNamespace(
@@ -56,7 +58,7 @@ def build_page(files: RunFiles, made: datetime) -> SimpleNamespace:
         registry=registry or with_full_stop(registry_error or NO_REGISTRY_LINE),
         scores=sections.scores_section(files), misses=sections.misses_section(files),
         suite=sections.suite_section(files), training=sections.training_section(files),
-        readiness=read_unverified(files.run.state.folder / "readiness.json"), config=files.config,
+        config=files.config, readiness={**told, "changed": seal not in (None, seal_of(told, key))},
         versions=value_pairs(files.receipt["versions"]) if files.receipt else (),
         served=tuple(files.record.get("served_checks", {}).values()),
         answers="", against=None,  # the name of the page of answers, the model compared with

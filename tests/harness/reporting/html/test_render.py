@@ -411,8 +411,27 @@ def test_the_verdict_of_readiness_stands_on_the_page(promoted: Project) -> None:
     assert "Note: it is about other training rows than those of this page." in text
 
 
+def test_a_verdict_that_was_edited_is_told_as_such(promoted: Project) -> None:
+    advised(promoted)
+    path = promoted.root / ".tunegate" / "readiness.json"
+    note = "Note: its file was changed since"
+    assert note not in words(report(promoted))
+    path.write_text(path.read_text().replace('"not yet"', '"fine-tune"'))
+    assert note in words(report(promoted))
+    path.write_text(path.read_text().replace('"seal"', '"no"'))  # as versions before 0.3 left it
+    text = words(report(promoted))
+    assert note not in text
+    assert "said fine-tune" in text
+
+
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{", '{"verdict": "prompt"}', '{"verdict": "prompt", "reasons": 3}']
+    "content",
+    [
+        *("", "[]", "{", '{"verdict": "prompt"}', '{"verdict": "prompt", "reasons": 3}'),
+        '{"verdict": "prompt", "reasons": [{"holds": [1], "name": {}, "evidence": null}]}',
+        '{"verdict": "prompt", "why": {"a": []}, "train": 3, "reasons": "few"}',
+        '{"verdict": "prompt", "why": NaN, "seal": 1}',
+    ],
 )
 def test_a_verdict_that_somebody_has_harmed_harms_no_page(promoted: Project, content: str) -> None:
     StateDir(promoted.root).path("readiness.json").write_text(content)
