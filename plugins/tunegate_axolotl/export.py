@@ -69,8 +69,7 @@ def write_export(run: Run, folder: Path) -> ExportManifest:
     changes = {"max_length": length, "accumulation": steps * settings.world_size}
     table = axolotl_config(settings.model_copy(update=changes), _portable_base(run), counts)
     names = {"version": AXOLOTL_VERSION, "config": CONFIG_FILE, "folder": folder.name}
-    header = CONFIG_HEADER.format(run=run.id, **names)
-    files = {CONFIG_FILE: header + table, **_row_files(data)}
+    files = {CONFIG_FILE: CONFIG_HEADER.format(run=run.id, **names) + table, **_row_files(data)}
     digests = {name: sha256_bytes(text.encode()) for name, text in files.items()}
     manifest = replace(manifest_of(run), files=digests)
     files[MANIFEST_FILE] = json.dumps(asdict(manifest), indent=1) + "\n"

@@ -138,8 +138,7 @@ def project_lines() -> Facts:
         for alias, standing in sorted(Registry(root).history().last.items()):
             if entry := standing.entry:
                 values = {"alias": alias, "run": entry["run"], "when": entry["when"]}
-                day = entry["when"][:10]
-                yield "alias", f"{alias} is run:{entry['run']}, since {day}", values
+                yield "alias", f"{alias} is run:{entry['run']}, since {entry['when'][:10]}", values
             if standing.contenders:
                 moved = f"two branches moved {alias}: tunegate registry merge --keep"
                 yield "alias", f"{PROBLEM}{moved}", {"alias": alias}

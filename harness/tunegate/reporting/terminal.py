@@ -325,8 +325,7 @@ def colourise(table: str) -> str:
         if re.fullmatch(" *(?:[0-9,]+|-)", line):
             lines.append(f"\x1b[36m{line}\x1b[0m\x1b[33m{kind}\x1b[0m{rest}")
         else:  # a continuation of the evidence, a note below the rows, or what is to do
-            is_note = kind.strip() and not line.strip()
-            lines.append(f"\x1b[2m{row}\x1b[0m" if is_note else row)
+            lines.append(f"\x1b[2m{row}\x1b[0m" if kind.strip() and not line.strip() else row)
     return "\n".join(lines)
 
 

@@ -11,9 +11,7 @@ from .score import Unmeasurable
 
 FARTHEST = 100  # times the largest size: beyond it there is no end
 SURE = 3.841459 / 2  # of log likelihoods: 95 % of chi-squared with one degree of freedom
-Point: TypeAlias = tuple[
-    int, float, float
-]  # training rows; of independent validation rows wrong, n
+Point: TypeAlias = tuple[int, float, float]  # training rows; independent validation rows: wrong, n
 
 
 class RowsNeeded(NamedTuple):

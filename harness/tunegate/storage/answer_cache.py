@@ -83,8 +83,7 @@ class AnswerCache:
                 return
             if version > VERSION:
                 raise ConfigError(f"{self.path} was written by a newer tunegate; upgrade this one")
-            old = self.db.execute("select 1 from sqlite_master where name = 'answers'").fetchone()
-            if not old:
+            if not self.db.execute("select 1 from sqlite_master where name = 'answers'").fetchone():
                 self.db.execute(_SCHEMA)
             elif version < 2:
                 self.db.execute("alter table answers rename to answers_1")

@@ -172,8 +172,7 @@ class ChatTemplate:
     @cached_property
     def stop_pattern(self) -> re.Pattern[str]:
         """Matches the text of a token that ends a turn."""
-        longest_first = sorted(self.stop_texts, key=len, reverse=True)
-        return re.compile("|".join(map(re.escape, longest_first)))
+        return re.compile("|".join(map(re.escape, sorted(self.stop_texts, key=len, reverse=True))))
 
     @property
     def thinking_variable(self) -> str:

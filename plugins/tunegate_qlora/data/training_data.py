@@ -204,5 +204,4 @@ def _cut_start(row: T, start: int) -> T:
             f"line {row.line}: {len(row.ids):,} tokens cannot be cut to {len(row.ids) - start:,} "
             "without cutting the answer"
         )
-    kept = [IGNORE_INDEX] * row.head + labels
-    return EncodedRow(row.line, head + row.ids[rest:], kept, row.head)
+    return EncodedRow(row.line, head + row.ids[rest:], [IGNORE_INDEX] * row.head + labels, row.head)

@@ -29,9 +29,8 @@ MAX_SHOWN_TENSORS = 3
 # bitsandbytes 0.50.2 dequantises rows of other lengths wrongly on a CPU (32, 48, 96, 160 were
 # tried); 64 is also its smallest block.
 QUANTISATION_BLOCK = 64
-_WEIGHT_SUFFIXES = (
-    *(".safetensors", ".bin", ".index.json", ".gguf", ".onnx", ".h5", ".msgpack", ".pt", ".pth"),
-)
+_WEIGHT_SUFFIXES = (".safetensors", ".bin", ".index.json", ".gguf", ".onnx", ".h5", ".msgpack")
+_WEIGHT_SUFFIXES += (".pt", ".pth")
 _NOT_COPIED = ("README.md", "sealed.json", folders.METADATA_FILE)
 
 
@@ -164,8 +163,7 @@ def describe_architecture(
     info: dict[str, Any] = {}
     try:
         config = hf.AutoConfig.from_pretrained(folder, **LOCAL_FILES)
-        is_quantised = getattr(config, "quantization_config", None) is not None
-        if with_weights and not is_quantised:
+        if with_weights and getattr(config, "quantization_config", None) is None:
             model, info = auto_class(config).from_pretrained(
                 folder, device_map={"": "meta"}, output_loading_info=True,
                 ignore_mismatched_sizes=True, **LOCAL_FILES,
@@ -181,10 +179,9 @@ def describe_architecture(
     for key in ("missing", "unexpected", "mismatched"):
         if names := sorted(n if isinstance(n, str) else n[0] for n in info.get(f"{key}_keys", ())):
             more = ", ..." if len(names) > MAX_SHOWN_TENSORS else ""
-            shown = ", ".join(names[:MAX_SHOWN_TENSORS])
             raise ValueError(
                 f"the weights in {folder} are not those of a {type(model).__name__}: "
-                f"{len(names):,} {key} tensors, {shown}{more}"
+                f"{len(names):,} {key} tensors, {', '.join(names[:MAX_SHOWN_TENSORS])}{more}"
             )
     ids = new_token_ids(folder, settings) if settings else ()
     add_tokens(model, ids)
@@ -196,8 +193,7 @@ def describe_architecture(
         for name, layer in model.named_modules()
         if isinstance(layer, torch.nn.Linear | hf.pytorch_utils.Conv1D) and layer is not head
     }
-    total = sum(p.numel() for p in model.parameters())
-    other = total - sum(i * o for i, o in linear.values())
+    other = sum(p.numel() for p in model.parameters()) - sum(i * o for i, o in linear.values())
     return Architecture(linear, other, decoder_layer_class(model), model, ids)
 
 

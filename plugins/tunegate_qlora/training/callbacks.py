@@ -226,8 +226,7 @@ class TimedCheckpointCallback(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Ask for a checkpoint when it is due; at the end of an epoch only after validation."""
-        is_ending = state.epoch == int(state.epoch)
-        control.should_save = not is_ending and self._is_due()
+        control.should_save = state.epoch != int(state.epoch) and self._is_due()
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Ask for a checkpoint when it is due, but not after the last epoch."""
