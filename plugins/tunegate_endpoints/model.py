@@ -52,10 +52,9 @@ class Endpoint:
         """Return the model, spending from this budget; raise ModelUnknown without prices."""
         s = self.settings
         if budget.cost is not None and (s.price_in is None or s.price_out is None):
-            raise ModelUnknown(
-                f"--max-cost needs the prices of {self.name}: set price_in and price_out, in USD "
-                f'per million tokens, in [models."{self.name.partition(":")[2].partition("?")[0]}"]'
-            )
+            table = f'[models."{self.name.partition(":")[2].partition("?")[0]}"]'
+            remedy = f"set price_in and price_out, in USD per million tokens, in {table}"
+            raise ModelUnknown(f"--max-cost needs the prices of {self.name}: {remedy}")
         return replace(self, budget=budget)
 
     def sampled(self, temperature: float, schema: Mapping[str, Any]) -> Model:

@@ -318,9 +318,8 @@ class JobWatcher:
             if error and error.code:  # a healthy job may carry an empty error without a code
                 reason = f": {error.message} ({error.code}){self.row_of_line(error.message)}"
             again = f"tunegate run job {self.folder.name} --forget, then the same command"
-            raise TrainingFailed(
-                f"job {self.job.id} {status}{reason}; to ask for another one: {again}"
-            )
+            failed = f"job {self.job.id} {status}{reason}"
+            raise TrainingFailed(f"{failed}; to ask for another one: {again}")
         return status == "succeeded"
 
     def _poll(self) -> None:
@@ -351,11 +350,8 @@ class JobWatcher:
 
 
 # A column of the result files, and its name in a run's curves; the last one present wins.
-CURVE_NAMES = {
-    "train_loss": "train_loss",
-    "valid_loss": "validation_loss",
-    "full_valid_loss": "validation_loss",
-}
+CURVE_NAMES = {"train_loss": "train_loss", "valid_loss": "validation_loss"}
+CURVE_NAMES["full_valid_loss"] = "validation_loss"
 
 
 def fetch_results(client: OpenAI, job: FineTuningJob, folder: Path) -> None:

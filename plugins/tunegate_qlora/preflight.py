@@ -138,10 +138,8 @@ def world_size_problems(
         fewer = f"fewer than the {settings.world_size} processes"
         yield f"{made}, {fewer}: lower `batch` or `processes`"
     if settings.sharding == "fsdp" and not architecture.decoder_layer:
-        yield (
-            "sharding = 'fsdp' shares out a model by its decoder layers, and transformers names "
-            "none for this base: set sharding = 'none'"
-        )
+        unnamed = "transformers names none for this base: set sharding = 'none'"
+        yield f"sharding = 'fsdp' shares out a model by its decoder layers, and {unnamed}"
 
 
 def needs_checkpointing(needed: MemoryEstimate, settings: Settings, model: Any) -> bool:
@@ -162,18 +160,16 @@ def note_cut_replies(train: Sequence[EncodedItem], settings: Settings) -> None:
         print_line(f"max_new_tokens = {settings.max_new_tokens:,}, when the model is judged")
 
 
-def token_problems(
-    template: ChatTemplate, architecture: Architecture, settings: Settings
-) -> Iterator[str]:
+def token_problems(template: ChatTemplate, base: Architecture, settings: Settings) -> Iterator[str]:
     """Yield the tokens without an embedding, or that there are none where `new_tokens` is set."""
-    rows = architecture.model.get_input_embeddings().num_embeddings
+    rows = base.model.get_input_embeddings().num_embeddings
     names = sorted(name for name, i in template.tokenizer.get_vocab().items() if i >= rows)
     if names:
         more = ", ..." if len(names) > MAX_SHOWN_ROWS else ""
         what = f"the tokenizer has {len(names):,} tokens that the base has no embedding for"
         shown = ", ".join(names[:MAX_SHOWN_ROWS])
         yield f"{what}: {shown}{more}; set new_tokens = true, or take the base's own tokenizer"
-    elif settings.new_tokens and not architecture.new_tokens:
+    elif settings.new_tokens and not base.new_tokens:
         yield "new_tokens: the base has an embedding of every token already: leave it out"
 
 

@@ -64,12 +64,10 @@ def installed_commands() -> Commands:
     return {name.replace(".", " ", 1): entry_point for name, entry_point in installed.items()}
 
 
-def load_command(
-    path: str, entry_point: metadata.EntryPoint
-) -> tuple[Command, argparse.ArgumentParser]:
+def load_command(path: str, entry: metadata.EntryPoint) -> tuple[Command, argparse.ArgumentParser]:
     """Import a command, and make the parser of its arguments; raises CommandBroken."""
     try:
-        command: Command = entry_point.load()
+        command: Command = entry.load()
         paragraphs = (command.__doc__ or "").rstrip().split("\n\n")
         examples = [p for p in paragraphs if p.startswith("$ ")]
         text = "\n\n".join(textwrap.fill(p, 78) for p in paragraphs if p not in examples)
@@ -81,7 +79,7 @@ def load_command(
         if hasattr(command, "arguments"):
             command.arguments(parser)
     except (Exception, SystemExit) as error:  # another distribution's code may raise anything
-        raise CommandBroken(entry_point, error) from None
+        raise CommandBroken(entry, error) from None
     return command, parser
 
 

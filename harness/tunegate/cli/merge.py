@@ -48,8 +48,6 @@ def run(args: argparse.Namespace) -> int:
     for alias, standing in undecided.items():
         now = f"run:{standing.entry.get('run')}" if standing.entry else "no run"
         runs = [f"run:{p[0].get('run')}" for p in standing.contenders if p]
-        print(
-            f"{alias} is undecided: the branches moved it to {' and '.join(runs)}. "
-            f'It stays at {now} until: tunegate registry merge --keep RUN --why "..."'
-        )
+        print(f"{alias} is undecided: the branches moved it to {' and '.join(runs)}. ", end="")
+        print(f'It stays at {now} until: tunegate registry merge --keep RUN --why "..."')
     return 1 if undecided else 0

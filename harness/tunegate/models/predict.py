@@ -26,9 +26,8 @@ from ..utils.progress import Progress
 
 def request_of(example: Example, repetition: int = 0) -> Request:
     """Return what the model is asked: every message before the reply, and the tools of the row."""
-    return Request(
-        example.row, example.given, repetition, given_tools(example.fields), example.group
-    )
+    tools = given_tools(example.fields)
+    return Request(example.row, example.given, repetition, tools, example.group)
 
 
 def predict(

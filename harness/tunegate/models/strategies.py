@@ -119,20 +119,18 @@ class Strategy:
         return fitting[::-1]
 
 
-def open_strategy(
-    name: str, root: Path, config: Config, open_inner: Callable[[str], Model]
-) -> Strategy:
+def open_strategy(name: str, root: Path, config: Config, opens: Callable[[str], Model]) -> Strategy:
     """Open the strategy `[models.NAME]`; raises ModelUnknown naming what is wrong there."""
     try:
         table = parse_settings(StrategyTable, config.models[name])
         if table.of in config.strategies:
             raise ValueError(f"of = {table.of!r} is a strategy: name a model")
-        inner = open_inner(table.of)
+        inner = opens(table.of)
         if isinstance(inner, FileModel):
             raise ValueError(f"of = {table.of!r}: a file of answers reads no prompt")
         system = read_text(root / table.system, "system").strip() if table.system else ""
         identity = {"rule": RULE, "of": inner.digest, "system": system, "bm25s": ""}
-        shots, examples, identity["shots"] = _open_shots(table, root, config)
+        shots, examples, identity["shots"] = _shots(table, root, config)
         texts = identity["documents"] = _read_documents(table, root, config)
         if table.documents and not any(map(words_of, texts.values())):
             raise ValueError(f"documents = {[*table.documents]}: there is no word in them")
@@ -146,9 +144,7 @@ def open_strategy(
         raise ModelUnknown(f"[models.{name}] {os_error_text(error)}") from None
 
 
-def _open_shots(
-    table: StrategyTable, root: Path, config: Config
-) -> tuple[int, Ranker[Example], Any]:
+def _shots(table: StrategyTable, root: Path, config: Config) -> tuple[int, Ranker[Example], Any]:
     """Return how many examples are shown, what ranks them, and what identifies them.
 
     Raises ValueError for a file with a row of validation or test.

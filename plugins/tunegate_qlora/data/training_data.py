@@ -46,9 +46,8 @@ def make_job(plan: Plan, folder: Path) -> TrainingJob:
     settings = parse_settings(Settings, plan.config)
     base_folder = folders.locate_base(settings.base, plan.root)
     if plan.base_digest and folders.folder_digest(base_folder) != plan.base_digest:
-        raise ValueError(
-            f"the base in {base_folder} has changed since this run was planned: plan it again"
-        )
+        changed = "has changed since this run was planned: plan it again"
+        raise ValueError(f"the base in {base_folder} {changed}")
     return TrainingJob(plan, settings, base_folder, folder)
 
 
@@ -200,8 +199,6 @@ def _cut_start(row: T, start: int) -> T:
         answer_end = next((i for i, n in enumerate(labels) if n == IGNORE_INDEX), len(labels))
         labels = [IGNORE_INDEX] * answer_end + labels[answer_end:]
     if all(label == IGNORE_INDEX for label in labels[not row.head :]):
-        raise NotTrainable(
-            f"line {row.line}: {len(row.ids):,} tokens cannot be cut to {len(row.ids) - start:,} "
-            "without cutting the answer"
-        )
+        uncut = f"cannot be cut to {len(row.ids) - start:,} without cutting the answer"
+        raise NotTrainable(f"line {row.line}: {len(row.ids):,} tokens {uncut}")
     return EncodedRow(row.line, head + row.ids[rest:], [IGNORE_INDEX] * row.head + labels, row.head)

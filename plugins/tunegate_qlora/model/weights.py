@@ -29,8 +29,9 @@ MAX_SHOWN_TENSORS = 3
 # bitsandbytes 0.50.2 dequantises rows of other lengths wrongly on a CPU (32, 48, 96, 160 were
 # tried); 64 is also its smallest block.
 QUANTISATION_BLOCK = 64
-_WEIGHT_SUFFIXES = (".safetensors", ".bin", ".index.json", ".gguf", ".onnx", ".h5", ".msgpack")
-_WEIGHT_SUFFIXES += (".pt", ".pth")
+_WEIGHT_SUFFIXES = (
+    *(".safetensors", ".bin", ".index.json", ".gguf", ".onnx", ".h5", ".msgpack", ".pt", ".pth"),
+)
 _NOT_COPIED = ("README.md", "sealed.json", folders.METADATA_FILE)
 
 
@@ -179,10 +180,9 @@ def describe_architecture(
     for key in ("missing", "unexpected", "mismatched"):
         if names := sorted(n if isinstance(n, str) else n[0] for n in info.get(f"{key}_keys", ())):
             more = ", ..." if len(names) > MAX_SHOWN_TENSORS else ""
-            raise ValueError(
-                f"the weights in {folder} are not those of a {type(model).__name__}: "
-                f"{len(names):,} {key} tensors, {', '.join(names[:MAX_SHOWN_TENSORS])}{more}"
-            )
+            wrong = f"{len(names):,} {key} tensors, {', '.join(names[:MAX_SHOWN_TENSORS])}{more}"
+            kind = type(model).__name__
+            raise ValueError(f"the weights in {folder} are not those of a {kind}: {wrong}")
     ids = new_token_ids(folder, settings) if settings else ()
     add_tokens(model, ids)
     head = model.get_output_embeddings()

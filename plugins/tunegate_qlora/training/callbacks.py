@@ -110,9 +110,8 @@ def print_start(settings: Settings, rows: TrainingData, parameters: tuple[int, i
     rows_format = "dpo, {:,} pairs" if settings.objective == "dpo" else "{:,} rows"
     rows_text = rows_format.format(len(rows.train))
     print_line(f"{settings.method}, {rows_text}{held_out}{dropped_text}", "training")
-    trainable, total = parameters
-    share = 100 * trainable / total
-    print_line(f"{trainable:,} of {total:,} parameters trainable ({share:.2f} %)")
+    trained, total = parameters
+    print_line(f"{trained:,} of {total:,} parameters trainable ({100 * trained / total:.2f} %)")
     if settings.preset == "few" and len(rows.train) >= FEW_ROWS:
         print_line(f"preset few is meant for fewer than {FEW_ROWS} rows")
     tokens, padding = computed_tokens(rows.train, settings)

@@ -302,8 +302,6 @@ def verify_saved(
                 "was trained"
             )
     if disk_losses == base_losses:
-        raise TrainingFailed(
-            f"the trained model is no other than its base (loss {base_losses['loss']:.4f} on "
-            f"{count} rows): raise `learning_rate` or `epochs`"
-        )
+        same = f"no other than its base (loss {base_losses['loss']:.4f} on {count} rows)"
+        raise TrainingFailed(f"the trained model is {same}: raise `learning_rate` or `epochs`")
     return prefix_keys(disk_losses, "from_disk") | prefix_keys(base_losses, "of_base")

@@ -193,10 +193,8 @@ def outcome_text(outcome: OutcomeDict) -> str:
 LABELLED_TASKS = ("classification", "multilabel", "tools")
 MAX_REASONING = 4_000  # characters of one text of an answer that are shown
 NO_ANSWERS = "The answers are not kept any more: only their counts are."
-ANSWERS_CHANGED = (
-    "The answers that are kept do not add up to what was judged: some were purged, or `label` in "
-    "the configuration was changed since."
-)
+ANSWERS_CHANGED = "The answers that are kept do not add up to what was judged: some were purged, "
+ANSWERS_CHANGED += "or `label` in the configuration was changed since."
 
 
 def misses_section(files: RunFiles) -> SimpleNamespace | str:
