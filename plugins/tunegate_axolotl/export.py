@@ -22,7 +22,6 @@ from tunegate_qlora.data import training_data
 
 MANIFEST_FILE = "tunegate-run.json"  # not `tunegate.json`, the metadata beside a model's weights
 CONFIG_FILE = "axolotl.yaml"
-AXOLOTL_VERSION = "0.19"
 _TEXTS = tomllib.loads(Path(__file__).with_name("export.toml").read_text("utf-8"))
 NOT_EXPORTED, CONFIG_HEADER = _TEXTS["not_exported"], _TEXTS["config"]["header"]
 
@@ -68,7 +67,7 @@ def write_export(run: Run, folder: Path) -> ExportManifest:
     length, steps = training_data.max_row_tokens(settings, root), settings.accumulation
     changes = {"max_length": length, "accumulation": steps * settings.world_size}
     table = axolotl_config(settings.model_copy(update=changes), _portable_base(run), counts)
-    names = {"version": AXOLOTL_VERSION, "config": CONFIG_FILE, "folder": folder.name}
+    names = {"version": "0.19", "config": CONFIG_FILE, "folder": folder.name}
     files = {CONFIG_FILE: CONFIG_HEADER.format(run=run.id, **names) + table, **_row_files(data)}
     digests = {name: sha256_bytes(text.encode()) for name, text in files.items()}
     manifest = replace(manifest_of(run), files=digests)

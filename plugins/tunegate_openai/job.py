@@ -41,7 +41,6 @@ MAX_TRIES = 4
 
 # A line number in a provider's message.
 _LINE_NUMBER = re.compile(r"\b(?:line|row|example)s?\s+#?(\d+)", re.IGNORECASE)
-LOOKUP_DELAYS = (0.0, 2.0, 5.0, 15.0)  # seconds, before each look for a job whose request broke off
 REFUSED_STATUSES = {*range(400, 500)} - {408, 409, 425}  # no job was made
 MAX_CLOCK_SKEW = 600.0  # seconds that our clock and the provider's may differ
 MIN_POLL_SECONDS = 2.0  # between two polls while new events come
@@ -170,15 +169,14 @@ class Submitter:
                 with readable_errors(self.settings, "asking for the job"):
                     raise
             lost_error = error
-        for seconds in LOOKUP_DELAYS:
+        for seconds in (0.0, 2.0, 5.0, 15.0):  # before each look
             self.sleep(seconds)
             if job_found := self._find_job(submission):
                 return job_found
-        raise TrainingFailed(
-            f"asking for the job: no answer came ({type(lost_error).__name__}: {lost_error}), and "
-            f"{self.settings.base_url} lists no such job. The same command looks again, and asks "
-            f"for one only if there is none"
-        )
+        lost = f"no answer came ({type(lost_error).__name__}: {lost_error})"
+        unlisted = f"{self.settings.base_url} lists no such job"
+        again = "The same command looks again, and asks for one only if there is none"
+        raise TrainingFailed(f"asking for the job: {lost}, and {unlisted}. {again}")
 
     def _request_body(self, submission: Submission) -> dict[str, Any]:
         settings = self.settings
@@ -299,11 +297,12 @@ class JobWatcher:
                 self.sleep(self.pause)
                 self._poll()
         except KeyboardInterrupt:
-            self.progress.print_line(
-                f"detached: job {self.job.id} goes on at the provider. The same command or "
-                f"`tunegate run resume {self.folder.name}` takes it up again; "
-                f"`tunegate run job {self.folder.name} --cancel` ends it"
+            detached = f"detached: job {self.job.id} goes on at the provider"
+            again = (
+                f"The same command or `tunegate run resume {self.folder.name}` takes it up again"
             )
+            cancel = f"`tunegate run job {self.folder.name} --cancel` ends it"
+            self.progress.print_line(f"{detached}. {again}; {cancel}")
             raise
         return self.job
 

@@ -221,11 +221,9 @@ def base_problems(plan: Plan, settings: Settings, architecture: Architecture) ->
     layers = architecture.linear_layers
     bad_sizes = sorted({i for i, _ in layers.values() if i % QUANTISATION_BLOCK})
     if bad_sizes and settings.quantisation == "nf4" and local_device() == "cpu":
-        yield (
-            f"linear layers with {', '.join(map(str, bad_sizes))} inputs: on a CPU, "
-            f"bitsandbytes needs multiples of {QUANTISATION_BLOCK} for 4 bits; "
-            'set quantisation = "none"'
-        )
+        widths = ", ".join(map(str, bad_sizes))
+        needed = f"bitsandbytes needs multiples of {QUANTISATION_BLOCK} for 4 bits"
+        yield f'linear layers with {widths} inputs: on a CPU, {needed}; set quantisation = "none"'
     for target in settings.targets if isinstance(settings.targets, list) else ():
         if not any(f".{name}".endswith(f".{target}") for name in layers):
             names = ", ".join(sorted({name.rpartition(".")[2] for name in layers}))

@@ -7,18 +7,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    GetPydanticSchema,
-    ValidationError,
-    ValidationInfo,
-    WrapValidator,
-    model_validator,
-)
+import pydantic
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WrapValidator
 
 from ..data.dataset import Reading
 from ..data.formats.columns import COLUMNS_EXAMPLE, missing_columns
@@ -243,11 +233,11 @@ class Limits(Section):
     pass_at_k: Share | None = None
     pass_hat_k: Share | None = None
     compare: dict[str, CompareLimits] = {}  # by the names of [compare]
-    own: Annotated[OwnLimits, GetPydanticSchema(lambda _, of: of(dict[str, float]))] = Field(
-        default_factory=OwnLimits
+    own: Annotated[OwnLimits, pydantic.GetPydanticSchema(lambda _, of: of(dict[str, float]))] = (
+        Field(default_factory=OwnLimits)
     )
 
-    @model_validator(mode="after")
+    @pydantic.model_validator(mode="after")
     def _carry_mode(self) -> "Limits":
         """Give each limit the mode; the fields are frozen, so it is done in place."""
         low, high = self.validation_low, self.validation_high
@@ -267,7 +257,7 @@ class Limits(Section):
         return "<limits>"
 
 
-def _checked_judges(models: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+def _checked_judges(models: tuple[str, ...], info: pydantic.ValidationInfo) -> tuple[str, ...]:
     if models and not info.data.get("rubric"):
         raise ValueError("rubric is missing: the path of a TOML file; docs/judge.md shows one")
     if len(set(models)) < len(models):
@@ -375,7 +365,7 @@ class Config(Section):
     tokens: Tokens = Tokens()
     models: dict[str, dict[str, Any]] = {}  # each validated by what opens the model
 
-    @model_validator(mode="after")
+    @pydantic.model_validator(mode="after")
     def _name_compared(self) -> Self:
         """Give each model of `[compare]` its limits, those of no model being an error."""
         if self.baseline is not None and "baseline" in self.compare:
@@ -422,7 +412,7 @@ def load(root: Path) -> Config:
         table["label"] = {**label, "transform": str(root / label["transform"])}
     try:
         return Config.model_validate(table)
-    except ValidationError as error:
+    except pydantic.ValidationError as error:
         lines = [f"{path}: {explain_error(e, Config)}" for e in error.errors()]
         raise ConfigError("\n".join(lines)) from None
 
@@ -440,7 +430,7 @@ def parse_settings(model: type[T], values: Mapping[str, Any]) -> T:
     """Return a plugin's settings with defaults; raises ValueError naming each bad key or value."""
     try:
         return model.model_validate(dict(values))
-    except ValidationError as error:
+    except pydantic.ValidationError as error:
         # A value of a union has an error for each of its types: one message for each key.
         by_key = groupby(error.errors(), key=lambda e: str(e["loc"][0]))
     messages, valid = [], sorted(model.model_fields)

@@ -20,15 +20,9 @@ from typing import Any, TypeVar
 
 from ..config.data_files import find_data_files, read_text
 from ..config.schema import Config, StrategyTable, parse_settings
+from ..data import comparison
 from ..data.canonical import content_text
-from ..data.comparison import (
-    folded_text,
-    group_indices,
-    history_keys,
-    meaning_signs,
-    question_key,
-    rows_in_training,
-)
+from ..data.comparison import folded_text, group_indices, history_keys, meaning_signs, question_key
 from ..data.dataset import Dataset, Example
 from ..errors import ConfigError
 from ..interfaces.builtin_models import FileModel
@@ -157,7 +151,7 @@ def _shots(table: StrategyTable, root: Path, config: Config) -> tuple[int, Ranke
         if faults := [p for p in dataset.problems if not p.hint]:
             raise ValueError(f"{shots}, line {faults[0].line}: {faults[0].evidence}")
         for split in [name for name in ("validation", "test") if name in files.paths]:
-            for i, (j, *_) in rows_in_training(files.get(split), dataset).items():
+            for i, (j, *_) in comparison.rows_in_training(files.get(split), dataset).items():
                 place = f"stands in {split}, line {files.get(split)[i].line}"
                 raise ValueError(f"{shots}, line {dataset[j].line} {place}: no example may")
     else:

@@ -160,11 +160,10 @@ class Rendering:
         asked = self.template.token_ids(prompt)
         if not self.text.startswith(prompt) or self.ids[: len(asked)] != asked:
             n, decode = common_length(asked, self.ids), self.template.tokenizer.decode
-            raise TemplateError(
-                f"messages[{i}]: what the model is asked is not how the trained text begins; they "
-                f"part at token {n}: asked {decode(asked[n : n + 8])!r}, trained "
-                f"{decode(self.ids[n : n + 8])!r}. {self._advice(i, prompt)}"
-            )
+            texts = f"asked {decode(asked[n : n + 8])!r}, trained {decode(self.ids[n : n + 8])!r}"
+            differs = "what the model is asked is not how the trained text begins; they part at"
+            advice = self._advice(i, prompt)
+            raise TemplateError(f"messages[{i}]: {differs} token {n}: {texts}. {advice}")
         return len(prompt), len(asked)
 
     def _advice(self, i: int, prompt: str) -> str:

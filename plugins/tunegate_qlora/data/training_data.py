@@ -174,11 +174,10 @@ def apply_overflow(rows: Sequence[T], longest: int, on_overflow: str) -> list[T]
     """
     if on_overflow == "raise" and (too_long := [row for row in rows if len(row.ids) > longest]):
         worst = max(too_long, key=lambda row: len(row.ids))
-        raise NotTrainable(
-            f"{len(too_long):,} of {len(rows):,} rows are longer than {longest:,} tokens "
-            f"(the longest, line {worst.line}: {len(worst.ids):,}); raise `max_length` where the "
-            'base reads more, or set `on_overflow` to "drop" or "truncate"'
-        )
+        which = f"the longest, line {worst.line}: {len(worst.ids):,}"
+        longer = f"{len(too_long):,} of {len(rows):,} rows are longer than {longest:,} tokens"
+        remedy = 'where the base reads more, or set `on_overflow` to "drop" or "truncate"'
+        raise NotTrainable(f"{longer} ({which}); raise `max_length` {remedy}")
     if on_overflow == "truncate":
         return [_cut_start(row, len(row.ids) - longest) for row in rows]
     return [row for row in rows if len(row.ids) <= longest]

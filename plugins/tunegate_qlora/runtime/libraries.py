@@ -77,11 +77,10 @@ def failure_message(error: Exception, config: Mapping[str, Any]) -> str:
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or (
         isinstance(error, RuntimeError) and _OUT_OF_MEMORY.search(text)
     ):
-        return (
-            f"out of memory at batch = {config['batch']}, max_length = {config['max_length']}. "
-            "Lower `batch` and raise `accumulation` by as much, or set "
-            '`gradient_checkpointing = true`; on a GPU also `optimiser = "paged_adamw_8bit"`'
-        )
+        sizes = f"batch = {config['batch']}, max_length = {config['max_length']}"
+        remedy = "Lower `batch` and raise `accumulation` by as much, or set `gradient_checkpointing"
+        on_gpu = 'on a GPU also `optimiser = "paged_adamw_8bit"`'
+        return f"out of memory at {sizes}. {remedy} = true`; {on_gpu}"
     if process_group.is_distributed() and _LOST_PROCESS.search(text):
         return LOST_PROCESS
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

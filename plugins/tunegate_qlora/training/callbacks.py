@@ -41,9 +41,8 @@ class LossCurveCallback(TrainerCallback):
     value of each key in every process. Readings of an earlier attempt after `steps_done`, those at
     the checkpoint that the training goes on from, are removed from the file.
 
-    A model without knowledge guesses among `num_choices`, the vocabulary's size or two replies, and
-    has the loss ln(num_choices). Raises TrainingFailed where a loss is `divergence_factor` times
-    that, or no finite number.
+    Guessing among `num_choices`, the vocabulary's size or two replies, has the loss
+    ln(num_choices). Raises TrainingFailed where a loss is `divergence_factor` times that, or NaN.
     """
 
     def __init__(
@@ -81,11 +80,10 @@ class LossCurveCallback(TrainerCallback):
             with open(self.path, "a") as file:
                 file.write(json.dumps(line) + "\n")
         if not (math.isfinite(loss) and loss <= self.limit):
-            raise TrainingFailed(
-                f"the {split} loss is {loss:.3g} at step {state.global_step:,}, where guessing "
-                f"scores {self.guessing_loss:.3g}: the training came apart. Lower "
-                "`learning_rate`, or lengthen `warmup`"
-            )
+            guessing = f"where guessing scores {self.guessing_loss:.3g}"
+            reached = f"the {split} loss is {loss:.3g} at step {state.global_step:,}, {guessing}"
+            remedy = "Lower `learning_rate`, or lengthen `warmup`"
+            raise TrainingFailed(f"{reached}: the training came apart. {remedy}")
 
 
 def end_curves(run: Path, step: int) -> None:

@@ -263,7 +263,6 @@ def model_link(files: RunFiles) -> Link:
 def promotion_link(files: RunFiles, entry: RegistryEntry) -> Link:
     """Compare a line of the registry with the receipt, the models and the scorecards of the run."""
     faults = [*promotion.entry_faults(entry, files.run, files.run.state)]
-    number = files.entries.index(entry)
     holds = "the registry's chain is whole up to here; the line names receipt, model, scorecard"
-    name = f"promotion, line {number + 1} of registry.jsonl"
+    name = f"promotion, line {files.entries.index(entry) + 1} of registry.jsonl"
     return Link(name, entry.digest, not faults, "; ".join(faults) or holds)
