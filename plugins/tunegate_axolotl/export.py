@@ -60,7 +60,6 @@ def write_export(run: Run, folder: Path) -> ExportManifest:
     for (setting, why), is_asked in zip(NOT_EXPORTED.items(), asked, strict=True):
         if is_asked:
             raise ValueError(f"{setting} is not exported: {why}")
-
     # One Axolotl process takes the steps of all processes here, on rows cut to the base's context.
     data = training_data.load_training_data(job)
     counts = {"train": len(data.train), "validation": len(data.validation)}
@@ -136,7 +135,6 @@ def axolotl_config(settings: Settings, base: str, counts: Mapping[str, int]) -> 
         }
         named = {"lora_target_modules": settings.targets}
         table |= {"lora_target_linear": True} if settings.targets == "all-linear" else named
-
     # `datasets` calls all rows of a file the split `train`.
     file_format = {"ds_type": "json", "split": "train"}
     table["datasets"] = [{"path": "train.jsonl", **file_format}]

@@ -222,8 +222,8 @@ def base_problems(plan: Plan, settings: Settings, architecture: Architecture) ->
     bad_sizes = sorted({i for i, _ in layers.values() if i % QUANTISATION_BLOCK})
     if bad_sizes and settings.quantisation == "nf4" and local_device() == "cpu":
         widths = ", ".join(map(str, bad_sizes))
-        needed = f"bitsandbytes needs multiples of {QUANTISATION_BLOCK} for 4 bits"
-        yield f'linear layers with {widths} inputs: on a CPU, {needed}; set quantisation = "none"'
+        unfit = f"bitsandbytes needs multiples of {QUANTISATION_BLOCK} for 4 bits"
+        yield f'linear layers with {widths} inputs: on a CPU, {unfit}; set quantisation = "none"'
     for target in settings.targets if isinstance(settings.targets, list) else ():
         if not any(f".{name}".endswith(f".{target}") for name in layers):
             names = ", ".join(sorted({name.rpartition(".")[2] for name in layers}))
@@ -296,7 +296,6 @@ def estimate_memory(
     bytes_per_parameter = 12 if settings.method == "full" else 16
     bytes_per_parameter -= 6 * (settings.optimiser != "adamw")
     trained = bytes_per_parameter * architecture.trainable_parameters(settings)
-
     text = architecture.model.config.get_text_config()
     sizes = ("hidden_size", "num_hidden_layers", "vocab_size")
     width, layers, vocabulary = (getattr(text, size, None) or 0 for size in sizes)

@@ -80,9 +80,8 @@ class HumanLabels:
 def load_human_labels(path: Path, rubric: Rubric) -> HumanLabels:
     """Read the labels given by this rubric from a committed JSONL file.
 
-    Raises ConfigError naming file, line and what is valid.
-
-    An answer with two labels is an error: kappa would count it as two independent answers.
+    An answer with two labels is an error: kappa would count it as two independent answers. Raises
+    ConfigError naming file, line and what is valid.
     """
     __tracebackhide__ = True
     try:

@@ -86,7 +86,6 @@ def run_workers(
     order = {"plan": plan, "base": job.base_folder, "folder": job.folder}
     order_text = json.dumps({**order, "draft": draft, "checkpoint": checkpoint}, default=str)
     atomic_write(workers_folder / f"order-{machine}.json", order_text.encode(), mode=0o600)
-
     variables = {"TORCH_CPP_LOG_LEVEL": "ERROR"}
     if job.settings.machines == 1:  # a machine without a network still has a loopback interface
         loopback = next((name for _, name in socket.if_nameindex() if name in ("lo", "lo0")), "")

@@ -41,8 +41,8 @@ class LossCurveCallback(TrainerCallback):
     value of each key in every process. Readings of an earlier attempt after `steps_done`, those at
     the checkpoint that the training goes on from, are removed from the file.
 
-    Guessing among `num_choices`, the vocabulary's size or two replies, has the loss
-    ln(num_choices). Raises TrainingFailed where a loss is `divergence_factor` times that, or NaN.
+    Guessing among `num_choices`, the vocabulary's size or 2, has the loss ln(num_choices). Raises
+    TrainingFailed where a loss is `divergence_factor` times that, or no finite number.
     """
 
     def __init__(
