@@ -144,8 +144,7 @@ open_anthropic = partial(open_endpoint, AnthropicProvider())
 
 def _variable(name: str, setting: str) -> str:
     """Return a variable of the environment; raise ValueError where it is not set, or no key."""
-    key = os.environ.get(name, "").strip()
-    if not key:
+    if not (key := os.environ.get(name, "").strip()):
         raise ValueError(f"no key: the environment variable {name} is not set ({setting})")
     if not (key.isascii() and key.isprintable()):
         raise ValueError(f"the environment variable {name} holds something that is no key")

@@ -95,8 +95,7 @@ class Submitter:
                 contents = ((name, upload_content(p, *form)) for name, p in paths.items() if p)
                 file_ids = {name: upload_once(self.client, data) for name, data in contents}
             submission = submission.with_saved(self.folder, **file_ids)
-        job = self._find_job(submission)
-        if job is None:
+        if (job := self._find_job(submission)) is None:
             submission = submission.with_saved(self.folder, asked=self.clock())
             job = self._create_job(submission)
         submission.with_saved(self.folder, job=job.id)
@@ -169,7 +168,7 @@ class Submitter:
                 with readable_errors(self.settings, "asking for the job"):
                     raise
             lost_error = error
-        for seconds in (0.0, 2.0, 5.0, 15.0):  # before each look
+        for seconds in (0.0, 2.0, 5.0, 15.0):  # before each look for the job
             self.sleep(seconds)
             if job_found := self._find_job(submission):
                 return job_found
@@ -214,8 +213,7 @@ def upload_content(path: Path, columns: Mapping[str, str], method: str = "superv
 
 def missing_rejected_message(dataset: Dataset) -> str:
     """Return one line that says where rows have no rejected reply, "" where all have one."""
-    lacking = dataset.without_rejected()
-    if not lacking:
+    if not (lacking := dataset.without_rejected()):
         return ""
     count = f"{len(lacking):,} of {len(dataset):,} rows have none"
     return f"line {lacking[0].line} has no rejected reply ({count})"

@@ -163,8 +163,7 @@ def note_cut_replies(train: Sequence[EncodedItem], settings: Settings) -> None:
 def token_problems(template: ChatTemplate, base: Architecture, settings: Settings) -> Iterator[str]:
     """Yield the tokens without an embedding, or that there are none where `new_tokens` is set."""
     rows = base.model.get_input_embeddings().num_embeddings
-    names = sorted(name for name, i in template.tokenizer.get_vocab().items() if i >= rows)
-    if names:
+    if names := sorted(name for name, i in template.tokenizer.get_vocab().items() if i >= rows):
         more = ", ..." if len(names) > MAX_SHOWN_ROWS else ""
         what = f"the tokenizer has {len(names):,} tokens that the base has no embedding for"
         shown = ", ".join(names[:MAX_SHOWN_ROWS])

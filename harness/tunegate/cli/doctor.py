@@ -97,8 +97,7 @@ def installed_lines() -> Facts:
 def project_lines() -> Facts:
     """Yield how configuration, data, suites, runs and registry of the project stand."""
     try:
-        root = find_root(Path.cwd())
-        if root is None:
+        if (root := find_root(Path.cwd())) is None:
             yield "project", "none here or above: tunegate init", {"path": None}
             return
         config, (path, table) = load(root), read_table(root)

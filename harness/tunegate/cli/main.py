@@ -116,8 +116,7 @@ def run_command(argv: Sequence[str] | None) -> int:
         return 2
     words[:1] = ALIASES[name].split() if name in ALIASES else words[:1]
     commands = installed_commands()
-    size = next((n for n in (1, 2) if " ".join(words[:n]) in commands), 0)
-    if not size:
+    if not (size := next((n for n in (1, 2) if " ".join(words[:n]) in commands), 0)):
         return answer_without_command(words, commands)
     path = " ".join(words[:size])
     with let_through(*public_lists(Path.cwd())), masked_output():
@@ -195,8 +194,7 @@ def _line(name: str, text: str) -> str:
 def summary(entry_point: metadata.EntryPoint) -> str:
     """Return the first paragraph of a command's docstring out of its source; it is not run."""
     try:
-        spec = importlib.util.find_spec(entry_point.module)
-        if spec is None:
+        if (spec := importlib.util.find_spec(entry_point.module)) is None:
             raise ModuleNotFoundError(f"No module named {entry_point.module!r}")
         text = ast.get_docstring(ast.parse(Path(spec.origin or "").read_bytes())) or ""
     except OSError:  # in a zip file

@@ -37,8 +37,7 @@ def run(args: argparse.Namespace) -> int:
     if missing := [path for path in args.files[:3] if not path.is_file()]:
         raise ConfigError(f"no file {missing[0]}")
     registry = Registry(current_project(place.parent if place else Path()), ours)
-    added = registry.merge(why, theirs, base)
-    if added:
+    if added := registry.merge(why, theirs, base):
         print(f"joined {len(added['merges']) + 1} branches; all their entries are kept")
     elif args.keep is None:
         print("nothing to join: one version holds all entries")

@@ -4,7 +4,9 @@ It also names the limits that are weaker than they were when the data gate opene
 """
 
 import json
+import tomllib
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from ..data.comparison import question_key, rows_in_training
@@ -16,19 +18,9 @@ from ..storage.registry import CHAIN_KEYS, MODEL_KEYS, History, RegistryEntry
 from ..storage.state_dir import Run, SealBroken, StateDir
 from ..utils.files import sha256_json
 
-# A value must be at least these; at most the numbers that are not listed here.
-AT_LEAST = {
-    *("fewest_examples", "smallest_test", "validation_low", "reviewed", "rarest_class", "distinct"),
-    *("accuracy", "macro_f1", "improvement", "judge", "judge_wins", "worst_slice", "chrf"),
-    *("rouge_l", "valid_json", "parses", "majority", "pass_at_k", "pass_hat_k", "difference"),
-    *("tool_calls", "contract"),
-}
-AT_MOST = {
-    *("largest_mb", "validation_high", "psi", "drift_auc", "review_errors", "similarity"),
-    *("near_duplicates", "opening", "margin", "latency_p50", "latency_p95", "tokens"),
-    *("cost_per_1000", "latency_ratio", "tokens_ratio", "cost_ratio", "flips", "overfitting"),
-    *("cut_off", "refusals", "forgetting", "surrogates"),
-}
+# The names of limits by which way is stricter.
+_LIMITS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+AT_LEAST, AT_MOST = {*_LIMITS["at_least"]}, {*_LIMITS["at_most"]}
 
 
 class PromotionRefused(Exception):
@@ -129,8 +121,7 @@ def line_faults(history: History, number: int, state: StateDir) -> Iterator[str]
     entry = history.entries[number]
     if entry["action"] in ("rollback", "keep"):
         keys = MODEL_KEYS if entry["action"] == "rollback" else CHAIN_KEYS
-        promotion = history.standings[number][entry["alias"]].entry
-        if promotion is None:
+        if (promotion := history.standings[number][entry["alias"]].entry) is None:
             yield "it goes back to no promotion"
         elif differing := [key for key in keys if entry.get(key) != promotion.get(key)]:
             yield f"{', '.join(differing)}: not as in the promotion that it goes back to"

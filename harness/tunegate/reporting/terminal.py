@@ -315,8 +315,7 @@ def scores_table(judged: Sequence[Mapping[str, Any]]) -> list[str]:
 def colourise(table: str) -> str:
     """Return a table of findings with terminal colours; any other text comes back unchanged."""
     head, *rows = table.split("\n")
-    match = re.fullmatch(r" +line  (kind +(?:id +)?)evidence", head)
-    if match is None:
+    if (match := re.fullmatch(r" +line  (kind +(?:id +)?)evidence", head)) is None:
         return table
     lines, evidence = [f"\x1b[1m{head}\x1b[0m"], match.end(1)
     for row in rows:

@@ -4,6 +4,7 @@ import hmac
 import json
 import sqlite3
 import time
+import tomllib
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -18,21 +19,7 @@ from .state_dir import StateDir, key_file_content, seal_of
 VERSION = 4  # of the schema, kept in the database's user_version
 TIMEOUT = 60  # seconds to wait for others that write
 
-_SCHEMA = """
-create table if not exists answers (
-    model text not null, prompt text not null, repetition integer not null,
-    text text not null, latency real not null, tokens integer not null, cost real not null,
-    prompt_tokens integer not null, finish text not null, seal text not null default '',
-    more text not null default '', primary key (model, prompt, repetition)
-) without rowid
-"""
-# Version 1 had neither `repetition` nor `prompt_tokens` nor `finish`.
-_COPY_FROM_VERSION_1 = """
-insert or ignore into answers
-select model, prompt, 0, text, latency, tokens, cost, 0, '', '', '' from answers_1
-"""
-# Version 2 had no `seal`, version 3 no `more`: JSON of what answers of text alone do not have.
-_ADD_COLUMN = "alter table answers add column {} text not null default ''"
+_SQL = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 _ASKED_PREFIX = "asked-"  # of the empty file, named after its digest, of each judge ever asked
 _KEY_COLUMNS = "model, prompt, repetition"
 _VALUE_COLUMNS = "text, latency, tokens, cost, prompt_tokens, finish"
@@ -84,15 +71,15 @@ class AnswerCache:
             if version > VERSION:
                 raise ConfigError(f"{self.path} was written by a newer tunegate; upgrade this one")
             if not self.db.execute("select 1 from sqlite_master where name = 'answers'").fetchone():
-                self.db.execute(_SCHEMA)
+                self.db.execute(_SQL["schema"])
             elif version < 2:
                 self.db.execute("alter table answers rename to answers_1")
-                self.db.execute(_SCHEMA)
-                self.db.execute(_COPY_FROM_VERSION_1)
+                self.db.execute(_SQL["schema"])
+                self.db.execute(_SQL["copy_from_version_1"])
                 self.db.execute("drop table answers_1")
             else:
                 for column in ("seal", "more")[version - 2 :]:
-                    self.db.execute(_ADD_COLUMN.format(column))
+                    self.db.execute(_SQL["add_column"].format(column))
             rows = self.db.execute(f"select {_KEY_COLUMNS}, {_VALUE_COLUMNS} from answers")
             self.db.executemany(
                 "update answers set seal = ? where model = ? and prompt = ? and repetition = ?",
@@ -191,8 +178,7 @@ def record_judge(state: StateDir, digest: str) -> None:
 def delete_judge_answers(state: StateDir) -> int:
     """Remove all judges' answers, since each can quote any dataset; return how many there were."""
     files = state.folder.glob(f"judge/{_ASKED_PREFIX}*")
-    digests = [path.name.removeprefix(_ASKED_PREFIX) for path in files]
-    if not digests:
+    if not (digests := [path.name.removeprefix(_ASKED_PREFIX) for path in files]):
         return 0
     with closing(AnswerCache(state.path("answers.sqlite"))) as answers:
         return answers._delete_where("model", digests)

@@ -123,8 +123,7 @@ def encode_pair(example: Example, template: ChatTemplate) -> EncodedPair:
     Earlier assistant messages get weight 0: for DPO they are part of the prompt that both replies
     answer. Raises NotTrainable where there is no rejected reply, or one side cannot be trained on.
     """
-    rejected = rejected_reply(example)
-    if rejected is None:
+    if (rejected := rejected_reply(example)) is None:
         raise NotTrainable(f"line {example.line}: no rejected reply")
     leading = [{**m, "weight": 0} if m["role"] == "assistant" else m for m in example.messages[:-1]]
     preferred_side, rejected_side = (

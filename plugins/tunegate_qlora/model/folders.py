@@ -96,8 +96,7 @@ def quantisation_problem(folder: Path, settings: Settings) -> str:
 
     Only NF4 of bitsandbytes is what `qlora` makes itself.
     """
-    saved = next(filter(None, config_values(folder, "quantization_config")), None)
-    if not saved:
+    if not (saved := next(filter(None, config_values(folder, "quantization_config")), None)):
         return ""
     kind = str(saved.get("quant_method", "bitsandbytes"))
     if kind != "bitsandbytes" or saved.get("bnb_4bit_quant_type") != "nf4":

@@ -179,8 +179,7 @@ class VLLMBatch(PromptEncoder):
         """
         prompts, errors = self.encode(requests)
         yield from errors
-        missing = {str(prompt.request.row): prompt for prompt in prompts}
-        if not missing:
+        if not (missing := {str(prompt.request.row): prompt for prompt in prompts}):
             return
         with tempfile.TemporaryDirectory(prefix="tunegate-") as name, open(self.log, "wb") as log:
             folder = Path(name)

@@ -57,8 +57,7 @@ class Architecture:
         """Count the trained parameters: all, or an adapter's; ValueError if peft attaches none."""
         if settings.method == "full":
             return sum(i * o for i, o in self.linear_layers.values()) + self.other_parameters
-        key = f"{settings.r} {settings.targets} {settings.dropout}"
-        if key not in self.counts:
+        if (key := f"{settings.r} {settings.targets} {settings.dropout}") not in self.counts:
             attached = attach_adapter(deepcopy(self.model), settings, self.new_tokens)
             self.counts[key] = int(attached.get_nb_trainable_parameters()[0])
         return self.counts[key]

@@ -130,8 +130,7 @@ def promotion_refusal(files: RunFiles, card: Json) -> str:
         return "it belongs to no run with a receipt; it may be scored, never promoted"
     if "limit" in card or "stopped" in card:
         return f"it was judged on {asked_in_words(card)}"
-    name = files.name_of_model(card["model_digest"])
-    if not name:
+    if not (name := files.name_of_model(card["model_digest"])):
         return f"the model that was judged is not one of run {files.run.id}"
     if files.test is None:
         return "the test data that it was judged on is not here"
