@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from openai import APIStatusError, OpenAI
 
 
-CLOSED = (
+CLOSED_TO_ORGANISATION = (
     "the provider takes no new fine-tuning jobs from this organisation (OpenAI ends self-serve "
+    "fine-tuning for everybody on 2027-01-06). Train at a provider that speaks the same protocol "
+    "(set base_url in [train.openai]), or on your own machine: --train-with qlora"
 )
-CLOSED += "fine-tuning for everybody on 2027-01-06). Train at a provider that speaks the same "
-CLOSED += "protocol (set base_url in [train.openai]), or on your own machine: --train-with qlora"
 
 
 def connect(settings: Settings) -> OpenAI:
@@ -70,7 +70,7 @@ def _status_text(error: APIStatusError, settings: Settings) -> str:
     if code == 401:
         return f"401: the key in {settings.key_env} is not accepted by {settings.base_url}"
     if code == 403 and error.code == "training_not_available":
-        return f"403: {CLOSED}"
+        return f"403: {CLOSED_TO_ORGANISATION}"
     if code == 429 and error.code == "insufficient_quota":
         return f"429: the account has no credit left; the provider says: {message}"
     return f"{code}: the provider says: {message}"

@@ -296,11 +296,9 @@ class JobWatcher:
                 self._poll()
         except KeyboardInterrupt:
             detached = f"detached: job {self.job.id} goes on at the provider"
-            again = (
-                f"The same command or `tunegate run resume {self.folder.name}` takes it up again"
-            )
+            resume = f"`tunegate run resume {self.folder.name}` takes it up again"
             cancel = f"`tunegate run job {self.folder.name} --cancel` ends it"
-            self.progress.print_line(f"{detached}. {again}; {cancel}")
+            self.progress.print_line(f"{detached}. The same command or {resume}; {cancel}")
             raise
         return self.job
 

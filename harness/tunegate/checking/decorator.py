@@ -125,9 +125,9 @@ def check(
 RESERVED = "every check has that keyword, with which its findings close no gate; rename yours"
 VALID = "it must yield findings: example.finding(kind, evidence), "
 VALID += "prediction.finding(kind, evidence) or Finding.of_dataset(kind, evidence)"
-VALID_PER_ROW = "it sees some rows at a time (per_row=True), and must yield example.finding(kind, "
-VALID_PER_ROW += (
-    "evidence); make what looks at the whole dataset a check of its own, without per_row"
+VALID_PER_ROW = (
+    "it sees some rows at a time (per_row=True), and must yield example.finding(kind, evidence); "
+    "make what looks at the whole dataset a check of its own, without per_row"
 )
 
 

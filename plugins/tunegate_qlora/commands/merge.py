@@ -85,14 +85,11 @@ def merge_run(run: Run, folder: Path) -> dict[str, float]:
         merged_losses = loss.measure_loss(merged, rows, settings, COMPARED_ROWS)
         for name, before in adapter_losses.items():
             if loss.differs(before, merged_losses[name]):
-                merged_is = (
-                    f"the merged model's {name.replace('_', ' ')} is {merged_losses[name]:.4f}"
+                raise TrainingFailed(
+                    f"not good, nothing was written: the merged model's {name.replace('_', ' ')} "
+                    f"is {merged_losses[name]:.4f}, the adapter's {before:.4f}, further apart than "
+                    f"{loss.tolerance(before):.4f}. Serve the adapter itself"
                 )
-                apart = (
-                    f"the adapter's {before:.4f}, further apart than {loss.tolerance(before):.4f}"
-                )
-                broken = f"not good, nothing was written: {merged_is}, {apart}"
-                raise TrainingFailed(f"{broken}. Serve the adapter itself")
         figures = {
             **loss.prefix_keys(adapter_losses, "of_adapter"),
             **loss.prefix_keys(merged_losses, "merged"),

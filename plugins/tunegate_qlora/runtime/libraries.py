@@ -78,11 +78,9 @@ def failure_message(error: Exception, config: Mapping[str, Any]) -> str:
         isinstance(error, RuntimeError) and _OUT_OF_MEMORY.search(text)
     ):
         sizes = f"batch = {config['batch']}, max_length = {config['max_length']}"
-        lower = "Lower `batch` and raise `accumulation` by as much"
+        lower = "Lower `batch` and raise `accumulation` by as much, or set"
         on_gpu = 'on a GPU also `optimiser = "paged_adamw_8bit"`'
-        return (
-            f"out of memory at {sizes}. {lower}, or set `gradient_checkpointing = true`; {on_gpu}"
-        )
+        return f"out of memory at {sizes}. {lower} `gradient_checkpointing = true`; {on_gpu}"
     if process_group.is_distributed() and _LOST_PROCESS.search(text):
         return LOST_PROCESS
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
