@@ -22,7 +22,6 @@ from tunegate_qlora.data import training_data
 
 MANIFEST_FILE = "tunegate-run.json"  # not `tunegate.json`, the metadata beside a model's weights
 CONFIG_FILE = "axolotl.yaml"
-AXOLOTL_VERSION = "0.19"
 _TEXTS = tomllib.loads(Path(__file__).with_name("export.toml").read_text("utf-8"))
 NOT_EXPORTED, CONFIG_HEADER = _TEXTS["not_exported"], _TEXTS["config"]["header"]
 
@@ -61,16 +60,14 @@ def write_export(run: Run, folder: Path) -> ExportManifest:
     for (setting, why), is_asked in zip(NOT_EXPORTED.items(), asked, strict=True):
         if is_asked:
             raise ValueError(f"{setting} is not exported: {why}")
-
     # One Axolotl process takes the steps of all processes here, on rows cut to the base's context.
     data = training_data.load_training_data(job)
     counts = {"train": len(data.train), "validation": len(data.validation)}
     length, steps = training_data.max_row_tokens(settings, root), settings.accumulation
     changes = {"max_length": length, "accumulation": steps * settings.world_size}
     table = axolotl_config(settings.model_copy(update=changes), _portable_base(run), counts)
-    names = {"version": AXOLOTL_VERSION, "config": CONFIG_FILE, "folder": folder.name}
-    header = CONFIG_HEADER.format(run=run.id, **names)
-    files = {CONFIG_FILE: header + table, **_row_files(data)}
+    names = {"version": "0.19", "config": CONFIG_FILE, "folder": folder.name}
+    files = {CONFIG_FILE: CONFIG_HEADER.format(run=run.id, **names) + table, **_row_files(data)}
     digests = {name: sha256_bytes(text.encode()) for name, text in files.items()}
     manifest = replace(manifest_of(run), files=digests)
     files[MANIFEST_FILE] = json.dumps(asdict(manifest), indent=1) + "\n"
@@ -138,7 +135,6 @@ def axolotl_config(settings: Settings, base: str, counts: Mapping[str, int]) -> 
         }
         named = {"lora_target_modules": settings.targets}
         table |= {"lora_target_linear": True} if settings.targets == "all-linear" else named
-
     # `datasets` calls all rows of a file the split `train`.
     file_format = {"ds_type": "json", "split": "train"}
     table["datasets"] = [{"path": "train.jsonl", **file_format}]

@@ -50,7 +50,6 @@ def import_model(folder: Path, run: Run, *, same_base: bool = False) -> Report:
     proved, unproved = report = compare_export(folder, run, manifest)
     if same_base:
         unproved.insert(1, "that its base was the run's")
-
     # Before the model is copied: measure the baseline, remove what an earlier training left here.
     plugins = installed.load_files(run.plugins)
     baseline = training_process.measure_once(run, plugins)
@@ -146,7 +145,6 @@ def model_problems(
         attached = weights.attach_adapter(outline.model, job.settings, outline.new_tokens)
         differing = [*config_problems(config, attached.peft_config["default"].to_dict())]
         yield from differing or tensor_problems(folder / ADAPTER_WEIGHTS, attached)
-
     # Trainers save the tokenizer with the model: its chat template must be the base's.
     if not folders.template_text_of(folder):
         return

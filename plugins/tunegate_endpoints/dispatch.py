@@ -103,9 +103,8 @@ def open_session(settings: Settings, headers: Mapping[str, str]) -> aiohttp.Clie
     headers = {"Content-Type": "application/json", "User-Agent": "tunegate", **headers}
     # AdaptiveLimit bounds what is in flight; a second bound here would hide the time spent waiting.
     connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300)
-    jar = aiohttp.DummyCookieJar()
     return aiohttp.ClientSession(
-        connector=connector, timeout=timeout, headers=headers, cookie_jar=jar
+        connector=connector, timeout=timeout, headers=headers, cookie_jar=aiohttp.DummyCookieJar()
     )
 
 

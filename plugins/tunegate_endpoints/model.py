@@ -52,10 +52,9 @@ class Endpoint:
         """Return the model, spending from this budget; raise ModelUnknown without prices."""
         s = self.settings
         if budget.cost is not None and (s.price_in is None or s.price_out is None):
-            raise ModelUnknown(
-                f"--max-cost needs the prices of {self.name}: set price_in and price_out, in USD "
-                f'per million tokens, in [models."{self.name.partition(":")[2].partition("?")[0]}"]'
-            )
+            table = f'[models."{self.name.partition(":")[2].partition("?")[0]}"]'
+            remedy = f"set price_in and price_out, in USD per million tokens, in {table}"
+            raise ModelUnknown(f"--max-cost needs the prices of {self.name}: {remedy}")
         return replace(self, budget=budget)
 
     def sampled(self, temperature: float, schema: Mapping[str, Any]) -> Model:
@@ -145,8 +144,7 @@ open_anthropic = partial(open_endpoint, AnthropicProvider())
 
 def _variable(name: str, setting: str) -> str:
     """Return a variable of the environment; raise ValueError where it is not set, or no key."""
-    key = os.environ.get(name, "").strip()
-    if not key:
+    if not (key := os.environ.get(name, "").strip()):
         raise ValueError(f"no key: the environment variable {name} is not set ({setting})")
     if not (key.isascii() and key.isprintable()):
         raise ValueError(f"the environment variable {name} holds something that is no key")

@@ -327,8 +327,7 @@ class AnthropicProvider:
         turns: list[dict[str, Any]] = []
         former = ""
         for message in messages:
-            role = str(message["role"])
-            if role in ("system", "developer"):
+            if (role := str(message["role"])) in ("system", "developer"):
                 systems.append(text_in(message.get("content")) or "")
                 continue
             turn = _anthropic_turn(role, message)

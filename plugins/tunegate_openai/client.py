@@ -31,8 +31,7 @@ def connect(settings: Settings) -> "OpenAI":
     """
     from openai import OpenAI
 
-    key = os.environ.get(settings.key_env, "")
-    if not key:
+    if not (key := os.environ.get(settings.key_env, "")):
         raise TrainingFailed(f"no key: set the environment variable {settings.key_env}")
     parts = urlsplit(settings.base_url)
     return OpenAI(

@@ -41,7 +41,6 @@ MAX_TRIES = 4
 
 # A line number in a provider's message.
 _LINE_NUMBER = re.compile(r"\b(?:line|row|example)s?\s+#?(\d+)", re.IGNORECASE)
-LOOKUP_DELAYS = (0.0, 2.0, 5.0, 15.0)  # seconds, before each look for a job whose request broke off
 REFUSED_STATUSES = {*range(400, 500)} - {408, 409, 425}  # no job was made
 MAX_CLOCK_SKEW = 600.0  # seconds that our clock and the provider's may differ
 MIN_POLL_SECONDS = 2.0  # between two polls while new events come
@@ -96,8 +95,7 @@ class Submitter:
                 contents = ((name, upload_content(p, *form)) for name, p in paths.items() if p)
                 file_ids = {name: upload_once(self.client, data) for name, data in contents}
             submission = submission.with_saved(self.folder, **file_ids)
-        job = self._find_job(submission)
-        if job is None:
+        if (job := self._find_job(submission)) is None:
             submission = submission.with_saved(self.folder, asked=self.clock())
             job = self._create_job(submission)
         submission.with_saved(self.folder, job=job.id)
@@ -170,15 +168,14 @@ class Submitter:
                 with readable_errors(self.settings, "asking for the job"):
                     raise
             lost_error = error
-        for seconds in LOOKUP_DELAYS:
+        for seconds in (0.0, 2.0, 5.0, 15.0):  # before each look for the job
             self.sleep(seconds)
             if job_found := self._find_job(submission):
                 return job_found
-        raise TrainingFailed(
-            f"asking for the job: no answer came ({type(lost_error).__name__}: {lost_error}), and "
-            f"{self.settings.base_url} lists no such job. The same command looks again, and asks "
-            f"for one only if there is none"
-        )
+        lost = f"no answer came ({type(lost_error).__name__}: {lost_error})"
+        unlisted = f"{self.settings.base_url} lists no such job"
+        again = "The same command looks again, and asks for one only if there is none"
+        raise TrainingFailed(f"asking for the job: {lost}, and {unlisted}. {again}")
 
     def _request_body(self, submission: Submission) -> dict[str, Any]:
         settings = self.settings
@@ -216,8 +213,7 @@ def upload_content(path: Path, columns: Mapping[str, str], method: str = "superv
 
 def missing_rejected_message(dataset: Dataset) -> str:
     """Return one line that says where rows have no rejected reply, "" where all have one."""
-    lacking = dataset.without_rejected()
-    if not lacking:
+    if not (lacking := dataset.without_rejected()):
         return ""
     count = f"{len(lacking):,} of {len(dataset):,} rows have none"
     return f"line {lacking[0].line} has no rejected reply ({count})"
@@ -299,11 +295,10 @@ class JobWatcher:
                 self.sleep(self.pause)
                 self._poll()
         except KeyboardInterrupt:
-            self.progress.print_line(
-                f"detached: job {self.job.id} goes on at the provider. The same command or "
-                f"`tunegate run resume {self.folder.name}` takes it up again; "
-                f"`tunegate run job {self.folder.name} --cancel` ends it"
-            )
+            detached = f"detached: job {self.job.id} goes on at the provider"
+            resume = f"`tunegate run resume {self.folder.name}` takes it up again"
+            cancel = f"`tunegate run job {self.folder.name} --cancel` ends it"
+            self.progress.print_line(f"{detached}. The same command or {resume}; {cancel}")
             raise
         return self.job
 
@@ -318,9 +313,8 @@ class JobWatcher:
             if error and error.code:  # a healthy job may carry an empty error without a code
                 reason = f": {error.message} ({error.code}){self.row_of_line(error.message)}"
             again = f"tunegate run job {self.folder.name} --forget, then the same command"
-            raise TrainingFailed(
-                f"job {self.job.id} {status}{reason}; to ask for another one: {again}"
-            )
+            failed = f"job {self.job.id} {status}{reason}"
+            raise TrainingFailed(f"{failed}; to ask for another one: {again}")
         return status == "succeeded"
 
     def _poll(self) -> None:
@@ -351,11 +345,8 @@ class JobWatcher:
 
 
 # A column of the result files, and its name in a run's curves; the last one present wins.
-CURVE_NAMES = {
-    "train_loss": "train_loss",
-    "valid_loss": "validation_loss",
-    "full_valid_loss": "validation_loss",
-}
+CURVE_NAMES = {"train_loss": "train_loss", "valid_loss": "validation_loss"}
+CURVE_NAMES["full_valid_loss"] = "validation_loss"
 
 
 def fetch_results(client: OpenAI, job: FineTuningJob, folder: Path) -> None:

@@ -30,10 +30,9 @@ USUAL_EPOCHS = 3
 
 def _checked_address(url: str) -> str:
     if any(private.kind != "ip" for private in find_private(url)):
-        raise ValueError(
-            "must hold no key, user or password, since it is written into the run's files: "
-            "name the key's variable in key_env, and its header in key_header"
-        )
+        remedy = "name the key's variable in key_env, and its header in key_header"
+        written = "since it is written into the run's files"
+        raise ValueError(f"must hold no key, user or password, {written}: {remedy}")
     return url
 
 

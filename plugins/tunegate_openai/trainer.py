@@ -24,10 +24,8 @@ if TYPE_CHECKING:
     from openai import OpenAI
 
 REQUIREMENTS = ("train.openai", "openai", "openai", "stamina")  # who needs the extra, its packages
-NO_PRICE = (
-    "max_cost is set and no price: set price_per_million (USD per million trained tokens, from the "
-    "provider's price list) in [train.openai]"
-)
+NO_PRICE = "max_cost is set and no price: set price_per_million (USD per million trained tokens, "
+NO_PRICE += "from the provider's price list) in [train.openai]"
 SHUTDOWN_WARNING_DAYS = 60  # before a model's shutdown, from which on it is warned of
 
 
@@ -130,10 +128,9 @@ def _preference_problems(plan: Plan, train: Dataset, settings: Settings) -> Iter
     if settings.method == "dpo":
         for name, dataset in splits.items():
             if missing_rejected := jobs.missing_rejected_message(dataset):
-                yield Problem(
-                    f'method = "dpo" needs a rejected reply in each row, and in the {name} data '
-                    f'{missing_rejected}; add them, or set method = "supervised"'
-                )
+                needed = 'method = "dpo" needs a rejected reply in each row'
+                remedy = 'add them, or set method = "supervised"'
+                yield Problem(f"{needed}, and in the {name} data {missing_rejected}; {remedy}")
     elif preference_rows := len(train) - len(train.without_rejected()):
         unused = f"{preference_rows:,} rows have a rejected reply, which is not learnt from"
         print(f'openai    warning: {unused}: method is "supervised"', flush=True)

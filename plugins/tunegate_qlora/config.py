@@ -253,10 +253,9 @@ def find_conflicts(settings: Settings, set_fields: set[str]) -> Iterator[str]:
     """
     needed_quantisation = QUANTISATIONS[settings.method]
     if settings.quantisation != needed_quantisation:
-        yield (
-            f"method = {settings.method!r} holds the base with quantisation = "
-            f"{needed_quantisation!r}, not {settings.quantisation!r}: leave one of the two out"
-        )
+        held = f"method = {settings.method!r} holds the base with quantisation"
+        other = f"not {settings.quantisation!r}: leave one of the two out"
+        yield f"{held} = {needed_quantisation!r}, {other}"
     if settings.method == "full":
         for key in sorted(set_fields & ADAPTER_SETTINGS):
             yield f"{key} is an adapter's, and method = 'full' has none: leave it out"
@@ -275,10 +274,8 @@ def find_conflicts(settings: Settings, set_fields: set[str]) -> Iterator[str]:
     needs_whole_model = settings.objective == "dpo" or settings.packing
     if settings.sharding == "fsdp" and settings.method != "qlora" and needs_whole_model:
         subject = "packing" if settings.packing else "objective = 'dpo'"
-        yield (
-            f"{subject} asks the whole model before it is shared out, which takes "
-            "method = 'qlora', or sharding = 'none'"
-        )
+        remedy = "which takes method = 'qlora', or sharding = 'none'"
+        yield f"{subject} asks the whole model before it is shared out, {remedy}"
     if settings.sharding == "fsdp" and settings.new_tokens:
         yield "new_tokens cannot be shared out: set sharding = 'none'"
     if settings.patience and settings.keep == "last":

@@ -136,10 +136,8 @@ def world_size_problems(
         fewer = f"fewer than the {settings.world_size} processes"
         yield f"{made}, {fewer}: lower `batch` or `processes`"
     if settings.sharding == "fsdp" and not architecture.decoder_layer:
-        yield (
-            "sharding = 'fsdp' shares out a model by its decoder layers, and transformers names "
-            "none for this base: set sharding = 'none'"
-        )
+        unnamed = "transformers names none for this base: set sharding = 'none'"
+        yield f"sharding = 'fsdp' shares out a model by its decoder layers, and {unnamed}"
 
 
 def needs_checkpointing(needed: "MemoryEstimate", settings: Settings, model: Any) -> bool:
@@ -160,18 +158,15 @@ def note_cut_replies(train: Sequence[EncodedItem], settings: Settings) -> None:
         print_line(f"max_new_tokens = {settings.max_new_tokens:,}, when the model is judged")
 
 
-def token_problems(
-    template: ChatTemplate, architecture: Architecture, settings: Settings
-) -> Iterator[str]:
+def token_problems(template: ChatTemplate, base: Architecture, settings: Settings) -> Iterator[str]:
     """Yield the tokens without an embedding, or that there are none where `new_tokens` is set."""
-    rows = architecture.model.get_input_embeddings().num_embeddings
-    names = sorted(name for name, i in template.tokenizer.get_vocab().items() if i >= rows)
-    if names:
+    rows = base.model.get_input_embeddings().num_embeddings
+    if names := sorted(name for name, i in template.tokenizer.get_vocab().items() if i >= rows):
         more = ", ..." if len(names) > MAX_SHOWN_ROWS else ""
         what = f"the tokenizer has {len(names):,} tokens that the base has no embedding for"
         shown = ", ".join(names[:MAX_SHOWN_ROWS])
         yield f"{what}: {shown}{more}; set new_tokens = true, or take the base's own tokenizer"
-    elif settings.new_tokens and not architecture.new_tokens:
+    elif settings.new_tokens and not base.new_tokens:
         yield "new_tokens: the base has an embedding of every token already: leave it out"
 
 
@@ -223,11 +218,9 @@ def base_problems(plan: Plan, settings: Settings, architecture: Architecture) ->
     layers = architecture.linear_layers
     bad_sizes = sorted({i for i, _ in layers.values() if i % QUANTISATION_BLOCK})
     if bad_sizes and settings.quantisation == "nf4" and local_device() == "cpu":
-        yield (
-            f"linear layers with {', '.join(map(str, bad_sizes))} inputs: on a CPU, "
-            f"bitsandbytes needs multiples of {QUANTISATION_BLOCK} for 4 bits; "
-            'set quantisation = "none"'
-        )
+        widths = ", ".join(map(str, bad_sizes))
+        unfit = f"bitsandbytes needs multiples of {QUANTISATION_BLOCK} for 4 bits"
+        yield f'linear layers with {widths} inputs: on a CPU, {unfit}; set quantisation = "none"'
     for target in settings.targets if isinstance(settings.targets, list) else ():
         if not any(f".{name}".endswith(f".{target}") for name in layers):
             names = ", ".join(sorted({name.rpartition(".")[2] for name in layers}))
@@ -300,7 +293,6 @@ def estimate_memory(
     bytes_per_parameter = 12 if settings.method == "full" else 16
     bytes_per_parameter -= 6 * (settings.optimiser != "adamw")
     trained = bytes_per_parameter * architecture.trainable_parameters(settings)
-
     text = architecture.model.config.get_text_config()
     sizes = ("hidden_size", "num_hidden_layers", "vocab_size")
     width, layers, vocabulary = (getattr(text, size, None) or 0 for size in sizes)

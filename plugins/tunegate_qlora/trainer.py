@@ -41,8 +41,7 @@ class QLoRATrainer:
     def resolve(self, config: Mapping[str, Any], root: Path) -> Mapping[str, Any]:
         """Return all settings, with the defaults of method, objective and preset filled in.
 
-        Raises ValueError naming a wrong key with the nearest valid one, a bad value, or a base
-        that is not found.
+        Raises ValueError for a wrong key, with the nearest valid one, a bad value, or no such base.
         """
         settings = resolve_settings(config)
         folders.locate_base(settings.base, root)
@@ -86,9 +85,8 @@ class QLoRATrainer:
     def train(self, plan: Plan, folder: Path) -> Trained:
         """Train into `folder`: `adapter/` or `model/`, `curves.jsonl`, `figures.json`.
 
-        Started again after it was killed, it goes on from its last whole checkpoint, and ends with
-        the same weights. The model spec is relative to the run's folder: `folder:adapter`. Raises
-        TrainingFailed.
+        Started again after a kill, it goes on from its last whole checkpoint to the same weights.
+        The model spec is relative to the run's folder: `folder:adapter`. Raises TrainingFailed.
         """
         if missing := missing_requirements():
             raise TrainingFailed(missing)

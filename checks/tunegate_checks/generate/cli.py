@@ -80,8 +80,7 @@ def run(args: argparse.Namespace) -> int:
     write = writer(opened(args.model, state), kind, state, budget)
     made = Generation(seeds, write, mask(args.model), rules, splits, args.shots, away or "")
     if args.check_with:
-        about = config, state, budget, any(made.labels)
-        made.second = second_opinion(args.check_with, *about)
+        made.second = second_opinion(args.check_with, config, state, budget, any(made.labels))
     plan = [Slot(parent) for parent in range(len(seeds)) for _ in range(args.paraphrase or 0)]
     if args.n:
         label = away and (config.label_rule.read(away) or "") * any(made.labels)

@@ -54,8 +54,7 @@ def parse_marks(text: str, rubric: Rubric) -> tuple[Marks, str]:
         verdicts, marks = body.get("verdicts", body), {}
         _require_keys(verdicts, ids, "verdicts")
         for criterion in ids:
-            word = str(verdicts[criterion]).strip().lower()
-            if word not in _TRUE + _FALSE:
+            if (word := str(verdicts[criterion]).strip().lower()) not in _TRUE + _FALSE:
                 raise _invalid(f"verdicts.{criterion}", verdicts[criterion], "true, false")
             marks[criterion] = word in _TRUE
         return marks
@@ -67,8 +66,7 @@ def parse_better(text: str) -> tuple[str, str]:
     """Return which answer is better, "a", "b" or "tie", and the reason; raises UnusableAnswer."""
 
     def better_of(body: Mapping[str, Any]) -> str:
-        better = str(body["better"]).strip().lower()
-        if better not in BETTER_VALUES:
+        if (better := str(body["better"]).strip().lower()) not in BETTER_VALUES:
             raise _invalid("better", body["better"], ", ".join(BETTER_VALUES))
         return better
 

@@ -80,9 +80,8 @@ class HumanLabels:
 def load_human_labels(path: Path, rubric: Rubric) -> HumanLabels:
     """Read the labels given by this rubric from a committed JSONL file.
 
-    Raises ConfigError naming file, line and what is valid.
-
-    An answer with two labels is an error: kappa would count it as two independent answers.
+    An answer with two labels is an error: kappa would count it as two independent answers. Raises
+    ConfigError naming file, line and what is valid.
     """
     __tracebackhide__ = True
     try:
@@ -225,7 +224,7 @@ def calibrate(kind: str, rubric: Rubric, panel: JudgePanel, measure: Measure) ->
     if errors:
         measured += f", {len(errors):,} of them unjudged"
     stale_note = f"the calibration was stale, {changed} changed: measured again" if changed else ""
-    reason = _not_calibrated_reason(agreement, measured, errors, panel)
+    reason = _not_calibrated(agreement, measured, errors, panel)
     if path:
         note = {
             "measured with": digests, "n": agreement.n, "advisory": reason,
@@ -236,9 +235,7 @@ def calibrate(kind: str, rubric: Rubric, panel: JudgePanel, measure: Measure) ->
     return Calibration(reason, measured, stale_note)
 
 
-def _not_calibrated_reason(
-    agreement: Score, measured: str, errors: Sequence[str], panel: JudgePanel
-) -> str:
+def _not_calibrated(agreement: Score, shown: str, errors: Sequence[str], panel: JudgePanel) -> str:
     """Say why a judge with this agreement may not gate; "" where it may."""
     if agreement.n < panel.fewest_labels:
         return f"{agreement.n:,} human labels for it, {panel.fewest_labels:,} are needed"
@@ -248,17 +245,15 @@ def _not_calibrated_reason(
         return f"the {agreement.n:,} human labels are all alike: they cannot show agreement"
     if float(agreement) < panel.kappa - 1e-9:  # 0.4 comes out of floats as 0.39999999999999997
         first_error = f"; the first such: {errors[0]}" if errors else ""
-        return f"{measured}, {panel.kappa:g} is needed{first_error}"
+        return f"{shown}, {panel.kappa:g} is needed{first_error}"
     return ""
 
 
-def with_swap_consistency(
-    calibration: Calibration, consistency: Score, panel: JudgePanel
-) -> Calibration:
+def with_swap_consistency(calibration: Calibration, score: Score, panel: JudgePanel) -> Calibration:
     """Return the calibration of comparisons, which also takes a swap consistency high enough."""
-    kept = f"swap consistency {format_value(consistency, True)} of {consistency.n:,}"
-    if calibration.reason or consistency.n == 0:
+    kept = f"swap consistency {format_value(score, True)} of {score.n:,}"
+    if calibration.reason or score.n == 0:
         return calibration
-    if float(consistency) < panel.swap_consistency:
+    if float(score) < panel.swap_consistency:
         return replace(calibration, reason=f"{kept}, {panel.swap_consistency:.0%} is needed")
     return replace(calibration, measured=f"{calibration.measured}; {kept}")

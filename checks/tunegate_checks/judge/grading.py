@@ -112,12 +112,10 @@ def _opposite_marks(marks: Marks, rubric: Rubric) -> Marks:
     return max(rubric.extremes(), key=disagreement)
 
 
-def judge_signature(
-    rubric: Rubric, judge: JudgePanel, votes_by_item: Sequence[Sequence[object]]
-) -> str:
+def judge_signature(rubric: Rubric, judge: JudgePanel, votes: Sequence[Sequence[object]]) -> str:
     """Return a score's signature: judges with digests, rubric, prompt, votes and agreement."""
     names = ", ".join(f"{member.name} {member.digest[:8]}" for member in judge.judges)
-    ballots, alike = len(judge.judges) * judge.repetitions, agreement(votes_by_item)
+    ballots, alike = len(judge.judges) * judge.repetitions, agreement(votes)
     votes_text = "1 ballot" if ballots == 1 else f"{ballots} ballots"
     if not math.isnan(alike):
         votes_text += f", {format_value(alike, True)} alike"

@@ -70,15 +70,13 @@ def passes(
     return _pass_score(f"passes {command[0]}", predictions, find, signature)
 
 
-def _pass_score(
-    name: str, predictions: Predictions, find_problem: FindProblem, signature: str
-) -> Score:
-    """Return the share of answers in which `find_problem` finds none; it runs in threads."""
+def _pass_score(name: str, predictions: Predictions, find: FindProblem, signature: str) -> Score:
+    """Return the share of answers in which `find` finds none; it runs in threads."""
 
     def check_answer(p: Prediction) -> Finding | None:
         if p.error:
             return p.finding("no answer", p.error)
-        problem = find_problem(fenced_block(p.got)) if p.got.strip() else "the answer is empty"
+        problem = find(fenced_block(p.got)) if p.got.strip() else "the answer is empty"
         return p.finding("code", problem) if problem else None
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:

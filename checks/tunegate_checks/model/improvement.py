@@ -35,10 +35,9 @@ def of(
         score.hints = (f"{fact}: no fine-tuning needed for that",)
     score.lower, score.best_case_lower = (pair.interval(Z90)[0] for pair in (worst, best))
     score.misses = find_flips(metric, new, old)
-    flips_text = f"{worst.gained:,} gained, {worst.lost:,} lost"
     p_text = f"McNemar p = {mcnemar_p(worst.gained, worst.lost):.2g}"
     before_text = f"before {other_accuracy.hits:,} of {other_accuracy.n:,}"
-    score.signature = f"{before_text}; {flips_text}; {p_text}"
+    score.signature = f"{before_text}; {worst.gained:,} gained, {worst.lost:,} lost; {p_text}"
     return score
 
 

@@ -13,7 +13,6 @@ from ..stats import share
 from .metric import Metric, mean
 
 SIGNATURE = "the whole answer is one JSON value; no NaN, no key twice, no fence around it"
-WHOLE_ANSWER = "(the answer)"  # the name of the field where the value is no object
 
 Path = tuple[str, ...]  # the keys that lead to a field
 
@@ -116,7 +115,7 @@ def _right_share(p: Prediction) -> float:
 
 
 def _field_name(path: Path) -> str:
-    return ".".join(path) or WHOLE_ANSWER
+    return ".".join(path) or "(the answer)"  # where the value is no object
 
 
 _NOTHING = object()

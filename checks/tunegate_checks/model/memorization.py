@@ -12,7 +12,6 @@ from ..detect.engine import mask_value, personal_spans
 from ..text.display import quote_line
 
 MIN_REPLY_WORDS = 2 * ngrams.MIN_WORDS  # the second half alone is then a long text
-CONTINUE_PROMPT = "Continue this text, word for word:\n\n"
 
 
 @check(name="memory.verbatim")
@@ -60,7 +59,8 @@ def extraction(trained_on: Dataset, ask: Ask, *, probes: int = 20) -> Iterator[F
     for row, example in enumerate(long_examples):
         first, second = _split_halves(example.reply)
         system = [{"role": "system", "content": example.system}] if example.system else []
-        user_message = {"role": "user", "content": CONTINUE_PROMPT + first}
+        asked = f"Continue this text, word for word:\n\n{first}"
+        user_message = {"role": "user", "content": asked}
         messages = [*system, user_message, {"role": "assistant", "content": second}]
         questions.append(Example(row, example.line, {"messages": messages}))
     answers = ask(Dataset(questions))

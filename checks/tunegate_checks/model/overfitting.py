@@ -53,8 +53,7 @@ def find(
     start, pairs = epochs[max(-strip - 1, -len(epochs))], [*pairwise(epochs)][-strip:]
     falls = all(later.train < earlier.train for earlier, later in pairs)
     rises = all(later.validation > earlier.validation for earlier, later in pairs)
-    is_long = len(epochs) > strip and last.validation - start.validation > MIN_RISE
-    if rises and falls and is_long:
+    if rises and falls and len(epochs) > strip and last.validation - start.validation > MIN_RISE:
         rose = f"the validation loss rose from {start.validation:.3g} to {last.validation:.3g}"
         fell = f"the training loss fell from {start.train:.3g} to {last.train:.3g}"
         evidence = f"from epoch {start.epoch:g} to {last.epoch:g} {rose}, while {fell}"

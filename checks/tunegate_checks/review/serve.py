@@ -28,10 +28,8 @@ HEADERS = {
     "Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store",
     "Referrer-Policy": "same-origin", "X-Content-Type-Options": "nosniff",
 }  # fmt: skip
-POLICY = (
-    "default-src 'none'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'; script-src 'nonce-{0}'; style-src 'nonce-{0}'"
-)
+POLICY = "default-src 'none'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+POLICY += "frame-ancestors 'none'; script-src 'nonce-{0}'; style-src 'nonce-{0}'"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

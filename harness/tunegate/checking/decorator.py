@@ -123,10 +123,8 @@ def check(
 
 
 RESERVED = "every check has that keyword, with which its findings close no gate; rename yours"
-VALID = (
-    "it must yield findings: example.finding(kind, evidence), prediction.finding(kind, evidence) "
-    "or Finding.of_dataset(kind, evidence)"
-)
+VALID = "it must yield findings: example.finding(kind, evidence), "
+VALID += "prediction.finding(kind, evidence) or Finding.of_dataset(kind, evidence)"
 VALID_PER_ROW = (
     "it sees some rows at a time (per_row=True), and must yield example.finding(kind, evidence); "
     "make what looks at the whole dataset a check of its own, without per_row"
@@ -179,9 +177,7 @@ def rows_fingerprint(examples: Iterable[Example]) -> str:
     return sha256_ascii_json(sorted(map(row_fingerprint, examples)))
 
 
-def add_fingerprints(
-    check: str, findings: Iterable[Finding], dataset: Dataset
-) -> Iterator[Finding]:
+def add_fingerprints(check: str, found: Iterable[Finding], dataset: Dataset) -> Iterator[Finding]:
     """Yield the findings of a check in the order of the file, each with its id.
 
     An id is a digest of the check, the kind and what the finding concerns: its `fingerprint`; else
@@ -193,7 +189,7 @@ def add_fingerprints(
     """
     unreadable = set(dataset.problems)
     occurrences: Counter[str] = Counter()
-    for finding in sort_by_line(findings):
+    for finding in sort_by_line(found):
         concerns: list[str] = []
         if finding.hint or finding in unreadable:
             pass  # no id: what is not accepted needs none

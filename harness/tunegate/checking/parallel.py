@@ -54,9 +54,7 @@ def split_into_chunks(dataset: Dataset, rows: int = 0) -> list[Dataset]:
     return chunks
 
 
-def run_in_chunks(
-    generator: FindRows, dataset: Dataset, *args: Any, **kwargs: Any
-) -> Iterator[Finding]:
+def run_in_chunks(find: FindRows, dataset: Dataset, *args: Any, **kwargs: Any) -> Iterator[Finding]:
     """Return the findings of a generator in the order of the rows, wherever it runs.
 
     A dataset of one chunk is given to the generator as it is. Of others the first chunks run in
@@ -64,8 +62,8 @@ def run_in_chunks(
     """
     __tracebackhide__ = True
     if len(dataset) <= CHUNK_ROWS:
-        return generator(dataset, *args, **kwargs)
-    return _run_chunks(generator, split_into_chunks(dataset), args, kwargs)
+        return find(dataset, *args, **kwargs)
+    return _run_chunks(find, split_into_chunks(dataset), args, kwargs)
 
 
 def _run_chunks(
@@ -111,16 +109,14 @@ def _importable(
         return None
 
 
-def _find_in_process(
-    module: str, name: str, arguments: bytes, chunk: Dataset
-) -> list[Finding] | None:
+def _find_in_process(module: str, name: str, packed: bytes, chunk: Dataset) -> list[Finding] | None:
     """Return the findings of a check in one chunk, or None where it raises an exception.
 
     The parent then runs the chunk itself, and the exception is raised there: not every exception
     can be pickled, and a pickled one has no traceback.
     """
     try:
-        args, kwargs = pickle.loads(arguments)
+        args, kwargs = pickle.loads(packed)
         return list(inspect.unwrap(getattr(import_module(module), name))(chunk, *args, **kwargs))
     except Exception:
         return None

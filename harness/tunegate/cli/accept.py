@@ -62,8 +62,7 @@ def run(args: argparse.Namespace) -> None:
             raise ConfigError("--prune goes alone: it drops entries, and accepts nothing")
         action, entries = "prune", prune_entries(state, last)
     elif args.ids or args.check or args.kind or args.all:
-        ids = [*dict.fromkeys(args.ids)]
-        if ids and (args.check or args.kind or args.all):
+        if (ids := [*dict.fromkeys(args.ids)]) and (args.check or args.kind or args.all):
             raise ConfigError("ids, or --check NAME --all: not both")
         if not ids and not (args.check and args.all):
             raise ConfigError("all findings of a check: --check NAME --all, or of one --kind")
@@ -148,8 +147,7 @@ def incomplete_session(root: Path, last: LastFindings) -> str:
         collected = collect_suite(root / config.suites.data, root)
     except CollectionFailed as error:
         return f"the suite could not be listed ({error})"
-    missing = [test for test in collected.tests if test not in last.tests]
-    if missing:
+    if missing := [test for test in collected.tests if test not in last.tests]:
         return f"in the last session {len(missing):,} of {len(collected.tests):,} tests did not run"
     return ""
 

@@ -35,8 +35,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("either --key PEM or --unsigned; what an unsigned file says, anybody can")
     enclose = signer(args.key) if args.key else dict
     root = current_project()
-    state = StateDir(root)
-    of_run = find_finished(state, args.run)
+    of_run = find_finished(StateDir(root), args.run)
     made = [*statements(of_run, Registry(root), args.builder)]
     out = args.out or Path(f"{of_run.id}.intoto.jsonl")
     lines = (json.dumps(enclose(statement), ensure_ascii=False) for statement in made)

@@ -27,14 +27,8 @@ from ..config.suite_files import older_than_installed
 from ..errors import ConfigError
 from ..storage.registry import Registry, RegistryBroken
 from ..storage.state_dir import RunNotFound, StateDir, find_finished
-from ..utils.masking import (
-    HIDDEN,
-    add_json_option,
-    find_private,
-    hide_values,
-    is_secret,
-    print_result,
-)
+from ..utils import masking
+from ..utils.masking import HIDDEN, add_json_option, hide_values, is_secret, print_result
 from ..utils.optional_deps import install_command
 from ..utils.text import counted
 
@@ -59,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 def mask(text: str) -> str:
     """Return a text without the home folder, and without words that hold personal data or keys."""
     text = text.replace(str(Path.home()), "~")
-    for private in sorted(find_private(text), key=lambda found: -found.start):
+    for private in sorted(masking.find_private(text), key=lambda found: -found.start):
         end = next((n for n in range(private.start, len(text)) if text[n].isspace()), len(text))
         text = f"{text[: private.start]}<{private.kind}>{text[end:]}"
     return text
@@ -103,8 +97,7 @@ def installed_lines() -> Facts:
 def project_lines() -> Facts:
     """Yield how configuration, data, suites, runs and registry of the project stand."""
     try:
-        root = find_root(Path.cwd())
-        if root is None:
+        if (root := find_root(Path.cwd())) is None:
             yield "project", "none here or above: tunegate init", {"path": None}
             return
         config, (path, table) = load(root), read_table(root)
@@ -127,9 +120,8 @@ def project_lines() -> Facts:
         yield "suites", f"{PROBLEM}no folder {config.suites.data}: tunegate init", {}
     elif older := older_than_installed(root):
         yield "suites", older, {}
-    state = StateDir(root)
     try:
-        latest = find_finished(state, "latest")
+        latest = find_finished(StateDir(root), "latest")
         values = {"run": latest.id, "made": latest.age[0].isoformat()}
         yield "latest", f"run:{latest.id}, made {latest.age[0]:%Y-%m-%d %H:%M}", values
     except RunNotFound:
@@ -138,8 +130,7 @@ def project_lines() -> Facts:
         for alias, standing in sorted(Registry(root).history().last.items()):
             if entry := standing.entry:
                 values = {"alias": alias, "run": entry["run"], "when": entry["when"]}
-                day = entry["when"][:10]
-                yield "alias", f"{alias} is run:{entry['run']}, since {day}", values
+                yield "alias", f"{alias} is run:{entry['run']}, since {entry['when'][:10]}", values
             if standing.contenders:
                 moved = f"two branches moved {alias}: tunegate registry merge --keep"
                 yield "alias", f"{PROBLEM}{moved}", {"alias": alias}

@@ -224,8 +224,7 @@ def merge_driver_offer(folder: Path) -> list[str]:
 def append_missing(path: Path, lines: Sequence[str]) -> list[str]:
     """Append to a file the lines that it does not hold; return these."""
     text = path.read_text("utf-8") if path.is_file() else ""
-    lacking = [line for line in lines if line not in text.splitlines()]
-    if lacking:
+    if lacking := [line for line in lines if line not in text.splitlines()]:
         text += "\n" if text and not text.endswith("\n") else ""
         atomic_write(path, (text + "\n".join(lacking) + "\n").encode())
     return lacking

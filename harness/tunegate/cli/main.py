@@ -64,12 +64,10 @@ def installed_commands() -> Commands:
     return {name.replace(".", " ", 1): entry_point for name, entry_point in installed.items()}
 
 
-def load_command(
-    path: str, entry_point: metadata.EntryPoint
-) -> tuple[Command, argparse.ArgumentParser]:
+def load_command(path: str, entry: metadata.EntryPoint) -> tuple[Command, argparse.ArgumentParser]:
     """Import a command, and make the parser of its arguments; raises CommandBroken."""
     try:
-        command: Command = entry_point.load()
+        command: Command = entry.load()
         paragraphs = (command.__doc__ or "").rstrip().split("\n\n")
         examples = [p for p in paragraphs if p.startswith("$ ")]
         text = "\n\n".join(textwrap.fill(p, 78) for p in paragraphs if p not in examples)
@@ -81,7 +79,7 @@ def load_command(
         if hasattr(command, "arguments"):
             command.arguments(parser)
     except (Exception, SystemExit) as error:  # another distribution's code may raise anything
-        raise CommandBroken(entry_point, error) from None
+        raise CommandBroken(entry, error) from None
     return command, parser
 
 
@@ -118,8 +116,7 @@ def run_command(argv: Sequence[str] | None) -> int:
         return 2
     words[:1] = ALIASES[name].split() if name in ALIASES else words[:1]
     commands = installed_commands()
-    size = next((n for n in (1, 2) if " ".join(words[:n]) in commands), 0)
-    if not size:
+    if not (size := next((n for n in (1, 2) if " ".join(words[:n]) in commands), 0)):
         return answer_without_command(words, commands)
     path = " ".join(words[:size])
     with let_through(*public_lists(Path.cwd())), masked_output():
@@ -196,8 +193,7 @@ def _line(name: str, text: str) -> str:
 def summary(entry_point: metadata.EntryPoint) -> str:
     """Return the first paragraph of a command's docstring out of its source; it is not run."""
     try:
-        spec = importlib.util.find_spec(entry_point.module)
-        if spec is None:
+        if (spec := importlib.util.find_spec(entry_point.module)) is None:
             raise ModuleNotFoundError(f"No module named {entry_point.module!r}")
         text = ast.get_docstring(ast.parse(Path(spec.origin or "").read_bytes())) or ""
     except OSError:  # in a zip file

@@ -37,8 +37,7 @@ def run(args: argparse.Namespace) -> int:
     if missing := [path for path in args.files[:3] if not path.is_file()]:
         raise ConfigError(f"no file {missing[0]}")
     registry = Registry(current_project(place.parent if place else Path()), ours)
-    added = registry.merge(why, theirs, base)
-    if added:
+    if added := registry.merge(why, theirs, base):
         print(f"joined {len(added['merges']) + 1} branches; all their entries are kept")
     elif args.keep is None:
         print("nothing to join: one version holds all entries")
@@ -48,8 +47,6 @@ def run(args: argparse.Namespace) -> int:
     for alias, standing in undecided.items():
         now = f"run:{standing.entry.get('run')}" if standing.entry else "no run"
         runs = [f"run:{p[0].get('run')}" for p in standing.contenders if p]
-        print(
-            f"{alias} is undecided: the branches moved it to {' and '.join(runs)}. "
-            f'It stays at {now} until: tunegate registry merge --keep RUN --why "..."'
-        )
+        print(f"{alias} is undecided: the branches moved it to {' and '.join(runs)}. ", end="")
+        print(f'It stays at {now} until: tunegate registry merge --keep RUN --why "..."')
     return 1 if undecided else 0

@@ -36,8 +36,7 @@ def run(args: argparse.Namespace) -> None:
     if (root / file).exists():
         raise ConfigError(f"{file} is there, and is not written over: name another in data.schema")
     splits = find_data_files(config, root, {}, root)
-    rows = [flat_row(e) for e in chain.from_iterable(map(splits.get, splits.paths))]
-    if not rows:
+    if not (rows := [flat_row(e) for e in chain.from_iterable(map(splits.get, splits.paths))]):
         raise ConfigError("no rows to describe: set data.train")
     atomic_write(root / file, schema_text(rows, model).encode())
     print(f'wrote  {file}, of {counted(len(rows), "row")}\nnext   under [data]: schema = "{spec}"')
@@ -64,8 +63,7 @@ def schema_text(rows: Sequence[Mapping[str, Any]], model: str) -> str:
 
 def _rules(values: Sequence[Any]) -> tuple[str, list[str], str]:
     """Return the type of values, the rules that they keep, and what a comment says of them."""
-    kinds = {type(value) for value in values}
-    if kinds == {str}:
+    if (kinds := {type(value) for value in values}) == {str}:
         known, lengths = sorted({*values}), sorted(map(len, values))
         is_short = len(known) <= MOST_VALUES and lengths[-1] <= MAX_LABEL_LETTERS
         if is_short and len(known) * ROWS_A_VALUE <= len(values) and known == [*map(mask, known)]:

@@ -39,8 +39,7 @@ def find_root(start: Path) -> Path | None:
 
 def current_project(folder: Path = Path()) -> Path:
     """Return the root of the project around a folder, the working one; raises ConfigError."""
-    root = find_root(folder.resolve())
-    if root is None:
+    if (root := find_root(folder.resolve())) is None:
         place = "here" if folder == Path() else f"in {folder}"
         lacking = f"no tunegate.toml or [tool.tunegate] {place} or above"
         raise ConfigError(f"{lacking}; `tunegate init` makes one")

@@ -7,18 +7,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    GetPydanticSchema,
-    ValidationError,
-    ValidationInfo,
-    WrapValidator,
-    model_validator,
-)
+import pydantic
+from pydantic import AfterValidator, BeforeValidator, Field, GetPydanticSchema, WrapValidator
 
 from ..data.dataset import Reading
 from ..data.formats.columns import COLUMNS_EXAMPLE, missing_columns
@@ -36,10 +26,10 @@ Task = Literal[
 ]
 
 
-class Section(BaseModel):
+class Section(pydantic.BaseModel):
     """A table of the configuration; an unknown key is an error, and so is a number not finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 # One name, or several; two numbers, or one that stands for both.
@@ -164,7 +154,7 @@ class OwnLimits(dict[str, float]):
 class CompareLimits(Section):
     """The limits of the candidate beside one model of `[compare]`; None: shown, without a limit."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = pydantic.ConfigDict(strict=True)
 
     difference: float | None = None  # the candidate's score less that model's, at least
     latency_ratio: Positive | None = None  # the candidate's divided by that model's, at most
@@ -177,7 +167,7 @@ class Limits(Section):
     One that is not a whole number is a `Limit`, which carries `mode`; no text or boolean is one.
     """
 
-    model_config = ConfigDict(strict=True)
+    model_config = pydantic.ConfigDict(strict=True)
 
     # Data: format, size and splits.
     fewest_examples: int = Field(default=10, ge=0)
@@ -247,7 +237,7 @@ class Limits(Section):
         default_factory=OwnLimits
     )
 
-    @model_validator(mode="after")
+    @pydantic.model_validator(mode="after")
     def _carry_mode(self) -> "Limits":
         """Give each limit the mode; the fields are frozen, so it is done in place."""
         low, high = self.validation_low, self.validation_high
@@ -267,7 +257,7 @@ class Limits(Section):
         return "<limits>"
 
 
-def _checked_judges(models: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+def _checked_judges(models: tuple[str, ...], info: pydantic.ValidationInfo) -> tuple[str, ...]:
     if models and not info.data.get("rubric"):
         raise ValueError("rubric is missing: the path of a TOML file; docs/judge.md shows one")
     if len(set(models)) < len(models):
@@ -375,7 +365,7 @@ class Config(Section):
     tokens: Tokens = Tokens()
     models: dict[str, dict[str, Any]] = {}  # each validated by what opens the model
 
-    @model_validator(mode="after")
+    @pydantic.model_validator(mode="after")
     def _name_compared(self) -> Self:
         """Give each model of `[compare]` its limits, those of no model being an error."""
         if self.baseline is not None and "baseline" in self.compare:
@@ -422,7 +412,7 @@ def load(root: Path) -> Config:
         table["label"] = {**label, "transform": str(root / label["transform"])}
     try:
         return Config.model_validate(table)
-    except ValidationError as error:
+    except pydantic.ValidationError as error:
         lines = [f"{path}: {explain_error(e, Config)}" for e in error.errors()]
         raise ConfigError("\n".join(lines)) from None
 
@@ -433,14 +423,14 @@ def load_here() -> tuple[Path | None, Config]:
     return root, load(root) if root else Config()
 
 
-T = TypeVar("T", bound=BaseModel)
+T = TypeVar("T", bound=pydantic.BaseModel)
 
 
 def parse_settings(model: type[T], values: Mapping[str, Any]) -> T:
     """Return a plugin's settings with defaults; raises ValueError naming each bad key or value."""
     try:
         return model.model_validate(dict(values))
-    except ValidationError as error:
+    except pydantic.ValidationError as error:
         # A value of a union has an error for each of its types: one message for each key.
         by_key = groupby(error.errors(), key=lambda e: str(e["loc"][0]))
     messages, valid = [], sorted(model.model_fields)
@@ -456,13 +446,13 @@ def parse_settings(model: type[T], values: Mapping[str, Any]) -> T:
     raise ValueError("; ".join(messages))
 
 
-def _what_to_write(key: str, model: type[BaseModel]) -> str:
+def _what_to_write(key: str, model: type[pydantic.BaseModel]) -> str:
     """Return the advice on a key that is missing, where its field has an example."""
     examples = key in model.model_fields and model.model_fields[key].examples
     return f": write {examples[0]}" if examples else ""
 
 
-def explain_error(error: Any, model: type[BaseModel], *, show_value: bool = True) -> str:
+def explain_error(error: Any, model: type[pydantic.BaseModel], *, show_value: bool = True) -> str:
     """Return a line for an item of pydantic's `errors()`: key, value (`show_value`), valid ones."""
     message = re.sub("valid dictionary.*", "table", error["msg"].removeprefix("Value error, "))
     message = re.sub("valid (list|tuple)$", "list in [ ]", message)
@@ -476,7 +466,7 @@ def explain_error(error: Any, model: type[BaseModel], *, show_value: bool = True
         if table in model.model_fields:  # else a place in a list, or a key in a dict, of tables
             annotation = model.model_fields[table].annotation
             types = [t for t in (annotation, *get_args(annotation)) if isinstance(t, type)]
-            model = next((t for t in types if issubclass(t, BaseModel)), model)
+            model = next((t for t in types if issubclass(t, pydantic.BaseModel)), model)
     if error["type"] == "missing":
         return f"{path} is missing{_what_to_write(key, model)}"
     valid = [field.alias or name for name, field in model.model_fields.items()]

@@ -71,8 +71,7 @@ def _subject(name: str, digest: str) -> Statement:
 
 def _files(path: Path) -> Iterator[Statement]:
     """Yield the files of a model, by their names in its folder; none for one at a provider."""
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    for file in files:
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
         if file.is_file():
             yield _subject(file.relative_to(path.parent).as_posix(), sha256_file(file))
 

@@ -125,8 +125,7 @@ class DataGate(Gate):
             folder, current = run.folder, Path.cwd()
             shown = folder.relative_to(current) if current in folder.parents else folder
             print_line("run", f"{run.id}, {self.trainer.name}, in {shown}")
-            code = train_in_child(run)
-            if code:
+            if code := train_in_child(run):
                 print_line("run", f"{run.id} did not finish (exit {code})", good=False)
                 return code
             print_line("model", f"run:{run.id}", good=True)

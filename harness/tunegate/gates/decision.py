@@ -187,8 +187,7 @@ class Gate:
         if changed := self.session.environment.changed_files():
             yield f"{abbreviate(changed)} changed while the suite ran; run again"
         for split in required:
-            used = {digest for name, digest in results.digests if name == split}
-            if not used:
+            if not (used := {digest for name, digest in results.digests if name == split}):
                 subject = "predictions" if split == "predictions" else f"{split} data"
                 yield f"no test of the suite looked at the {subject}"
             elif used != {digests[split]}:

@@ -52,7 +52,7 @@ def check_probe(session: SessionContext, trainer: Trainer, settings: Mapping[str
 def measure_curve(gate: Gate, decision: GateDecision, plan: Plan, whole: Run) -> int:
     """Train on parts of the rows, judge them and a finished `whole` run; return the exit status."""
     config, say, points = gate.session.config, gate.session.say, list[Point]()
-    runs, n, validation = part_runs(gate, decision, plan)
+    runs, n, validation = runs_of(gate, decision, plan)
     units = len(connected(len(validation), rows_together(validation)))
     if units < FEWEST_JUDGED:
         advice = f"{FEWEST_JUDGED} are the fewest (of a group, data.group_by, one counts)"
@@ -98,9 +98,7 @@ def rows_text(points: Sequence[Point], limit: float, n: int) -> str:
     return f"{wanted} takes about {likely} rows{more} ({low} to {high}, 95 % sure){rest}"
 
 
-def part_runs(
-    gate: Gate, decision: GateDecision, plan: Plan
-) -> tuple[dict[int, Run], int, Dataset]:
+def runs_of(gate: Gate, decision: GateDecision, plan: Plan) -> tuple[dict[int, Run], int, Dataset]:
     """Return the runs on parts of the rows by size, how many all are, and the validation set."""
     state, reading, runs = gate.session.state.probe, gate.session.config.reading, dict[int, Run]()
     assert plan.validation is not None

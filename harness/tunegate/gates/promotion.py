@@ -35,9 +35,7 @@ class PromotionRefused(Exception):
     """The chain from data to scores has a gap; the message says which."""
 
 
-def check_promotable(
-    candidate: Candidate, model_digest: str, test: Dataset, state: StateDir
-) -> Run:
+def check_promotable(candidate: Candidate, digest: str, test: Dataset, state: StateDir) -> Run:
     """Return the run of a candidate that may be promoted; raises PromotionRefused for another.
 
     A run with a sealed receipt made it, the model that was scored is the one that was trained, the
@@ -50,7 +48,7 @@ def check_promotable(
     run = candidate.run
     try:
         run.verify()
-        if candidate.digest != model_digest:
+        if candidate.digest != digest:
             changed = "is not the one that was trained: it was changed"
             raise PromotionRefused(f"the model of run {run.id} {changed}")
         is_old = "verdict" not in run.receipt  # then its baseline may be older than their seals
@@ -131,8 +129,7 @@ def line_faults(history: History, number: int, state: StateDir) -> Iterator[str]
     entry = history.entries[number]
     if entry["action"] in ("rollback", "keep"):
         keys = MODEL_KEYS if entry["action"] == "rollback" else CHAIN_KEYS
-        promotion = history.standings[number][entry["alias"]].entry
-        if promotion is None:
+        if (promotion := history.standings[number][entry["alias"]].entry) is None:
             yield "it goes back to no promotion"
         elif differing := [key for key in keys if entry.get(key) != promotion.get(key)]:
             yield f"{', '.join(differing)}: not as in the promotion that it goes back to"

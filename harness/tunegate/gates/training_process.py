@@ -107,8 +107,7 @@ def measure_once(run: Run, installed: Installed) -> dict[str, Any] | None:
         print("baseline  not measured: no test data; a promotion will want it")
         return None
     base, test, state = run.plan.base, run.data("test"), run.state
-    record = recall_baseline(state, base, test.identity, sealed=True)
-    if record is None:
+    if (record := recall_baseline(state, base, test.identity, sealed=True)) is None:
         rule = load(state.root).label_rule
         model = open_model(base, state.root, installed.openers)
         with progress_bar("baseline") as progress:

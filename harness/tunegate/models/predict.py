@@ -26,9 +26,8 @@ from ..utils.progress import Progress
 
 def request_of(example: Example, repetition: int = 0) -> Request:
     """Return what the model is asked: every message before the reply, and the tools of the row."""
-    return Request(
-        example.row, example.given, repetition, given_tools(example.fields), example.group
-    )
+    tools = given_tools(example.fields)
+    return Request(example.row, example.given, repetition, tools, example.group)
 
 
 def predict(
@@ -143,8 +142,7 @@ def answers_of_file(model: FileModel, requests: Sequence[Request]) -> dict[int, 
     for request in requests:
         digest = request_digest(request.messages, request.tools)
         names = (digest, content_text(request.messages[-1]).strip()) if are_named else [request.row]
-        named = next((lines[name] for name in names if lines.get(name)), None)
-        if named is None:
+        if (named := next((lines[name] for name in names if lines.get(name)), None)) is None:
             raise ModelUnknown(f"{model.name}: no line answers row {request.row + 1} ({digest})")
         answers[request.row] = replace(named.pop(0), row=request.row, asked_at=time.time())
     return answers

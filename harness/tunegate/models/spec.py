@@ -41,8 +41,7 @@ def resolve_candidate(
     that is not there, or an alias that nothing was promoted to.
     """
     if option.startswith("alias:"):
-        entry = Registry(state.root).current(option.removeprefix("alias:"))
-        if entry is None:
+        if (entry := Registry(state.root).current(option.removeprefix("alias:"))) is None:
             raise ModelUnknown(f"--model {option}: nothing was promoted to it")
         option = entry["model"]
     if option.startswith("vllm:"):

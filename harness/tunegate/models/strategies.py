@@ -20,15 +20,9 @@ from typing import Any, TypeVar
 
 from ..config.data_files import find_data_files, read_text
 from ..config.schema import Config, StrategyTable, parse_settings
+from ..data import comparison
 from ..data.canonical import content_text
-from ..data.comparison import (
-    folded_text,
-    group_indices,
-    history_keys,
-    meaning_signs,
-    question_key,
-    rows_in_training,
-)
+from ..data.comparison import folded_text, group_indices, history_keys, meaning_signs, question_key
 from ..data.dataset import Dataset, Example
 from ..errors import ConfigError
 from ..interfaces.builtin_models import FileModel
@@ -119,20 +113,18 @@ class Strategy:
         return fitting[::-1]
 
 
-def open_strategy(
-    name: str, root: Path, config: Config, open_inner: Callable[[str], Model]
-) -> Strategy:
+def open_strategy(name: str, root: Path, config: Config, opens: Callable[[str], Model]) -> Strategy:
     """Open the strategy `[models.NAME]`; raises ModelUnknown naming what is wrong there."""
     try:
         table = parse_settings(StrategyTable, config.models[name])
         if table.of in config.strategies:
             raise ValueError(f"of = {table.of!r} is a strategy: name a model")
-        inner = open_inner(table.of)
+        inner = opens(table.of)
         if isinstance(inner, FileModel):
             raise ValueError(f"of = {table.of!r}: a file of answers reads no prompt")
         system = read_text(root / table.system, "system").strip() if table.system else ""
         identity = {"rule": RULE, "of": inner.digest, "system": system, "bm25s": ""}
-        shots, examples, identity["shots"] = _open_shots(table, root, config)
+        shots, examples, identity["shots"] = _shots(table, root, config)
         texts = identity["documents"] = _read_documents(table, root, config)
         if table.documents and not any(map(words_of, texts.values())):
             raise ValueError(f"documents = {[*table.documents]}: there is no word in them")
@@ -146,9 +138,7 @@ def open_strategy(
         raise ModelUnknown(f"[models.{name}] {os_error_text(error)}") from None
 
 
-def _open_shots(
-    table: StrategyTable, root: Path, config: Config
-) -> tuple[int, Ranker[Example], Any]:
+def _shots(table: StrategyTable, root: Path, config: Config) -> tuple[int, Ranker[Example], Any]:
     """Return how many examples are shown, what ranks them, and what identifies them.
 
     Raises ValueError for a file with a row of validation or test.
@@ -161,7 +151,7 @@ def _open_shots(
         if faults := [p for p in dataset.problems if not p.hint]:
             raise ValueError(f"{shots}, line {faults[0].line}: {faults[0].evidence}")
         for split in [name for name in ("validation", "test") if name in files.paths]:
-            for i, (j, *_) in rows_in_training(files.get(split), dataset).items():
+            for i, (j, *_) in comparison.rows_in_training(files.get(split), dataset).items():
                 place = f"stands in {split}, line {files.get(split)[i].line}"
                 raise ValueError(f"{shots}, line {dataset[j].line} {place}: no example may")
     else:

@@ -72,8 +72,7 @@ def plant(
     No row that is given is changed. All come back as they are where the fault applies to none.
     """
     every = {split: [*rows.get(split, ())] for split in ("train", "validation", "test", ANSWERS)}
-    draft = Draft(fault, every, random.Random(f"{seed} {fault.name}"), n, reading)
-    getattr(draft, fault.how)()
+    getattr(Draft(fault, every, random.Random(f"{seed} {fault.name}"), n, reading), fault.how)()
     return {split: every[split] for split in rows}
 
 

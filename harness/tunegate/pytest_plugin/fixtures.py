@@ -229,8 +229,7 @@ def predictions(request: pytest.FixtureRequest, test: Dataset) -> Predictions:
     if session.ask != "all" and not hasattr(request.config, "workerinput"):
         take_rules(request, session)
     predictions = ask_role(request.config, "candidate", test)
-    stop = session.models.stopped.get("stopped")
-    if stop and not stop["passed"]:
+    if (stop := session.models.stopped.get("stopped")) and not stop["passed"]:
         request.session.shouldfail = "the candidate fails, and is asked no more"
         raise SessionMistake("\n".join(stop["why"]), pytrace=False)
     return predictions

@@ -9,7 +9,7 @@ from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
@@ -44,6 +44,7 @@ REPORTED = pytest.StashKey[int]()  # how many of the outcomes the report of the 
 NOT_APPLICABLE_KEY, USAGE_ERROR_KEY = "tunegate_not_applicable", "tunegate_usage_error"
 REPORT_ATTRIBUTE = "tunegate_found"  # of a report: xdist transfers it, JUnit leaves it out
 
+Wrapper: TypeAlias = Generator[None, object, object]  # of a hook
 EACH_EXAMPLE_FILE = "test_each_example.py"  # of a suite; collected under --each-example only
 SPLIT_MARKER = "split(*names): run a test that asks for `dataset` on these splits only"
 
@@ -172,7 +173,7 @@ class GateSession:
     # Collection.
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_ignore_collect(self, collection_path: Path) -> Generator[None, object, object]:
+    def pytest_ignore_collect(self, collection_path: Path) -> Wrapper:
         """Keep a bare `pytest` out of the suites: model calls cost money."""
         ignored = yield
         left_out = self.suites
@@ -182,9 +183,7 @@ class GateSession:
         return True if collection_path in left_out else ignored
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_collection_modifyitems(
-        self, items: list[pytest.Item]
-    ) -> Generator[None, object, object]:
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Wrapper:
         """Take out the tests for other tasks; list the others before a conftest takes some out.
 
         A worker of xdist tells its controller what it found: a usage error would crash it.
@@ -221,7 +220,7 @@ class GateSession:
     # Each test.
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Wrapper:
         """Collect the outcomes of a test and its fixtures; accept what is accepted."""
         mode = self.context.config.limits.mode if self.context.suite else "point"
         with collect_outcomes(self.context.accepted if self.accepts else None, mode) as outcomes:
@@ -229,9 +228,7 @@ class GateSession:
             return (yield)
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_fixture_setup(
-        self, fixturedef: pytest.FixtureDef[Any]
-    ) -> Generator[None, object, object]:
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Wrapper:
         """Collect the outcomes of a fixture: what it found concerns every test that uses it."""
         made: list[Outcome] = []
         try:
@@ -388,7 +385,7 @@ class GateSession:
                 self.print_line("suites", older)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+    def pytest_sessionfinish(self, session: pytest.Session) -> Wrapper:
         """Save the findings for `tunegate accept`, and note an exception that another hook raises.
 
         A `pytest.exit` in another hook would leave no other trace. xdist's workers save nothing:
@@ -412,7 +409,7 @@ class GateSession:
             raise
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_cmdline_main(self) -> Generator[None, object, object]:
+    def pytest_cmdline_main(self) -> Wrapper:
         """Open or close the gate after the session, when every other plugin has set its status."""
         try:
             status: Any = yield

@@ -52,8 +52,7 @@ class SuiteListing:
         for warning in log:
             if issubclass(warning.category, pytest.PytestCollectionWarning):
                 message = str(warning.message).partition(" (from: ")[0]
-                file = collector.nodeid.partition("::")[0]
-                self.collected.untested.append(f"{file}: {message}")
+                self.collected.untested.append(f"{collector.nodeid.partition('::')[0]}: {message}")
         return report
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:

@@ -25,7 +25,6 @@ MAX_ROWS, MAX_ROWS_VERBOSE = 12, 50  # of one table; with -v; -vv shows all rows
 MIN_EVIDENCE_WIDTH = 30
 EXAMPLES = 3  # of one cause, in a table that cannot show all
 MAX_HINTS, MAX_HINTS_VERBOSE = 3, 50  # of one check; with -v
-ONE_ERROR_TEXT = "answer could not be had; it counts"
 NO_ID_TEXT = "without an id: cannot be accepted; what is not read is not trained on"
 NOT_HELD = {False: ", failed", None: ", unmeasurable"}
 # A check that a user wrote has no entry: its evidence says what to do.
@@ -245,8 +244,8 @@ def explain_failure(score: Score, sign: str, limit: float) -> list[str] | None:
             too_few = f"n = {score.n:,} is too few to show {format_limit(limit, is_share)}"
             lines.append(f"{too_few}: it takes {needed:,}, and none of them wrong")
     if score.errors:
-        noun = "answers could not be had; they count" if score.errors > 1 else ONE_ERROR_TEXT
-        lines.append(f"{score.errors:,} {noun} as wrong here")
+        plural, count = ("s", "they count") if score.errors > 1 else ("", "it counts")
+        lines.append(f"{score.errors:,} answer{plural} could not be had; {count} as wrong here")
     if score.low <= limit <= score.high and score.mode == "point":
         lines.append(f"the limit lies inside the interval: n = {score.n:,} cannot tell them apart")
     if score.signature:
@@ -316,8 +315,7 @@ def scores_table(judged: Sequence[Mapping[str, Any]]) -> list[str]:
 def colourise(table: str) -> str:
     """Return a table of findings with terminal colours; any other text comes back unchanged."""
     head, *rows = table.split("\n")
-    match = re.fullmatch(r" +line  (kind +(?:id +)?)evidence", head)
-    if match is None:
+    if (match := re.fullmatch(r" +line  (kind +(?:id +)?)evidence", head)) is None:
         return table
     lines, evidence = [f"\x1b[1m{head}\x1b[0m"], match.end(1)
     for row in rows:
@@ -325,8 +323,7 @@ def colourise(table: str) -> str:
         if re.fullmatch(" *(?:[0-9,]+|-)", line):
             lines.append(f"\x1b[36m{line}\x1b[0m\x1b[33m{kind}\x1b[0m{rest}")
         else:  # a continuation of the evidence, a note below the rows, or what is to do
-            is_note = kind.strip() and not line.strip()
-            lines.append(f"\x1b[2m{row}\x1b[0m" if is_note else row)
+            lines.append(f"\x1b[2m{row}\x1b[0m" if kind.strip() and not line.strip() else row)
     return "\n".join(lines)
 
 

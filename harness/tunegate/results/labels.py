@@ -96,8 +96,7 @@ def _json_label(value: Any) -> str | None:
 
 def _read_set(text: str) -> str | None:
     """Read the labels of a list: an array of texts as JSON or Python, or by commas or line ends."""
-    answer = split_reasoning(text)[1].strip()
-    if not answer:
+    if not (answer := split_reasoning(text)[1].strip()):
         return None
     try:
         value = parse_strict(answer)
@@ -124,8 +123,7 @@ def _read_folded(rule: LabelRule, fold: Sequence[str], text: str) -> str | None:
     if "explanation" in fold:  # what is not the JSON object, or the first line
         start, end = text.find("{"), text.rfind("}") + 1
         text = text[start:end] if 0 <= start < end else text.strip().partition("\n")[0]
-    label = rule.read(text)
-    if label is None:
+    if (label := rule.read(text)) is None:
         return None
     parts = label.split(JOINT)
     if "case" in fold:

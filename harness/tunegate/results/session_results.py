@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 REPORT_PROPERTY = "tunegate"
 FAILURES = {"call": "failed", "setup": "error in setup", "teardown": "error in teardown"}
 SHOWN_KEYS = {"line", "hints", "idle", "detail"}  # of an outcome: sentences for people
-WAYS_TO_JUDGE = (
-    "write `assert not find(...)`, hold its .rate to a limit, or call it with advisory=True"
-)
+TO_JUDGE = "write `assert not find(...)`, hold its .rate to a limit, or call it with advisory=True"
 
 
 @dataclass
@@ -89,7 +87,7 @@ class SessionResults:
         closing = [f"{nodeid} passed in spite of {made[-1]}" for nodeid, made in ignored
                    if made not in held]  # fmt: skip
         more = f" (and {len(closing) - 1:,} more like this)" if len(closing) > 1 else ""
-        return f"{closing[0]}{more}; {WAYS_TO_JUDGE}" if closing else ""
+        return f"{closing[0]}{more}; {TO_JUDGE}" if closing else ""
 
     def false_reports(self) -> Iterator[str]:
         """Say of each passed test whose reports are not what happened, what did."""

@@ -83,8 +83,7 @@ class AnswerCache:
                 return
             if version > VERSION:
                 raise ConfigError(f"{self.path} was written by a newer tunegate; upgrade this one")
-            old = self.db.execute("select 1 from sqlite_master where name = 'answers'").fetchone()
-            if not old:
+            if not self.db.execute("select 1 from sqlite_master where name = 'answers'").fetchone():
                 self.db.execute(_SCHEMA)
             elif version < 2:
                 self.db.execute("alter table answers rename to answers_1")
@@ -192,8 +191,7 @@ def record_judge(state: StateDir, digest: str) -> None:
 def delete_judge_answers(state: StateDir) -> int:
     """Remove all judges' answers, since each can quote any dataset; return how many there were."""
     files = state.folder.glob(f"judge/{_ASKED_PREFIX}*")
-    digests = [path.name.removeprefix(_ASKED_PREFIX) for path in files]
-    if not digests:
+    if not (digests := [path.name.removeprefix(_ASKED_PREFIX) for path in files]):
         return 0
     with closing(AnswerCache(state.path("answers.sqlite"))) as answers:
         return answers._delete_where("model", digests)

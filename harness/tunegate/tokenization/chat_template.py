@@ -172,8 +172,7 @@ class ChatTemplate:
     @cached_property
     def stop_pattern(self) -> re.Pattern[str]:
         """Matches the text of a token that ends a turn."""
-        longest_first = sorted(self.stop_texts, key=len, reverse=True)
-        return re.compile("|".join(map(re.escape, longest_first)))
+        return re.compile("|".join(map(re.escape, sorted(self.stop_texts, key=len, reverse=True))))
 
     @property
     def thinking_variable(self) -> str:
@@ -281,8 +280,7 @@ def load_template(folder: Path | str, options: TemplateOptions | None = None) ->
     if generation.is_file():
         named_ids.append(json.loads(generation.read_bytes()).get("eos_token_id"))
     flat = (i for n in named_ids for i in (n if isinstance(n, list) else [n]))
-    stop_ids = frozenset(i for i in flat if i is not None)
-    if not stop_ids:
+    if not (stop_ids := frozenset(i for i in flat if i is not None)):
         raise TemplateError(f"{folder} names no eos_token: the model would never learn to stop")
     added = {t for t, i in tokenizer.get_added_vocab().items() if i in stop_ids}
     longest_first = sorted({*tokenizer.all_special_tokens, *added}, key=len, reverse=True)

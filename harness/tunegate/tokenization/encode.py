@@ -22,10 +22,8 @@ IGNORE_INDEX = -100  # the label of tokens without loss, in PyTorch and transfor
 # Letters and digits alone, which templates neither trim nor escape.
 MARK, _MARKS = "tunegate7c1e{}mark", re.compile(r"tunegate7c1e(\d+)mark")
 WEIGHT_0 = "give the message `weight: 0`, or"
-EARLIER_REPLY = (
-    "The chat template writes an earlier reply otherwise than the last one: "
-    f"{WEIGHT_0} make a row of each turn"
-)
+EARLIER_REPLY = "The chat template writes an earlier reply otherwise than the last one: "
+EARLIER_REPLY += f"{WEIGHT_0} make a row of each turn"
 
 
 class NotTrainable(ValueError):
@@ -162,11 +160,10 @@ class Rendering:
         asked = self.template.token_ids(prompt)
         if not self.text.startswith(prompt) or self.ids[: len(asked)] != asked:
             n, decode = common_length(asked, self.ids), self.template.tokenizer.decode
-            raise TemplateError(
-                f"messages[{i}]: what the model is asked is not how the trained text begins; they "
-                f"part at token {n}: asked {decode(asked[n : n + 8])!r}, trained "
-                f"{decode(self.ids[n : n + 8])!r}. {self._advice(i, prompt)}"
-            )
+            texts = f"asked {decode(asked[n : n + 8])!r}, trained {decode(self.ids[n : n + 8])!r}"
+            differs = "what the model is asked is not how the trained text begins; they part at"
+            advice = self._advice(i, prompt)
+            raise TemplateError(f"messages[{i}]: {differs} token {n}: {texts}. {advice}")
         return len(prompt), len(asked)
 
     def _advice(self, i: int, prompt: str) -> str:
@@ -221,12 +218,10 @@ def render_conversation(
     return Rendering(messages, tools, template, text, template.token_ids(text), places)
 
 
-def _places(
-    messages: Messages, tools: Messages, text: str, template: ChatTemplate
-) -> dict[int, int]:
+def _places(turns: Messages, tools: Messages, text: str, template: ChatTemplate) -> dict[int, int]:
     """Return the position in the rendered text of the middle of each message's own text."""
-    marked, halves = [*messages], dict[int, tuple[str, str]]()
-    for i, message in enumerate(messages):
+    marked, halves = [*turns], dict[int, tuple[str, str]]()
+    for i, message in enumerate(turns):
         content = content_text(message)
         answer = split_reasoning(content)[1] if is_trained_on(message) else content
         own = answer.strip() or content.strip()
@@ -249,7 +244,7 @@ def _places(
         place = places.get(i, -1)
         # A result of a tool may be written as JSON, and the reasoning before a reply left out.
         is_whole = text.startswith(after, place) and text.endswith(before, 0, place)
-        if place < 0 or (is_trained_on(messages[i]) and not is_whole):
+        if place < 0 or (is_trained_on(turns[i]) and not is_whole):
             raise TemplateError(f"messages[{i}]: the chat template leaves its text out")
     return places
 

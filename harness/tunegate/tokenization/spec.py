@@ -107,9 +107,6 @@ def _resolve_base(base: str, root: Path) -> str:
 # Tokens around each message and the last reply: OpenAI's "How to count tokens with tiktoken".
 PER_MESSAGE, PER_NAME, PER_REPLY = 3, 1, 3
 ENCODINGS = "https://openaipublic.blob.core.windows.net/encodings/{}.tiktoken"  # tiktoken's own
-ESTIMATE_NOTE = (
-    "4 characters count as a token, OpenAI's rule of thumb for English; other languages need more"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +162,8 @@ def _token_counter(model: str) -> tuple[Callable[[str], int], str]:
         reason = f"tiktoken knows no encoding of {model!r}"
     except OSError as error:
         reason = str(error)
-    return lambda text: -(-len(text) // 4), f"{reason}; {ESTIMATE_NOTE}"
+    rule = "4 characters count as a token, OpenAI's rule of thumb for English"
+    return lambda text: -(-len(text) // 4), f"{reason}; {rule}; other languages need more"
 
 
 def cached_encoding(name: str) -> Any:

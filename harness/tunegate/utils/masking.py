@@ -31,10 +31,8 @@ _CONTROLS_BUT_COLOUR = re.compile(rf"\x1b\[[\d;]*m|{_CONTROLS.pattern}")
 MIN_LENGTH = 8  # characters of a key
 WINDOW = 8  # letters and digits of a key by which a piece of it is known
 MAX_GAP = 16  # characters between two pieces of one echo
-_KEY_NAME = re.compile(
-    r"key|token|secret|passw|passphrase|pwd|credential|auth|senha|chave|cookie|webhook|dsn",
-    re.IGNORECASE,
-)
+_KEY_WORDS = "key|token|secret|passw|passphrase|pwd|credential|auth|senha|chave|cookie|webhook|dsn"
+_KEY_NAME = re.compile(_KEY_WORDS, re.IGNORECASE)
 _URL_PASSWORD = re.compile(r"://[^\s:/@]*:([^\s/@]+)@")
 _PATH = re.compile(r"[/~.]|[A-Za-z]:\\")
 _PLAIN_WORD = re.compile(r"\d+|[A-Z]?[a-z]+|[A-Z]+")  # "production", which others write too

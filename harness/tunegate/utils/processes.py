@@ -18,8 +18,7 @@ def worker_count() -> int:
     The workers of pytest-xdist share the CPUs. The environment variable TUNEGATE_WORKERS overrides
     the count (in a container with a CPU quota); raises ValueError unless it is 1 or more.
     """
-    value = os.environ.get(WORKERS_VARIABLE)
-    if value is not None:
+    if (value := os.environ.get(WORKERS_VARIABLE)) is not None:
         if not (value.isascii() and value.isdigit() and int(value) > 0):
             needed = "a whole number of 1 or more is valid"
             raise ValueError(f"{WORKERS_VARIABLE} is {value!r}; {needed}")

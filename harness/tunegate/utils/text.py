@@ -11,10 +11,8 @@ from operator import eq
 from pathlib import Path
 
 # Letters of scripts without spaces between words: Thai, Lao, Burmese, Khmer, Japanese, Chinese.
-UNSPACED = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
-    "\uf900-\ufaff\U00020000-\U0003ffff"
-)
+UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf"
+UNSPACED += "\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 FIRST_UNSPACED = "\u0e00"
 _ASCII_WORD = re.compile(r"\w+", re.ASCII)
 _LATIN_WORD = re.compile(r"\w+")

@@ -28,10 +28,9 @@ def qlora_run(name: str, *, finished: bool = False, busy: str = "") -> Iterator[
     process holds: `busy` is the message about that.
     """
     require_packages()
-    state = state_dir.StateDir(current_project())
     find = state_dir.find_finished if finished else state_dir.find_started
     try:
-        run = find(state, name)
+        run = find(state_dir.StateDir(current_project()), name)
         if run.plan.trainer != "qlora":
             raise ConfigError(f"run {run.id} was trained with {run.plan.trainer}, not with qlora")
         with quiet_libraries():

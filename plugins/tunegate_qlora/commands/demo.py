@@ -51,8 +51,7 @@ def run(args: argparse.Namespace) -> int:
         start = time.monotonic()
         # Nothing here needs the network; this keeps libraries from trying.
         command, env = [sys.executable, "-m", "pytest", "-q"], os.environ | {"HF_HUB_OFFLINE": "1"}
-        status = subprocess.run([*command, *arguments], cwd=root, env=env).returncode
-        if status:
+        if status := subprocess.run([*command, *arguments], cwd=root, env=env).returncode:
             return status
         seconds.append(time.monotonic() - start)
     print("\nWhat happened")

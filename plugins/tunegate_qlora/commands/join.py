@@ -31,8 +31,7 @@ def run(args: argparse.Namespace) -> int:
     busy = f"machine {args.machine} has joined run {args.run} already"
     try:
         with qlora_run(args.run, busy=busy) as started:
-            machines = int(started.plan.config.get("machines", 1))
-            if machines == 1:
+            if (machines := int(started.plan.config.get("machines", 1))) == 1:
                 where = "`machines` in [train.qlora] is 1"
                 raise ConfigError(f"this run is trained on one machine: {where}")
             if not 0 < args.machine < machines:

@@ -73,13 +73,11 @@ def merge_run(run: Run, folder: Path) -> dict[str, float]:
     tuned = run.folder / "adapter"
     if open_folder(str(tuned), run.state.root).digest != run.model_of()[1]:
         raise ConfigError(f"{tuned} is not what run {run.id} has trained: it was changed since")
-
     # The adapter's loss, measured before anything is written.
     rows = training_data.load_training_data(job)
     model = weights.load_tuned(root, tuned, settings.decoding)
     adapter_losses = loss.measure_loss(model, rows, settings, COMPARED_ROWS)
     del model  # the merged model takes its place in memory
-
     with atomic_folder(folder) as draft:
         weights.merge_adapter(tuned, root, settings, draft)
         decoding = settings.decoding.model_copy(update={"quantisation": "none"})
@@ -100,7 +98,6 @@ def merge_run(run: Run, folder: Path) -> dict[str, float]:
         }
         atomic_write(run.folder / "merge.json", json.dumps(figures, indent=1).encode(), mode=0o600)
         model_card.write_card(draft, job)
-
     # The run stays as old as it was; a folder inside the project is recorded relative to its root.
     project, place = run.state.root.resolve(), folder.resolve()
     name = (place.relative_to(project) if project in place.parents else place).as_posix()

@@ -112,15 +112,13 @@ def narrow_labels(labels: torch.Tensor) -> Batch:
     return {"labels": kept, "logits_to_keep": positions}
 
 
-def split_among_ranks(
-    items: Sequence[Any], rank: int, world_size: int
-) -> Iterator[tuple[Any, bool]]:
+def split_among_ranks(items: Sequence[Any], rank: int, size: int) -> Iterator[tuple[Any, bool]]:
     """Yield the items of one process, each with True; all processes get the same number.
 
     In a last round with too few items, a process without one gets the first item of all, with
     False: the item belongs to another process, and its result must not count.
     """
-    for i in range(rank, rank + len(items), world_size):
+    for i in range(rank, rank + len(items), size):
         yield (items[i], True) if i < len(items) else (items[0], False)
 
 
@@ -152,9 +150,8 @@ def make_packing_collator(*, narrow: bool) -> Collator:
     where there is neither `attention_mask` nor a cache. Flash attention and recurrent layers read
     `cu_seq_lens_*`, `max_length_*` and `seq_idx` instead.
     """
-    flatten = weights.hf.DataCollatorWithFlattening(
-        return_flash_attn_kwargs=True, return_seq_idx=True
-    )
+    options = {"return_flash_attn_kwargs": True, "return_seq_idx": True}
+    flatten = weights.hf.DataCollatorWithFlattening(**options)
 
     def collate(rows: Sequence[EncodedRow]) -> dict[str, Any]:
         batch: dict[str, Any] = flatten([{"input_ids": r.ids, "labels": r.labels} for r in rows])
@@ -223,7 +220,6 @@ def _compared_positions(rows: Sequence[EncodedRow]) -> torch.Tensor:
 
 def _mixed_rows_message(model: Any, why: str) -> str:
     config, kind = model.config, type(weights.unwrap(model)).__name__
-    return (
-        f"packing: {kind} with attention {config._attn_implementation!r} does not keep the rows of "
-        f"a sequence apart ({why}). Set `packing = false`"
-    )
+    how = f"{kind} with attention {config._attn_implementation!r}"
+    mixed = f"does not keep the rows of a sequence apart ({why})"
+    return f"packing: {how} {mixed}. Set `packing = false`"

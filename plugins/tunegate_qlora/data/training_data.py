@@ -46,9 +46,8 @@ def make_job(plan: Plan, folder: Path) -> TrainingJob:
     settings = parse_settings(Settings, plan.config)
     base_folder = folders.locate_base(settings.base, plan.root)
     if plan.base_digest and folders.folder_digest(base_folder) != plan.base_digest:
-        raise ValueError(
-            f"the base in {base_folder} has changed since this run was planned: plan it again"
-        )
+        changed = "has changed since this run was planned: plan it again"
+        raise ValueError(f"the base in {base_folder} {changed}")
     return TrainingJob(plan, settings, base_folder, folder)
 
 
@@ -124,8 +123,7 @@ def encode_pair(example: Example, template: ChatTemplate) -> EncodedPair:
     Earlier assistant messages get weight 0: for DPO they are part of the prompt that both replies
     answer. Raises NotTrainable where there is no rejected reply, or one side cannot be trained on.
     """
-    rejected = rejected_reply(example)
-    if rejected is None:
+    if (rejected := rejected_reply(example)) is None:
         raise NotTrainable(f"line {example.line}: no rejected reply")
     leading = [{**m, "weight": 0} if m["role"] == "assistant" else m for m in example.messages[:-1]]
     preferred_side, rejected_side = (
@@ -175,11 +173,10 @@ def apply_overflow(rows: Sequence[T], longest: int, on_overflow: str) -> list[T]
     """
     if on_overflow == "raise" and (too_long := [row for row in rows if len(row.ids) > longest]):
         worst = max(too_long, key=lambda row: len(row.ids))
-        raise NotTrainable(
-            f"{len(too_long):,} of {len(rows):,} rows are longer than {longest:,} tokens "
-            f"(the longest, line {worst.line}: {len(worst.ids):,}); raise `max_length` where the "
-            'base reads more, or set `on_overflow` to "drop" or "truncate"'
-        )
+        which = f"the longest, line {worst.line}: {len(worst.ids):,}"
+        longer = f"{len(too_long):,} of {len(rows):,} rows are longer than {longest:,} tokens"
+        remedy = 'where the base reads more, or set `on_overflow` to "drop" or "truncate"'
+        raise NotTrainable(f"{longer} ({which}); raise `max_length` {remedy}")
     if on_overflow == "truncate":
         return [_cut_start(row, len(row.ids) - longest) for row in rows]
     return [row for row in rows if len(row.ids) <= longest]
@@ -200,9 +197,6 @@ def _cut_start(row: T, start: int) -> T:
         answer_end = next((i for i, n in enumerate(labels) if n == IGNORE_INDEX), len(labels))
         labels = [IGNORE_INDEX] * answer_end + labels[answer_end:]
     if all(label == IGNORE_INDEX for label in labels[not row.head :]):
-        raise NotTrainable(
-            f"line {row.line}: {len(row.ids):,} tokens cannot be cut to {len(row.ids) - start:,} "
-            "without cutting the answer"
-        )
-    kept = [IGNORE_INDEX] * row.head + labels
-    return EncodedRow(row.line, head + row.ids[rest:], kept, row.head)
+        uncut = f"cannot be cut to {len(row.ids) - start:,} without cutting the answer"
+        raise NotTrainable(f"line {row.line}: {len(row.ids):,} tokens {uncut}")
+    return EncodedRow(row.line, head + row.ids[rest:], [IGNORE_INDEX] * row.head + labels, row.head)

@@ -26,7 +26,7 @@ from tunegate.utils.files import atomic_write
 
 from ..config import Settings
 from ..data.training_data import TrainingJob
-from ..runtime.libraries import LOST_PROCESS_MESSAGE
+from ..runtime.libraries import LOST_PROCESS
 from ..runtime.process_group import print_line
 
 WORKER_MODULE = "tunegate_qlora.distributed.worker"
@@ -86,7 +86,6 @@ def run_workers(
     order = {"plan": plan, "base": job.base_folder, "folder": job.folder}
     order_text = json.dumps({**order, "draft": draft, "checkpoint": checkpoint}, default=str)
     atomic_write(workers_folder / f"order-{machine}.json", order_text.encode(), mode=0o600)
-
     variables = {"TORCH_CPP_LOG_LEVEL": "ERROR"}
     if job.settings.machines == 1:  # a machine without a network still has a loopback interface
         loopback = next((name for _, name in socket.if_nameindex() if name in ("lo", "lo0")), "")
@@ -123,7 +122,7 @@ def failure_reason(workers_folder: Path, machine: int, world_size: int) -> str:
 
     In this order: a SIGKILL, the first message of a worker, a crash by another signal, an exit
     code, the error of the launcher. A worker also fails where another one is gone: its message
-    (LOST_PROCESS_MESSAGE) comes after the messages and crashes that are causes.
+    (LOST_PROCESS) comes after the messages and crashes that are causes.
     """
     path = workers_folder / f"launcher-{machine}.json"
     report = json.loads(path.read_bytes()) if path.is_file() else {}
@@ -140,7 +139,7 @@ def failure_reason(workers_folder: Path, machine: int, world_size: int) -> str:
     failed = sorted((p for p in times if times[p] >= order_time), key=lambda p: times[p])
     reports = (json.loads(p.read_bytes())["message"]["message"] for p in failed)
     messages = [str(message).removeprefix("TrainingFailed: ") for message in reports]
-    causes = [message for message in messages if message != LOST_PROCESS_MESSAGE]
+    causes = [message for message in messages if message != LOST_PROCESS]
     causes += [f"process {r} of {world_size} crashed (signal {-c})" for c, r in crashes.items()]
     ended = [f"process {r} ended with exit code {c}" for r, c in exits.items()]
     return [*causes, *messages, *ended, str(report.get("error", LAUNCHER_KILLED))][0]

@@ -53,10 +53,8 @@ def locate_base(base: str, *roots: Path) -> Path:
 
         return Path(snapshot_download(base, local_files_only=True))
     except Exception:  # not installed, not a valid name, not in the cache
-        raise ValueError(
-            f"{missing}, and the hub's cache on this machine holds no model of that name "
-            f"(`hf download {base}` fetches one)"
-        ) from None
+        cache = "the hub's cache on this machine holds no model of that name"
+        raise ValueError(f"{missing}, and {cache} (`hf download {base}` fetches one)") from None
 
 
 def folder_digest(folder: Path) -> str:
@@ -98,8 +96,7 @@ def quantisation_problem(folder: Path, settings: Settings) -> str:
 
     Only NF4 of bitsandbytes is what `qlora` makes itself.
     """
-    saved = next(filter(None, config_values(folder, "quantization_config")), None)
-    if not saved:
+    if not (saved := next(filter(None, config_values(folder, "quantization_config")), None)):
         return ""
     kind = str(saved.get("quant_method", "bitsandbytes"))
     if kind != "bitsandbytes" or saved.get("bnb_4bit_quant_type") != "nf4":
@@ -240,7 +237,5 @@ def date_note(template: ChatTemplate) -> str:
     """Return a note that a fixed date replaces the current one that a template writes, else ""."""
     if "strftime_now" not in str(template.tokenizer.chat_template):
         return ""
-    return (
-        f"note      the chat template writes today's date: it is rendered as of {FIXED_DATE}, in "
-        f"training and when judged; have your server render that too"
-    )
+    dated = f"the chat template writes today's date: it is rendered as of {FIXED_DATE}"
+    return f"note      {dated}, in training and when judged; have your server render that too"

@@ -31,10 +31,8 @@ from .weights import hf, load_tuned, new_token_ids
 VLLM_POLL_SECONDS = 0.2
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # that --max-lora-rank takes
 SERVED_NAME = "tunegate"  # of the model, in the requests to vLLM
-INSTALL = (
-    "python -m venv vllm-env && vllm-env/bin/pip install vllm; then set "
-    '[models.vllm] command = ["vllm-env/bin/vllm"]'
-)
+INSTALL = "python -m venv vllm-env && vllm-env/bin/pip install vllm; then set "
+INSTALL += '[models.vllm] command = ["vllm-env/bin/vllm"]'
 ERROR_LINE = re.compile(r"\w*(?:Error|Exception): .+")
 
 
@@ -181,8 +179,7 @@ class VLLMBatch(PromptEncoder):
         """
         prompts, errors = self.encode(requests)
         yield from errors
-        missing = {str(prompt.request.row): prompt for prompt in prompts}
-        if not missing:
+        if not (missing := {str(prompt.request.row): prompt for prompt in prompts}):
             return
         with tempfile.TemporaryDirectory(prefix="tunegate-") as name, open(self.log, "wb") as log:
             folder = Path(name)

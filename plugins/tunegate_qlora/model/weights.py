@@ -57,8 +57,7 @@ class Architecture:
         """Count the trained parameters: all, or an adapter's; ValueError if peft attaches none."""
         if settings.method == "full":
             return sum(i * o for i, o in self.linear_layers.values()) + self.other_parameters
-        key = f"{settings.r} {settings.targets} {settings.dropout}"
-        if key not in self.counts:
+        if (key := f"{settings.r} {settings.targets} {settings.dropout}") not in self.counts:
             attached = attach_adapter(deepcopy(self.model), settings, self.new_tokens)
             self.counts[key] = int(attached.get_nb_trainable_parameters()[0])
         return self.counts[key]
@@ -164,8 +163,7 @@ def describe_architecture(
     info: dict[str, Any] = {}
     try:
         config = hf.AutoConfig.from_pretrained(folder, **LOCAL_FILES)
-        is_quantised = getattr(config, "quantization_config", None) is not None
-        if with_weights and not is_quantised:
+        if with_weights and getattr(config, "quantization_config", None) is None:
             model, info = auto_class(config).from_pretrained(
                 folder, device_map={"": "meta"}, output_loading_info=True,
                 ignore_mismatched_sizes=True, **LOCAL_FILES,
@@ -181,11 +179,9 @@ def describe_architecture(
     for key in ("missing", "unexpected", "mismatched"):
         if names := sorted(n if isinstance(n, str) else n[0] for n in info.get(f"{key}_keys", ())):
             more = ", ..." if len(names) > MAX_SHOWN_TENSORS else ""
-            shown = ", ".join(names[:MAX_SHOWN_TENSORS])
-            raise ValueError(
-                f"the weights in {folder} are not those of a {type(model).__name__}: "
-                f"{len(names):,} {key} tensors, {shown}{more}"
-            )
+            wrong = f"{len(names):,} {key} tensors, {', '.join(names[:MAX_SHOWN_TENSORS])}{more}"
+            kind = type(model).__name__
+            raise ValueError(f"the weights in {folder} are not those of a {kind}: {wrong}")
     ids = new_token_ids(folder, settings) if settings else ()
     add_tokens(model, ids)
     head = model.get_output_embeddings()
@@ -196,8 +192,7 @@ def describe_architecture(
         for name, layer in model.named_modules()
         if isinstance(layer, torch.nn.Linear | hf.pytorch_utils.Conv1D) and layer is not head
     }
-    total = sum(p.numel() for p in model.parameters())
-    other = total - sum(i * o for i, o in linear.values())
+    other = sum(p.numel() for p in model.parameters()) - sum(i * o for i, o in linear.values())
     return Architecture(linear, other, decoder_layer_class(model), model, ids)
 
 

@@ -20,9 +20,7 @@ _NOISY_LIBRARIES = (*REQUIRED_PACKAGES, "huggingface_hub")
 _OUT_OF_MEMORY = re.compile("can't allocate memory|not enough memory|out of memory|ALLOC_FAILED")
 # Messages of gloo and NCCL when another process of the group has ended.
 _LOST_PROCESS = re.compile("Connection (closed|reset) by peer|remote process exited")
-LOST_PROCESS_MESSAGE = (
-    "another process of this training is gone; the same command goes on where it stopped"
-)
+LOST_PROCESS = "another process of this training is gone; the same command goes on where it stopped"
 
 
 def missing_requirements() -> str:
@@ -79,13 +77,12 @@ def failure_message(error: Exception, config: Mapping[str, Any]) -> str:
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or (
         isinstance(error, RuntimeError) and _OUT_OF_MEMORY.search(text)
     ):
-        return (
-            f"out of memory at batch = {config['batch']}, max_length = {config['max_length']}. "
-            "Lower `batch` and raise `accumulation` by as much, or set "
-            '`gradient_checkpointing = true`; on a GPU also `optimiser = "paged_adamw_8bit"`'
-        )
+        sizes = f"batch = {config['batch']}, max_length = {config['max_length']}"
+        lower = "Lower `batch` and raise `accumulation` by as much, or set"
+        on_gpu = 'on a GPU also `optimiser = "paged_adamw_8bit"`'
+        return f"out of memory at {sizes}. {lower} `gradient_checkpointing = true`; {on_gpu}"
     if process_group.is_distributed() and _LOST_PROCESS.search(text):
-        return LOST_PROCESS_MESSAGE
+        return LOST_PROCESS
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "the disk is full; make room and run the same command: it goes on where it stopped"
     return text if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: {text}"

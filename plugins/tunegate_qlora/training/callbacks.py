@@ -41,9 +41,8 @@ class LossCurveCallback(TrainerCallback):
     value of each key in every process. Readings of an earlier attempt after `steps_done`, those at
     the checkpoint that the training goes on from, are removed from the file.
 
-    A model without knowledge guesses among `num_choices`, the vocabulary's size or two replies, and
-    has the loss ln(num_choices). Raises TrainingFailed where a loss is `divergence_factor` times
-    that, or no finite number.
+    Guessing among `num_choices`, the vocabulary's size or 2, has the loss ln(num_choices). Raises
+    TrainingFailed where a loss is `divergence_factor` times that, or no finite number.
     """
 
     def __init__(
@@ -81,11 +80,10 @@ class LossCurveCallback(TrainerCallback):
             with open(self.path, "a") as file:
                 file.write(json.dumps(line) + "\n")
         if not (math.isfinite(loss) and loss <= self.limit):
-            raise TrainingFailed(
-                f"the {split} loss is {loss:.3g} at step {state.global_step:,}, where guessing "
-                f"scores {self.guessing_loss:.3g}: the training came apart. Lower "
-                "`learning_rate`, or lengthen `warmup`"
-            )
+            guessing = f"where guessing scores {self.guessing_loss:.3g}"
+            reached = f"the {split} loss is {loss:.3g} at step {state.global_step:,}, {guessing}"
+            remedy = "Lower `learning_rate`, or lengthen `warmup`"
+            raise TrainingFailed(f"{reached}: the training came apart. {remedy}")
 
 
 def end_curves(run: Path, step: int) -> None:
@@ -110,9 +108,8 @@ def print_start(settings: Settings, rows: TrainingData, parameters: tuple[int, i
     rows_format = "dpo, {:,} pairs" if settings.objective == "dpo" else "{:,} rows"
     rows_text = rows_format.format(len(rows.train))
     print_line(f"{settings.method}, {rows_text}{held_out}{dropped_text}", "training")
-    trainable, total = parameters
-    share = 100 * trainable / total
-    print_line(f"{trainable:,} of {total:,} parameters trainable ({share:.2f} %)")
+    trained, total = parameters
+    print_line(f"{trained:,} of {total:,} parameters trainable ({100 * trained / total:.2f} %)")
     if settings.preset == "few" and len(rows.train) >= FEW_ROWS:
         print_line(f"preset few is meant for fewer than {FEW_ROWS} rows")
     tokens, padding = computed_tokens(rows.train, settings)
@@ -226,8 +223,7 @@ class TimedCheckpointCallback(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Ask for a checkpoint when it is due; at the end of an epoch only after validation."""
-        is_ending = state.epoch == int(state.epoch)
-        control.should_save = not is_ending and self._is_due()
+        control.should_save = state.epoch != int(state.epoch) and self._is_due()
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Ask for a checkpoint when it is due, but not after the last epoch."""

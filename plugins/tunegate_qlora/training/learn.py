@@ -80,8 +80,7 @@ def learn(
     metadata = folders.metadata_of(settings, job.base_folder, rows.chat_template)
     weights.save_trained(model, draft, job.base_folder, settings, metadata)
     weights.round_to_saved_dtype(model, job.base_folder, settings)
-    losses = loss.measure_loss(model, rows, settings)
-    return figures | loss.prefix_keys(losses, loss.IN_MEMORY)
+    return figures | loss.prefix_keys(loss.measure_loss(model, rows, settings), loss.IN_MEMORY)
 
 
 def seed_and_threads(settings: Settings) -> None:

@@ -296,14 +296,10 @@ def verify_saved(
     for name, disk_loss in disk_losses.items():
         memory_loss = figures[f"{name}_{IN_MEMORY}"]
         if differs(memory_loss, disk_loss):
-            raise TrainingFailed(
-                f"read back from disk, the model's {name.replace('_', ' ')} is {disk_loss:.4f} on "
-                f"{count} rows; in memory it was {memory_loss:.4f}: what was written is not what "
-                "was trained"
-            )
+            losses = f"is {disk_loss:.4f} on {count} rows; in memory it was {memory_loss:.4f}"
+            read = f"read back from disk, the model's {name.replace('_', ' ')}"
+            raise TrainingFailed(f"{read} {losses}: what was written is not what was trained")
     if disk_losses == base_losses:
-        raise TrainingFailed(
-            f"the trained model is no other than its base (loss {base_losses['loss']:.4f} on "
-            f"{count} rows): raise `learning_rate` or `epochs`"
-        )
+        same = f"no other than its base (loss {base_losses['loss']:.4f} on {count} rows)"
+        raise TrainingFailed(f"the trained model is {same}: raise `learning_rate` or `epochs`")
     return prefix_keys(disk_losses, "from_disk") | prefix_keys(base_losses, "of_base")

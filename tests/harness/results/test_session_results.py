@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import pytest
 
-from tunegate.results.session_results import REPORT_PROPERTY, WAYS_TO_JUDGE, SessionResults
+from tunegate.results.session_results import REPORT_PROPERTY, TO_JUDGE, SessionResults
 from tunegate.utils.files import sha256_ascii_json
 
 SCORE = {"name": "accuracy", "value": 0.9}
@@ -112,7 +112,7 @@ CLEAN = {**finding(False), "found": 0}
 def test_findings_that_a_test_let_pass_are_named(
     passed: dict[str, list[dict[str, Any]]], said: str
 ) -> None:
-    assert SessionResults(passed).ignored_findings() == (said and f"{said}; {WAYS_TO_JUDGE}")
+    assert SessionResults(passed).ignored_findings() == (said and f"{said}; {TO_JUDGE}")
 
 
 def test_a_passed_test_must_have_run_to_its_end_and_say_what_happened() -> None:

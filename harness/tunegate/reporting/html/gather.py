@@ -29,8 +29,7 @@ class CachedStateDir(StateDir):
         self, digest: str, split: str = "", columns: Mapping[str, str] | None = None
     ) -> Dataset:
         """Read a snapshot, from the second time on out of memory; raises ValueError."""
-        key = repr((digest, split, columns))
-        if key not in self._datasets:
+        if (key := repr((digest, split, columns))) not in self._datasets:
             self._datasets[key] = super().read_snapshot(digest, split, columns)
         return self._datasets[key]
 

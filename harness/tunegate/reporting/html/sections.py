@@ -27,8 +27,7 @@ MAX_NOT_PASSED = 10  # of the tests that closed the gate: with one per example t
 
 def scores_section(files: RunFiles) -> SimpleNamespace | str:
     """Return the scores of the scorecard; a sentence where there is none."""
-    card = files.card
-    if card is None:
+    if (card := files.card) is None:
         return "Never judged: no session of the model suite has left a scorecard."
     rows, not_applicable, details = list[SimpleNamespace](), list[str](), list[tuple[str, str]]()
     missed_lines: dict[str, list[str]] = {}
@@ -128,8 +127,7 @@ NO_SPLIT = ""  # stands for the split of a test that is about no single split
 
 def suite_section(files: RunFiles) -> SimpleNamespace | str:
     """Return the tests of the data suite; a sentence where there is no receipt."""
-    receipt = files.receipt
-    if receipt is None:
+    if (receipt := files.receipt) is None:
         return NO_RECEIPT
     tests: OutcomesByTest = receipt["tests"]
     cells = suite_cells(tests)
@@ -193,10 +191,8 @@ def outcome_text(outcome: OutcomeDict) -> str:
 LABELLED_TASKS = ("classification", "multilabel", "tools")
 MAX_REASONING = 4_000  # characters of one text of an answer that are shown
 NO_ANSWERS = "The answers are not kept any more: only their counts are."
-ANSWERS_CHANGED = (
-    "The answers that are kept do not add up to what was judged: some were purged, or `label` in "
-    "the configuration was changed since."
-)
+ANSWERS_CHANGED = "The answers that are kept do not add up to what was judged: some were purged, "
+ANSWERS_CHANGED += "or `label` in the configuration was changed since."
 
 
 def misses_section(files: RunFiles) -> SimpleNamespace | str:

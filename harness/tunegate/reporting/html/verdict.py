@@ -130,8 +130,7 @@ def promotion_refusal(files: RunFiles, card: Json) -> str:
         return "it belongs to no run with a receipt; it may be scored, never promoted"
     if "limit" in card or "stopped" in card:
         return f"it was judged on {asked_in_words(card)}"
-    name = files.name_of_model(card["model_digest"])
-    if not name:
+    if not (name := files.name_of_model(card["model_digest"])):
         return f"the model that was judged is not one of run {files.run.id}"
     if files.test is None:
         return "the test data that it was judged on is not here"
@@ -263,7 +262,6 @@ def model_link(files: RunFiles) -> Link:
 def promotion_link(files: RunFiles, entry: RegistryEntry) -> Link:
     """Compare a line of the registry with the receipt, the models and the scorecards of the run."""
     faults = [*promotion.entry_faults(entry, files.run, files.run.state)]
-    number = files.entries.index(entry)
     holds = "the registry's chain is whole up to here; the line names receipt, model, scorecard"
-    name = f"promotion, line {number + 1} of registry.jsonl"
+    name = f"promotion, line {files.entries.index(entry) + 1} of registry.jsonl"
     return Link(name, entry.digest, not faults, "; ".join(faults) or holds)

@@ -12,7 +12,7 @@ from filelock import FileLock
 from tunegate.interfaces.trainer import Plan, TrainingFailed
 from tunegate_qlora.config import resolve_settings
 from tunegate_qlora.distributed import launch
-from tunegate_qlora.runtime.libraries import LOST_PROCESS_MESSAGE
+from tunegate_qlora.runtime.libraries import LOST_PROCESS
 from tunegate_qlora.trainer import QLoRATrainer
 
 
@@ -57,7 +57,7 @@ def failed(place: Path, rank: int, message: str, second: int) -> None:
 
 
 def test_the_first_message_that_is_a_cause_is_told(tmp_path: Path) -> None:
-    failed(tmp_path, 0, f"TrainingFailed: {LOST_PROCESS_MESSAGE}", 1)
+    failed(tmp_path, 0, f"TrainingFailed: {LOST_PROCESS}", 1)
     failed(tmp_path, 1, "KeyError: later", 3)
     failed(tmp_path, 5, "TrainingFailed: the disk is full", 2)  # on another machine
     (tmp_path / "launcher-0.json").write_text(json.dumps({"exits": {"3": 70, "0": -15}}))
@@ -68,7 +68,7 @@ def test_the_first_message_that_is_a_cause_is_told(tmp_path: Path) -> None:
 
 
 def test_a_kill_is_told_before_what_it_caused(tmp_path: Path) -> None:
-    failed(tmp_path, 0, f"TrainingFailed: {LOST_PROCESS_MESSAGE}", 1)
+    failed(tmp_path, 0, f"TrainingFailed: {LOST_PROCESS}", 1)
     (tmp_path / "launcher-0.json").write_text(json.dumps({"exits": {"0": 70, "2": -9}}))
     assert launch.failure_reason(tmp_path, 0, 4).startswith("process 2 of 4 was killed (SIGKILL), ")
 
@@ -84,10 +84,10 @@ def test_where_no_worker_speaks_the_launcher_does(tmp_path: Path) -> None:
     report.write_text(json.dumps({"exits": {"1": 1}}))
     assert launch.failure_reason(tmp_path, 0, 4) == "process 1 ended with exit code 1"
     report.write_text(json.dumps({"exits": {"1": -11}}))
-    failed(tmp_path, 0, f"TrainingFailed: {LOST_PROCESS_MESSAGE}", 1)
+    failed(tmp_path, 0, f"TrainingFailed: {LOST_PROCESS}", 1)
     assert launch.failure_reason(tmp_path, 0, 4) == "process 1 of 4 crashed (signal 11)"
     report.unlink()
-    assert launch.failure_reason(tmp_path, 0, 4) == LOST_PROCESS_MESSAGE
+    assert launch.failure_reason(tmp_path, 0, 4) == LOST_PROCESS
 
 
 def test_while_a_worker_of_an_earlier_attempt_lives_none_is_started(
