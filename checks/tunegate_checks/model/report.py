@@ -75,7 +75,7 @@ def compared_with(files: RunFiles, name: str) -> SimpleNamespace:
     """
     if files.test is None or files.predictions is None:
         raise ConfigError(f"--against: the answers of {files.run} are not kept, or its test set")
-    name, answers = compared_answers(files.run, name, files.test)
+    name, answers = compared_answers(files.run, name, files.predictions, files.test)
     rule, task = files.config.label_rule, files.config.task
     metrics = [chrf(), rouge("L")] if task in TEXT_TASKS else [right(rule)]
     if task in ("classification", "multilabel"):

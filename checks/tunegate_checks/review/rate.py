@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> None:
     test = find_data_files(load(root), root, {}, root).get("test")
     run, folder = find_judged(StateDir(root), args.run), root / RATINGS_FOLDER
     answers = judged_answers(run, test)
-    name, over = compared_answers(run, args.against, test)
+    name, over = compared_answers(run, args.against, answers, test)
     if not (ratings := Ratings(folder, answers, over)).asked:
         raise ValueError(f"no answers of {run} and {name} differ: there is nothing to rate")
     print(f"rate  {run} against {name}: {len(ratings.asked):,} pairs", *ratings.notes, sep="\n")

@@ -196,7 +196,7 @@ anything = parts | st.lists(parts | st.lists(parts, max_size=1), max_size=3)
 fields = st.dictionaries(
     st.sampled_from(
         [*OPENAI, "messages", "prompt", "chosen", "rejected", "system", "tools"]
-        + ["chosen_messages", "rejected_messages"]
+        + [f"{side}_messages" for side in ("chosen", "rejected")]
     ),
     anything | st.dictionaries(st.sampled_from(["messages", "tools", "id"]), anything),
 )
