@@ -112,13 +112,11 @@ def compared_answers(
         return str(other), judged_answers(other, test)
     record = read_unverified(run.folder / "run.json").get("baseline") or {}
     answers = cached_predictions(name, record.get("digest", ""), test, run.state)
-    # Some rows may be known from another test set, as in `judged_answers`.
     lacking = {p.row for p in answers.errors} & {p.row for p in own} if answers else ()
-    known = not lacking or recall_baseline(run.state, run.plan.base, test.identity)
-    if not (answers and known):
-        about = f"was not asked about test set {test.digest[:12]}"
-        raise ConfigError(f"--against baseline: the base of {run} {about}")
-    return name, answers
+    if answers and (not lacking or recall_baseline(run.state, run.plan.base, test.identity)):
+        return name, answers
+    where = f"test set {test.digest[:12]}"
+    raise ConfigError(f"--against baseline: the base of {run} was not asked about {where}")
 
 
 def find_judged(state: StateDir, name: str) -> Run:

@@ -168,6 +168,7 @@ def test_what_cannot_be_rated_is_told_in_one_line(judged: Project, capsys: Out) 
     suite = (judged.root / "suites/model/test_m.py").read_text()
     judged.write("suites/model/test_m.py", suite.partition("def test_better")[0])
     assert judged.judge().code == 0
-    assert "the base of run" in told()
+    assert main(["report", "--against", "baseline"]) == 2
+    assert "the base of run" in capsys.readouterr().err
     judged.write("test.jsonl", (judged.root / "train.jsonl").read_text())
     assert "was never asked about" in told()
