@@ -61,9 +61,8 @@ def part_tools(text: str) -> tuple[str, str]:
     rest, tools, end = "", "", 0
     for start in (match.start() for match in _DECLARATION.finditer(text)):
         with suppress(ValueError, RecursionError):
-            value, stop = json.JSONDecoder().raw_decode(text, start) if start >= end else ((), 0)
-            tools_in = given_tools({"tools": value})
-            found = [t.get("function") for t in tools_in if isinstance(t, dict)]
+            data, stop = json.JSONDecoder().raw_decode(text, start) if start >= end else ((), 0)
+            found = [t.get("function") for t in given_tools({"tools": data}) if isinstance(t, dict)]
             if any(isinstance(function, dict) and "parameters" in function for function in found):
                 rest, tools, end = rest + text[end:start], tools + text[start:stop], stop
     return rest + text[end:], tools

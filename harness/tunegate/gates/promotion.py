@@ -38,7 +38,7 @@ class PromotionRefused(Exception):
 def check_promotable(
     candidate: Candidate, model_digest: str, test: Dataset, state: StateDir
 ) -> Run:
-    """Return the run of a candidate that may be promoted; raises PromotionRefused, SealBroken.
+    """Return the run of a candidate that may be promoted; raises PromotionRefused for another.
 
     A run with a sealed receipt made it, the model that was scored is the one that was trained, the
     baseline was measured on the same test set, no test example stands in the training or validation
@@ -48,23 +48,26 @@ def check_promotable(
         lacking = "belongs to no run with a receipt"
         raise PromotionRefused(f"{candidate.spec} {lacking}: it may be scored, never promoted")
     run = candidate.run
-    run.verify()
-    if candidate.digest != model_digest:
-        changed = "is not the one that was trained: it was changed"
-        raise PromotionRefused(f"the model of run {run.id} {changed}")
-    is_old = "verdict" not in run.receipt  # then its baseline may be older than their seals
-    if recall_baseline(state, candidate.base, test.identity, sealed=not is_old) is None:
-        lacking = f"the baseline {candidate.base} was never measured on this test set"
-        raise PromotionRefused(f"{lacking}: nobody could say what the training was good for")
-    for split in ("train", "validation") if run.plan.validation else ("train",):
-        rows = run.data(split)
-        found = rows_in_training(test, rows).items()
-        matches = [f"{test[i].line} ({split} line {rows[js[0]].line})" for i, js in found]
-        if matches:
-            lines = ", ".join(matches[:3]) + " ..." * (len(matches) > 3)
-            known = f"{len(matches)} test examples stand in what the model was trained on"
-            raise PromotionRefused(f"{known}: test line {lines}")
-    facts_of_test_set(run, test, state)
+    try:
+        run.verify()
+        if candidate.digest != model_digest:
+            changed = "is not the one that was trained: it was changed"
+            raise PromotionRefused(f"the model of run {run.id} {changed}")
+        is_old = "verdict" not in run.receipt  # then its baseline may be older than their seals
+        if recall_baseline(state, candidate.base, test.identity, sealed=not is_old) is None:
+            lacking = f"the baseline {candidate.base} was never measured on this test set"
+            raise PromotionRefused(f"{lacking}: nobody could say what the training was good for")
+        for split in ("train", "validation") if run.plan.validation else ("train",):
+            rows = run.data(split)
+            found = rows_in_training(test, rows).items()
+            matches = [f"{test[i].line} ({split} line {rows[js[0]].line})" for i, js in found]
+            if matches:
+                lines = ", ".join(matches[:3]) + " ..." * (len(matches) > 3)
+                known = f"{len(matches)} test examples stand in what the model was trained on"
+                raise PromotionRefused(f"{known}: test line {lines}")
+        facts_of_test_set(run, test, state)
+    except SealBroken as error:
+        raise PromotionRefused(str(error)) from None
     return run
 
 

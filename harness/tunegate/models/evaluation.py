@@ -103,9 +103,7 @@ def judged_answers(run: Run, test: Dataset) -> Predictions:
     return predictions
 
 
-def compared_answers(
-    run: Run, name: str, own: Predictions, test: Dataset
-) -> tuple[str, Predictions]:
+def other_answers(run: Run, name: str, own: Predictions, test: Dataset) -> tuple[str, Predictions]:
     """Return name and kept answers, to the rows of `own`, of another model or of the "baseline"."""
     if name != "baseline":
         other = find_judged(run.state, name)
@@ -115,8 +113,7 @@ def compared_answers(
     lacking = {p.row for p in answers.errors} & {p.row for p in own} if answers else ()
     if answers and (not lacking or recall_baseline(run.state, run.plan.base, test.identity)):
         return name, answers
-    where = f"test set {test.digest[:12]}"
-    raise ConfigError(f"--against baseline: the base of {run} was not asked about {where}")
+    raise ConfigError(f"--against baseline: the base of {run} was not asked all of the test set")
 
 
 def find_judged(state: StateDir, name: str) -> Run:
