@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from tunegate.config.data_files import find_data_files
 from tunegate.config.project import current_project
 from tunegate.config.schema import load
-from tunegate.models.evaluation import compared_answers, find_judged, judged_answers
+from tunegate.models.evaluation import find_judged, judged_answers, other_answers
 from tunegate.storage.state_dir import StateDir
 
 from ..judge.human import RATINGS_FOLDER, Ratings, win_rate
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> None:
     test = find_data_files(load(root), root, {}, root).get("test")
     run, folder = find_judged(StateDir(root), args.run), root / RATINGS_FOLDER
     answers = judged_answers(run, test)
-    name, over = compared_answers(run, args.against, test)
+    name, over = other_answers(run, args.against, answers, test)
     if not (ratings := Ratings(folder, answers, over)).asked:
         raise ValueError(f"no answers of {run} and {name} differ: there is nothing to rate")
     print(f"rate  {run} against {name}: {len(ratings.asked):,} pairs", *ratings.notes, sep="\n")

@@ -19,7 +19,7 @@ from typing import Any
 from ..utils.files import sha256_json
 from ..utils.strict_json import parse_json_text
 from ..utils.text import split_reasoning
-from .formats.row_format import openai_tools
+from .formats.row_format import given_tools
 
 Message = Mapping[str, Any]
 TextForm = Callable[[str], str]
@@ -60,8 +60,8 @@ def part_tools(text: str) -> tuple[str, str]:
     rest, tools, end = "", "", 0
     for start in (match.start() for match in _DECLARATION.finditer(text)):
         with suppress(ValueError, RecursionError):
-            value, stop = json.JSONDecoder().raw_decode(text, start) if start >= end else ((), 0)
-            found = [t.get("function") for t in openai_tools(value) or () if isinstance(t, dict)]
+            data, stop = json.JSONDecoder().raw_decode(text, start) if start >= end else ((), 0)
+            found = [t.get("function") for t in given_tools({"tools": data}) if isinstance(t, dict)]
             if any(isinstance(function, dict) and "parameters" in function for function in found):
                 rest, tools, end = rest + text[end:start], tools + text[start:stop], stop
     return rest + text[end:], tools

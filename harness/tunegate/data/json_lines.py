@@ -55,7 +55,7 @@ TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 _JSON_START = re.compile(rb"\s*(\{\s*([\"}]|\Z)|\[\s*([\[{\"\]]|\Z))")
 _JSON_LINES = re.compile(rb"[^\n]*\}[ \t\r]*\n\s*\{")  # an object, and another below it
 _TWO_LINES = re.compile(rb"\s*\S[^\n]*\n\s*\S")
-_BEGUN = re.compile(rb"^(?:\xef\xbb\xbf)?\s*[{\[]", re.MULTILINE)
+_BEGUN = re.compile(rb"^(?:\xef\xbb\xbf)?[ \t\r\f\v]*[{\[]", re.MULTILINE)
 _NOT_BLANK = re.compile(rb"[^ \t\r\n\f\v]")
 _NOT_SPACE = re.compile(r"[^ \t\r\n]")
 # Finds the end of an array's element, which `parse_strict` then reads. Python refuses to convert

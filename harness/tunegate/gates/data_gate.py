@@ -150,10 +150,7 @@ class NewTestSetGate(Gate):
     def __init__(self, session: SessionContext, run: Run) -> None:
         option, self.run = f"--for {run.id}", run
         super().__init__(session, session.config.suites.data, option)
-        try:
-            run.verify()
-        except SealBroken as error:
-            raise ConfigError(f"{option}: {error}") from None
+        run.verify()
         session.splits.get("test")  # raises ConfigError, which says how to name the file
         if session.splits.columns != run.plan.columns:
             raise ConfigError(f"{option}: the run was made with other data.columns than are set")

@@ -88,7 +88,7 @@ def facts_of_test_set(run: Run, test: Dataset, state: StateDir) -> dict[str, Any
         try:
             rows = run.data("test") if run.plan.test else ()
             facts["test_left_out"] = sum((question_key(e), e.label) not in asked for e in rows)
-        except (OSError, ValueError) as error:  # purged, or changed since
+        except SealBroken as error:  # purged, or changed since
             raise SealBroken(f"the first test set of run {run.id}: {error}") from None
     return facts
 

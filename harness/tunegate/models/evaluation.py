@@ -103,15 +103,17 @@ def judged_answers(run: Run, test: Dataset) -> Predictions:
     return predictions
 
 
-def compared_answers(run: Run, name: str, test: Dataset) -> tuple[str, Predictions]:
-    """Return name and kept answers of another model, or the "baseline" of a run; ConfigError."""
+def other_answers(run: Run, name: str, own: Predictions, test: Dataset) -> tuple[str, Predictions]:
+    """Return name and kept answers, to the rows of `own`, of another model or of the "baseline"."""
     if name != "baseline":
         other = find_judged(run.state, name)
         return str(other), judged_answers(other, test)
     record = read_unverified(run.folder / "run.json").get("baseline") or {}
-    if (answers := cached_predictions(name, record.get("digest", ""), test, run.state)) is None:
-        raise ConfigError(f"--against baseline: no answers of the base of {run} are kept")
-    return name, answers
+    answers = cached_predictions(name, record.get("digest", ""), test, run.state)
+    lacking = {p.row for p in answers.errors} & {p.row for p in own} if answers else ()
+    if answers and (not lacking or recall_baseline(run.state, run.plan.base, test.identity)):
+        return name, answers
+    raise ConfigError(f"--against baseline: the base of {run} was not asked all of the test set")
 
 
 def find_judged(state: StateDir, name: str) -> Run:

@@ -249,11 +249,11 @@ class GateSession:
         """Put outcomes, digests and findings into the report, and tables of what did not hold."""
         outcomes = item.stash.get(OUTCOMES, [])
         error = call.excinfo and call.excinfo.value
-        # Its message says what a user has to mend: where it was raised tells nothing more.
-        is_of_suite = self.context.suite or call.when == "setup"
-        if is_of_suite and isinstance(error, ConfigError | MissingDependency):
-            told = SessionMistake(str(error), pytrace=False).with_traceback(error.__traceback__)
-            call.excinfo = pytest.ExceptionInfo.from_exception(told)
+        # Its message says what to mend: where it was raised tells nothing. A mark may expect it.
+        told = (self.context.suite or call.when == "setup") and not item.get_closest_marker("xfail")
+        if told and isinstance(error, ConfigError | MissingDependency):
+            shown = SessionMistake(str(error), pytrace=False).with_traceback(error.__traceback__)
+            call.excinfo = pytest.ExceptionInfo.from_exception(shown)
         if call.when == "call" and self.fixture_outcomes:
             self.add_shared_findings(item, outcomes)
         self.note_outcomes(item, call, outcomes)

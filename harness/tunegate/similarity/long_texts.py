@@ -47,17 +47,17 @@ def _words(text: str) -> list[str]:
     return words
 
 
-_letters: dict[str, str] = {}  # for words
+_letters: dict[str, str] = {}  # for words: a million have one each, others share these at random
 
 
 @lru_cache(maxsize=1 << 14)  # at most some 10 kB each
 def _letter_per_word(text: str) -> str:
-    """Return a text with one letter for each word: rapidfuzz compares texts twenty times as fast.
-
-    After a million different words, letters are used again.
-    """
+    """Return a text with a letter for each word: rapidfuzz compares texts twenty times as fast."""
     end = sys.maxunicode + 1
-    return "".join([_letters.setdefault(w, chr(len(_letters) % end)) for w in _words(text)])
+    return "".join([
+        _letters.setdefault(w, chr(n if (n := len(_letters)) < end else _word_number(w) % end))
+        for w in _words(text)
+    ])  # fmt: skip
 
 
 @lru_cache(maxsize=1 << 14)

@@ -18,6 +18,7 @@ from ..data.dataset import Dataset
 from ..errors import ConfigError
 from ..interfaces.trainer import Plan, Trained
 from ..utils.files import atomic_write, canonical_json, sha256_bytes, sha256_json
+from ..utils.text import os_error_text
 from ..utils.timestamps import time_key, timestamp
 
 
@@ -349,15 +350,15 @@ class Run:
         if digest != (path and path.stem):
             raise SealBroken(f"{self.folder}: the receipt is not about this {split} data")
         if digest:
-            try:
-                self.data(split)
-            except (OSError, ValueError) as error:
-                raise SealBroken(str(error)) from None
+            self.data(split)
 
     def data(self, split: str) -> Dataset:
-        """Read the snapshot of a split that the plan names; raises ValueError if it was changed."""
+        """Read the snapshot of a split that the plan names; raises SealBroken if it was changed."""
         path: Path = getattr(self.plan, split)
-        return self.state.read_snapshot(path.stem, split, self.plan.columns)
+        try:
+            return self.state.read_snapshot(path.stem, split, self.plan.columns)
+        except (OSError, ValueError) as error:
+            raise SealBroken(os_error_text(error)) from None
 
     def scorecard_path(self, name: str) -> Path:
         """Return the path of a scorecard of this run; its folder is made."""

@@ -219,6 +219,7 @@ def test_silent(text: str) -> None:
         ("Obrigado.\nRita", [("name", "Rita")]),
         ("Thanks, Rita", [("name", "Rita")]),
         ("Thanks! Rita Lima", [("name", "Rita Lima")]),
+        ("Thanks!  Rita Lima", [("name", "Rita Lima")]),
         ("(recado: 11 98765-4321)", [("phone", "11 98765-4321")]),
         ("a@b.com.br,c@d.com", [("email", "a@b.com.br"), ("email", "c@d.com")]),
         ("IBAN GB29NWBK60161331926819.", [("iban", "GB29NWBK60161331926819")]),

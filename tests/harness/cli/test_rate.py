@@ -164,5 +164,11 @@ def test_what_cannot_be_rated_is_told_in_one_line(judged: Project, capsys: Out) 
     # A test set of which it has answered some rows, in another, is not one that it was judged on.
     judged.add("test.jsonl", (judged.root / "train.jsonl").read_text().splitlines()[0] + "\n")
     assert "was never asked about" in told()
+    # Nor is one of which the base has answered some rows, where the model was asked all.
+    suite = (judged.root / "suites/model/test_m.py").read_text()
+    judged.write("suites/model/test_m.py", suite.partition("def test_better")[0])
+    assert judged.judge().code == 0
+    assert main(["report", "--against", "baseline"]) == 2
+    assert "the base of run" in capsys.readouterr().err
     judged.write("test.jsonl", (judged.root / "train.jsonl").read_text())
     assert "was never asked about" in told()

@@ -199,6 +199,7 @@ TOOL = f'{{"type": "function", "function": {FUNCTION}}}'
         ('[{"name": "f"', '[{"name": "f"', ""),
         ('Answer as {"name": "Ana"}', 'Answer as {"name": "Ana"}', ""),
         ('{"type": "object", "properties": {}}', '{"type": "object", "properties": {}}', ""),
+        ('Answer as {"name": "Ana", "tools": 5}', 'Answer as {"name": "Ana", "tools": 5}', ""),
         ("Be brief.", "Be brief.", ""),
     ],
 )

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 import tracemalloc
 from typing import Any
 
@@ -302,6 +303,12 @@ def test_a_file_of_text_is_one_finding(text: str) -> None:
     assert evidence.startswith("no line begins with { or [: the file is text")
     assert len(problems(f"\ufeff{ROW}\n{text}")) == len(problems(f"{text}{{\n")) - 1
     assert len(problems(f"{text}{ROW}")) == text.strip().count("\n") + 1 - text.count("\n\n")
+
+
+def test_many_blank_lines_in_a_file_of_text_are_read_once() -> None:
+    start = time.process_time()
+    assert len(problems("Rain.\n" + "\n" * 40_000 + "Sun.\n")) == 1
+    assert time.process_time() - start < 3
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])

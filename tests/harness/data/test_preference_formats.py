@@ -194,12 +194,16 @@ def test_every_form_of_one_preference_is_read_alike(
 parts = st.sampled_from([HI, GOOD, BAD, {}, {"role": 1}, {"role": "user"}, "x", 3, None])
 anything = parts | st.lists(parts | st.lists(parts, max_size=1), max_size=3)
 fields = st.dictionaries(
-    st.sampled_from([*OPENAI, "messages", "prompt", "chosen", "rejected", "system", "tools"]),
+    st.sampled_from(
+        [*OPENAI, "messages", "prompt", "chosen", "rejected", "system", "tools"]
+        + [f"{side}_messages" for side in ("chosen", "rejected")]
+    ),
     anything | st.dictionaries(st.sampled_from(["messages", "tools", "id"]), anything),
 )
 
 
 @example({"messages": None, "rejected": [BAD]})
+@example({"chosen": None, "chosen_messages": [HI, GOOD], "rejected_messages": [HI, BAD]})
 @given(fields)
 def test_whatever_stands_in_the_fields_the_row_is_read_or_told_of(row: dict[str, Any]) -> None:
     dataset = Dataset.of([row])

@@ -274,6 +274,25 @@ def test_a_mistake_in_a_check_is_one_line(project: Project) -> None:
     assert "harness/tunegate" not in result.out
 
 
+def test_a_mistake_that_a_mark_expects_is_no_failure(project: Project) -> None:
+    project.write(
+        "suites/data/test_it.py",
+        "import pytest\nfrom tunegate import ConfigError\n\n"
+        "@pytest.mark.xfail(raises=ConfigError, strict=True)\n"
+        "def test_x(train):\n    raise ConfigError('expected')\n",
+    )
+    assert "1 xfailed" in project.pytest("suites/data").out
+
+
+def test_training_rows_that_were_purged_are_told_in_one_line(trained: Project) -> None:
+    for snapshot in (trained.root / ".tunegate" / "snapshots").iterdir():
+        snapshot.unlink()
+    trained.write("suites/model/test_m.py", "def test_x(trained_on):\n    pass\n")
+    result = trained.judge()
+    assert len([line for line in result.out.splitlines() if "No such file" in line]) == 1
+    assert "harness/tunegate" not in result.out
+
+
 def test_what_a_subtest_found_can_be_held_by_its_test(kept: Project) -> None:
     body = (
         "def test_x(train, subtests):\n"

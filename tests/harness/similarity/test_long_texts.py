@@ -3,6 +3,7 @@
 import random
 from importlib.util import find_spec
 from itertools import combinations
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -55,6 +56,15 @@ def test_beyond_the_limit_a_word_counts_as_a_word_and_not_as_its_letters() -> No
         other = ["x" + word if k % 4 == 0 else word for k, word in enumerate(words)]
         similarity = ratio(" ".join(words), " ".join(other))
         assert (similarity < 0.8) == counts_words, similarity
+
+
+def test_texts_without_a_common_word_are_not_equal_once_letters_are_used_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(long_texts, "sys", SimpleNamespace(maxunicode=1023))
+    monkeypatch.setattr(long_texts, "_letters", {})
+    first, second = (" ".join(f"w{k}" for k in range(n, n + 1024)) for n in (0, 1024))
+    assert ratio(first, second) < 0.2
 
 
 def test_the_order_of_the_words_counts() -> None:

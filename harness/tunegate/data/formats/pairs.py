@@ -266,13 +266,12 @@ def from_openai_preferences(fields: Mapping[str, Any]) -> Fields:
     return {**converted, **tool_fields, **({"input": rest} if rest else {})}
 
 
-def from_trl_preferences(fields: Mapping[str, Any]) -> Fields:
+def from_trl_preferences(names: tuple[str, str], fields: Mapping[str, Any]) -> Fields:
     """Convert `prompt`, `chosen` and `rejected`, texts or lists of messages, to messages.
 
     If `prompt` is no list, the messages that both lists begin with are the prompt; a text in
-    `prompt` is then kept as a field. LLaMA-Factory's v1 has the lists under other names.
+    `prompt` is then kept as a field. LLaMA-Factory's v1 has the lists under other `names`.
     """
-    names = _CHOSEN if _CHOSEN[0] in fields else _CHOSEN_MESSAGES
     sides = [parse_json_text(fields[name]) for name in names]
     prompt, leading = fields.get("prompt"), row_format.system_message(fields)
     if any(isinstance(side, str) for side in sides):
@@ -355,7 +354,7 @@ def _question_format(question: str, names: tuple[str, str]) -> RowFormat:
 
 TRL_PREFERENCES = RowFormat(
     "preferences (TRL)", "chosen rejected", "prompt system messages tools",
-    from_trl_preferences, "prompt and chosen became messages")  # fmt: skip
+    partial(from_trl_preferences, _CHOSEN), "prompt and chosen became messages")  # fmt: skip
 SHAREGPT_PREFERENCES = RowFormat(
     "preferences (ShareGPT)", "conversations chosen rejected", "system tools",
     from_sharegpt_preferences, "conversations and chosen became messages")  # fmt: skip
@@ -368,8 +367,8 @@ PREFERENCE_FORMATS = (
               lambda row: all(isinstance(row[k], str) and _HH_TURN.match(row[k]) for k in _CHOSEN)),
     *(_question_format(question, _CHOSEN) for question in _QUESTIONS),
     TRL_PREFERENCES,
-    RowFormat("preferences (LLaMA-Factory v1)", " ".join(_CHOSEN_MESSAGES), "system tools",
-              from_trl_preferences,
+    RowFormat("preferences (LLaMA-Factory v1)", " ".join(_CHOSEN_MESSAGES), "prompt system tools",
+              partial(from_trl_preferences, _CHOSEN_MESSAGES),
               "chosen_messages became messages, the last of rejected_messages became rejected"),
     *(_question_format(question, ("chosen_response", "rejected_response"))
       for question in ("prompt", *_QUESTIONS)),
