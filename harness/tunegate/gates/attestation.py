@@ -51,7 +51,7 @@ def statements(run: Run, registry: Registry, builder: str) -> Iterator[Statement
     })  # fmt: skip
     history = registry.history()
     for number, entry in enumerate(history.entries):
-        if entry.get("run") == run.id and entry["model_digest"] == digest:
+        if entry.get("run") == run.id and entry.get("model_digest") == digest:
             for fault in line_faults(history, number, run.state):
                 raise ConfigError(f"{registry.path}: line {number + 1}: {fault}")
             if "scorecard" in entry:  # its digest; no seal holds the others
