@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import signal
@@ -53,8 +54,8 @@ class Meter(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         asked = json.dumps(body["messages"])
+        life = int(self.headers["Authorization"].rpartition("-")[2])  # the key of its process
         with self.changed:
-            life = Meter.life
             self.changed.wait_for(lambda: Meter.left > 0 or Meter.life != life)
             if Meter.life != life:
                 self.close_connection = True
@@ -111,12 +112,25 @@ def test_killed_again_and_again_it_pays_each_request_once_and_writes_all(
     out = tmp_path / "all.jsonl"
     command = [
         *(sys.executable, "-m", "tunegate", "data", "generate", "--like", "seeds.jsonl"),
-        *("-n", str(ROWS), "--model", f"openai:m?base_url={address}", "-o", "all.jsonl"),
+        *(
+            "-n",
+            str(ROWS),
+            "--model",
+            f"openai:m?base_url={address}&key_env=OPENAI_API_KEY",
+            "-o",
+            "all.jsonl",
+        ),
     ]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+
+    def key_of(life: int) -> dict[str, str]:
+        return os.environ | {"OPENAI_API_KEY": f"key-{life}"}
+
+    Meter.life = 0
     for n, answers in enumerate(KILLS, start=1):
         Meter.serve_life(answers)
-        with subprocess.Popen(command, cwd=tmp_path, **quiet) as child:  # type: ignore[call-overload]
+        started = subprocess.Popen(command, cwd=tmp_path, env=key_of(n), **quiet)  # type: ignore[call-overload]
+        with started as child:
             deadline = time.monotonic() + 120
             while kept(tmp_path) < sum(KILLS[:n]):
                 assert child.poll() is None
@@ -126,7 +140,8 @@ def test_killed_again_and_again_it_pays_each_request_once_and_writes_all(
         assert (Meter.paid.total(), kept(tmp_path)) == (sum(KILLS[:n]), sum(KILLS[:n]))
         assert not out.exists()  # nor is there half of it
     Meter.serve_life(10_000)
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    env = key_of(len(KILLS) + 1)
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{ROWS} of {ROWS} rows after 12 seeds" in done.stdout
     rows = [json.loads(line) for line in out.read_text().splitlines()]
