@@ -7,15 +7,13 @@ import os
 import random
 import re
 import shlex
-import threading
 import tomllib
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import forking
 import pytest
+from chat_server import ChatHandler, chat_server
 from readmes import ROOT, blocks
 
 from tunegate.cli.main import main
@@ -41,11 +39,11 @@ def ticket(rng: random.Random, label: str) -> str:
     return " ".join(words).capitalize() + "."
 
 
-class Provider(BaseHTTPRequestHandler):
-    """Writes rows where it is asked for some, and else sorts tickets, one of five wrong."""
+class Provider(ChatHandler):
+    """Writes rows where it is asked for some, and else sorts tickets, three of ten wrong."""
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = self.asked()
         asked = body["messages"][-1]["content"]
         rng = random.Random(json.dumps(body["messages"]))
         if labels := re.findall(r'^\d+\. .*?label "(.*?)"', asked, re.M):
@@ -58,25 +56,13 @@ class Provider(BaseHTTPRequestHandler):
             text = (
                 {"billing": "delivery", "delivery": "billing"}[text] if rng.random() < 0.3 else text
             )
-        message = {"role": "assistant", "content": text}
-        reply: dict[str, Any] = {"choices": [{"message": message, "finish_reason": "stop"}]}
-        reply["usage"] = {"prompt_tokens": 100, "completion_tokens": 50}
-        data = json.dumps(reply).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *args: object) -> None:
-        """Nothing is logged."""
+        self.answer(text)
 
 
 @pytest.fixture
 def address() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Provider) as server:
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/v1"
-        server.shutdown()
+    with chat_server(Provider) as address:
+        yield address
 
 
 def walk(page: str) -> list[list[str]]:

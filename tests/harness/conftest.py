@@ -217,6 +217,14 @@ def trained(trained_once: Project, tmp_path: Path) -> Project:
 
 
 @pytest.fixture
+def promoted(trained: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """The same, its model judged and promoted to production, as the working directory."""
+    assert trained.judge("--promote", "production", "--why", "better").code == 0
+    monkeypatch.chdir(trained.root)
+    return trained
+
+
+@pytest.fixture
 def own_modules(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget afterwards what was imported here from a project: a report opens its model."""
     monkeypatch.setattr(sys, "path", [*sys.path])

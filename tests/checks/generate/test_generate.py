@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import random
 import re
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from chat_server import ChatHandler, chat_server
 from readmes import blocks
 
 from tunegate import Dataset
@@ -59,14 +58,14 @@ def written(text: str) -> list[dict[str, Any]]:
     return rows or [{"prompt": prose(rng)} for _ in range(int(rewordings[1] if rewordings else 0))]
 
 
-class Provider(BaseHTTPRequestHandler):
+class Provider(ChatHandler):
     """Speaks both protocols; `bodies` has what was asked."""
 
     bodies: ClassVar[list[dict[str, Any]]] = []
     takes_schema = True
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = self.asked()
         self.bodies.append(body)
         text = json.dumps({"rows": written(body["messages"][-1]["content"])})
         status, reply = 200, dict[str, Any]()
@@ -76,27 +75,17 @@ class Provider(BaseHTTPRequestHandler):
             reply = {"content": [{"type": "text", "text": text}], "stop_reason": "end_turn"}
             reply["usage"] = {"input_tokens": 100, "output_tokens": 50}
         else:
-            message = {"role": "assistant", "content": text}
-            reply = {"choices": [{"message": message, "finish_reason": "stop"}]}
-            reply["usage"] = {"prompt_tokens": 100, "completion_tokens": 50}
-        data = json.dumps(reply).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *args: object) -> None:
-        """Nothing is logged."""
+            self.answer(text)
+            return
+        self.send(reply, status)
 
 
 @pytest.fixture
 def address() -> Iterator[str]:
     """The address of a provider that has been asked nothing."""
     Provider.bodies, Provider.takes_schema = [], True
-    with ThreadingHTTPServer(("127.0.0.1", 0), Provider) as server:
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/v1"
-        server.shutdown()
+    with chat_server(Provider) as address:
+        yield address
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
+from chat_server import ChatHandler, chat_server
 
 LABELS = ("billing", "delivery")
 WORDS = [
@@ -37,7 +37,7 @@ def row(prompt: str, reply: str) -> str:
     return json.dumps({"messages": turns}) + "\n"
 
 
-class Meter(BaseHTTPRequestHandler):
+class Meter(ChatHandler):
     """A server of the protocol that answers so many requests and holds the others, unpaid."""
 
     paid: ClassVar[Counter[str]] = Counter()  # by what was asked
@@ -52,7 +52,7 @@ class Meter(BaseHTTPRequestHandler):
             cls.changed.notify_all()
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = self.asked()
         asked = json.dumps(body["messages"])
         life = int(self.headers["Authorization"].rpartition("-")[2])  # the key of its process
         with self.changed:
@@ -65,29 +65,15 @@ class Meter(BaseHTTPRequestHandler):
         rng = random.Random(asked)
         labels = re.findall(r'^\d+\. .*?label "(.*?)"', body["messages"][-1]["content"], re.M)
         text = json.dumps({"rows": [{"prompt": prose(rng), "reply": b} for b in labels]})
-        message = {"role": "assistant", "content": text}
-        reply: dict[str, Any] = {"choices": [{"message": message, "finish_reason": "stop"}]}
-        data = json.dumps(
-            reply | {"usage": {"prompt_tokens": 100, "completion_tokens": 50}}
-        ).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *args: object) -> None:
-        """Nothing is logged."""
+        self.answer(text)
 
 
 @pytest.fixture
 def address() -> Iterator[str]:
     Meter.paid.clear()
-    with ThreadingHTTPServer(("127.0.0.1", 0), Meter) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/v1"
+    with chat_server(Meter) as address:
+        yield address
         Meter.serve_life(0)
-        server.shutdown()
 
 
 def kept(root: Path) -> int:

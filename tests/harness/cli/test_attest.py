@@ -37,13 +37,6 @@ def write_key(path: Path, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -
 
 
 @pytest.fixture
-def promoted(trained: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
-    assert trained.judge("--promote", "production", "--why", "better").code == 0
-    monkeypatch.chdir(trained.root)
-    return trained
-
-
-@pytest.fixture
 def key(tmp_path: Path) -> Path:
     return write_key(tmp_path / "key.pem", ec.generate_private_key(ec.SECP256R1()))
 

@@ -166,13 +166,6 @@ def told(capsys: Out, name: str, *options: str, code: int = 0) -> Any:
     return value
 
 
-@pytest.fixture
-def promoted(trained: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
-    assert trained.judge("--promote", "production", "--why", "better").code == 0
-    monkeypatch.chdir(trained.root)
-    return trained
-
-
 def test_a_promotion(promoted: Project, capsys: Out) -> None:
     for path in promoted.root.glob(".tunegate/runs/*/scorecards/*.json"):
         check("scorecard", json.loads(path.read_text("utf-8")))

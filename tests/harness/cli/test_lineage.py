@@ -17,13 +17,6 @@ if TYPE_CHECKING:
 Out = pytest.CaptureFixture[str]
 
 
-@pytest.fixture
-def promoted(trained: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
-    assert trained.judge("--promote", "production", "--why", "better").code == 0
-    monkeypatch.chdir(trained.root)
-    return trained
-
-
 def test_each_record_stands_with_its_digest(promoted: Project, capsys: Out) -> None:
     assert main(["registry", "lineage"]) == 0
     lines = capsys.readouterr().out.splitlines()
