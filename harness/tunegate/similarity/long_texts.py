@@ -166,9 +166,6 @@ class LongTextSearch:
         self.first, self.screened = 0, list[Array]()  # what `_screen` returned, from a query on
         self.compiled_screen: Callable[..., int] | None = None  # does what `_screen` does, faster
         self.nothing = np.zeros(0, np.int64), np.zeros(0)
-        # What the compiled code writes to.
-        self.common, self.bounds = np.zeros(last, np.int64), np.zeros(SCREENED, np.int64)
-        self.matches = np.zeros(max(last, TABLE_SIZE), np.int64)
 
     @property
     def estimated_seconds(self) -> float:
@@ -217,12 +214,14 @@ class LongTextSearch:
         import numpy as np
 
         if self.compiled_screen:
+            common, bounds = np.zeros(len(self.sizes), np.int64), np.zeros(SCREENED, np.int64)
+            matches = np.empty(max(len(self.sizes), TABLE_SIZE), np.int64)
             done = self.compiled_screen(
                 i, self.starts, self.begins, self.ends, self.owners, self.search.lo, self.hi,
                 self.asked_sizes, self.sizes, self.min_share,
-                self.common, self.matches, self.bounds,
+                common, matches, bounds,
             )  # fmt: skip
-            return np.split(self.matches[: self.bounds[done - 1]].copy(), self.bounds[: done - 1])
+            return np.split(matches[: bounds[done - 1]], bounds[: done - 1])
         end = min(i + SCREENED, len(self.asked_sizes))
         lo, hi = self.search.lo[i:end], self.hi[i:end]
         first, width = int(lo.min()), max(int(hi.max()) - int(lo.min()), 1)
