@@ -23,7 +23,7 @@ from tunegate.config.project import current_project
 from tunegate.config.schema import Config, load
 from tunegate.interfaces.model import Model, ModelUnknown, budget_from_options, hold_to_budget
 from tunegate.models.predict import cached_predictions, predict
-from tunegate.models.spec import open_model, resolve_candidate
+from tunegate.models.spec import open_model, open_unchanged, resolve_candidate
 from tunegate.results.score import format_value
 from tunegate.storage.state_dir import StateDir, find_finished
 from tunegate.utils import progress
@@ -80,10 +80,8 @@ def run(args: argparse.Namespace) -> int:
     installed = load_files(of_run.plugins)
     names = (f"run:{name}", args.model)
     found = [resolve_candidate(option, state, lambda: installed) for option in names]
-    model, other = (open_model(one.spec, root, installed.openers) for one in found)
-    other = hold_to_budget(budget, other)
-    if model.digest != found[0].digest:
-        raise ConfigError(f"run:{name}: its model was changed since it was trained")
+    model = open_unchanged(found[0].spec, found[0].digest, f"run:{name}", root, installed.openers)
+    other = hold_to_budget(budget, open_model(found[1].spec, root, installed.openers))
     about = f"serve-check-{other.digest[:12]}-{rows.digest[:12]}-{len(rows)}"
     started = state.path("runs", of_run.id, about)
     try:

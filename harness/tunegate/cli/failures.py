@@ -66,6 +66,8 @@ def run(args: argparse.Namespace) -> None:
     what = "answers were wrong" if times == 1 else of_several
     lines = [f"{wrong_count:,} of {n:,} {what}: {args.out}"]
     if wrong_count:
-        lines += ["These rows are test rows. Write new ones like them to train on; one that goes"]
-        lines += ["into training must leave the test set, or the leakage check closes the gate."]
+        lines += [
+            "These rows are test rows. Write new ones like them to train on; one that goes",
+            "into training must leave the test set, or the leakage check closes the gate.",
+        ]
     print_result(args.json, {"path": args.out, "wrong": wrong_count, "n": n, "times": times}, lines)

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..interfaces.installed import load_files
-from ..models.spec import open_model
+from ..models.spec import open_unchanged
 from ..storage.registry import Registry
 from ..storage.state_dir import Run, read_unverified
 from ..utils.files import sha256_bytes, sha256_file
@@ -32,8 +32,7 @@ def statements(run: Run, registry: Registry, builder: str) -> Iterator[Statement
     """
     run.verify()
     receipt, (spec, digest) = run.receipt, run.model_of()
-    if open_model(spec, run.state.root, load_files(run.plugins).openers).digest != digest:
-        raise ConfigError(f"{run}: its model was changed since it was trained")
+    open_unchanged(spec, digest, str(run), run.state.root, load_files(run.plugins).openers)
     data = [_subject(split, found["digest"]) for split, found in sorted(receipt["data"].items())]
     model = [*_files(run.state.root / spec.partition(":")[2])] or [_subject(spec, digest)]
     yield _statement(data, SCHEMA.format("receipt"), read_unverified(run.folder / "receipt.json"))

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
 from ..config.schema import load
+from ..errors import ConfigError
 from ..interfaces.installed import Installed, ModelOpener
 from ..interfaces.model import Model, ModelUnknown
 from ..storage.registry import Registry
@@ -111,3 +112,13 @@ def open_model(spec: str, root: Path, openers: dict[str, ModelOpener]) -> Model:
         return openers["folder"](spec, root)
     schemes = ", ".join([*sorted(config.strategies), *(f"{s}:..." for s in sorted(openers))])
     raise ModelUnknown(f"no model {spec!r}; valid: latest, run:ID, a folder, {schemes}")
+
+
+def open_unchanged(
+    spec: str, digest: str, run: str, root: Path, openers: dict[str, ModelOpener]
+) -> Model:
+    """Open the model of a run; raises ConfigError where it is not the one that was trained."""
+    model = open_model(spec, root, openers)
+    if model.digest != digest:
+        raise ConfigError(f"{run}: its model was changed since it was trained")
+    return model
