@@ -104,13 +104,7 @@ def check(
             items: list[Any] = list(yielded) if isinstance(yielded, Iterable) else [yielded]
         finally:
             inside_check.reset(token)
-        for item in items:
-            if not isinstance(item, Finding):
-                shown = "None" if item is None else f"a value of type {type(item).__name__}"
-                raise TypeError(f"check {describe(check_name, generator)} yields {shown}; {VALID}")
-            if item.row is None and per_row:
-                place = describe(check_name, generator)
-                raise ValueError(f"check {place} yields {item.kind!r}, of no row; {VALID_PER_ROW}")
+        require_findings(items, per_row, check_name, generator)
         about: dict[str, Any] = {"n": next((len(v) for v in args if isinstance(v, Predictions)), 0)}
         if datasets := [v for v in bound.arguments.values() if isinstance(v, Dataset)]:
             dataset = datasets[-1]
@@ -120,6 +114,19 @@ def check(
         return make_findings(check_name, items, named=name is not None, advisory=advisory, **about)
 
     return run_check
+
+
+def require_findings(
+    items: Iterable[object], per_row: bool, name: str, generator: Callable[..., object]
+) -> None:
+    """Raise TypeError for a value that is no Finding; per row, ValueError for one of no row."""
+    for item in items:
+        if not isinstance(item, Finding):
+            shown = "None" if item is None else f"a value of type {type(item).__name__}"
+            raise TypeError(f"check {describe(name, generator)} yields {shown}; {VALID}")
+        if per_row and item.row is None:
+            place = describe(name, generator)
+            raise ValueError(f"check {place} yields {item.kind!r}, of no row; {VALID_PER_ROW}")
 
 
 RESERVED = "every check has that keyword, with which its findings close no gate; rename yours"
