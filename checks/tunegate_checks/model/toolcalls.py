@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from tunegate import Finding, Findings, Prediction, Predictions
+from tunegate.data.canonical import to_json, with_whole_numbers
 from tunegate.results.score import Score, not_applicable_score
 from tunegate.utils.text import shorten
 
@@ -32,12 +33,15 @@ def _difference(p: Prediction) -> Finding | None:
     """Return a finding for the first call that is not as expected; None where all are."""
     if p.error:
         return p.finding("no answer", p.error)
-    expected, got = json.loads(p.expected_calls or "[]"), json.loads(p.calls or "[]")
+    # As texts, for which false is not 0, nor true 1.
+    asked = (with_whole_numbers(json.loads(c or "[]")) for c in (p.expected_calls, p.calls))
+    expected, got = ([*map(to_json, calls)] for calls in asked)
     if expected == got:
         return None
     n = max(len(expected), len(got))
-    pairs = zip(*(calls + [None] * (n - len(calls)) for calls in (expected, got)), strict=True)
-    wanted, given = next((a, b) for a, b in pairs if a != b)  # None: one of them has ended
+    pairs = zip(*(calls + ["null"] * (n - len(calls)) for calls in (expected, got)), strict=True)
+    # None: one of them has ended.
+    wanted, given = map(json.loads, next((a, b) for a, b in pairs if a != b))
     if len(expected) != len(got):
         kind = "missing call" if len(got) < len(expected) else "extra call"
     elif all(call in expected for call in got):

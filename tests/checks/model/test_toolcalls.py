@@ -57,6 +57,15 @@ def test_equal_json_values_are_right() -> None:
     assert toolcalls.accuracy(predictions) == classification.accuracy(predictions) == 1
 
 
+@pytest.mark.parametrize(("said", "meant"), [(0, False), (True, 1), ([0], [False])])
+def test_a_truth_is_no_number(said: object, meant: object) -> None:
+    for a, b in ((said, meant), (meant, said)):
+        answered = row(calls(("set", {"value": a})), calls(("set", {"value": b})))
+        score = toolcalls.accuracy(Predictions([answered]))
+        assert score == 0
+        assert [f.kind for f in score.misses] == ["arguments"]
+
+
 LEAVES = st.none() | st.booleans() | st.integers(0, 2) | st.sampled_from(["", "0", "x"])
 VALUES = LEAVES | st.lists(LEAVES, max_size=2) | st.dictionaries(st.sampled_from("kl"), LEAVES)
 ARGUMENTS = st.dictionaries(st.sampled_from("kl"), VALUES, max_size=2)
