@@ -120,6 +120,7 @@ def require_findings(
     items: Iterable[object], per_row: bool, name: str, generator: Callable[..., object]
 ) -> None:
     """Raise TypeError for a value that is no Finding; per row, ValueError for one of no row."""
+    __tracebackhide__ = True
     for item in items:
         if not isinstance(item, Finding):
             shown = "None" if item is None else f"a value of type {type(item).__name__}"
