@@ -28,6 +28,7 @@ class Server:
         self.script: deque[dict[str, Any]] = deque()
         self.always: dict[str, Any] = {}
         self.first = 1 << 60  # requests answered before the others are held
+        self.brief = False  # of so many requests that only their last words are kept
         self.busy: Counter[str] = Counter()
         self.most = 0  # requests that were in flight together
         self.changed, self.open = asyncio.Condition(), asyncio.Event()
@@ -52,10 +53,11 @@ class Server:
             busy[prompt] -= 1
 
     async def _note(self, request: web.Request, body: dict[str, Any], prompt: str) -> None:
-        self.seen.append(prompt)
-        self.bodies.append(body)
-        self.headers.append(dict(request.headers))
-        self.paths.append(request.path_qs)
+        self.seen.append(prompt.split()[-1] if self.brief else prompt)
+        if not self.brief:
+            self.bodies.append(body)
+            self.headers.append(dict(request.headers))
+            self.paths.append(request.path_qs)
         self.busy[prompt] += 1
         self.most = max(self.most, self.busy.total())
         async with self.changed:
@@ -100,7 +102,7 @@ class Server:
         told = await request.json()
         if told.get("forget"):
             self.forget()
-        for name in ("always", "first"):
+        for name in ("always", "first", "brief"):
             setattr(self, name, told.get(name, getattr(self, name)))
         self.script.extend(told.get("script", []))
         if told.get("release"):

@@ -70,6 +70,27 @@ def test_two_rollbacks_at_once(tmp_path: Path) -> None:
         assert (Registry(tmp_path / str(number)).current("production") or {})["run"] == "a"
 
 
+def promote_many(name: str, folder: Path) -> None:
+    for number in range(ROUNDS):
+        registry = Registry(folder)
+        assert registry.promote(f"{name}-{number}", facts(name), "", None)
+
+
+@pytest.mark.slow
+def test_two_processes_fill_one_registry_and_no_line_is_lost(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    names = ("one", "two")
+    children = [context.Process(target=promote_many, args=(name, tmp_path)) for name in names]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+    assert [child.exitcode for child in children] == [0, 0]
+    entries = Registry(tmp_path).entries()  # raises where the chain does not hold
+    aliases = [f"{name}-{number}" for name in names for number in range(ROUNDS)]
+    assert sorted(entry["alias"] for entry in entries) == sorted(aliases)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("names", [("d", "e"), ("d", "d")])
 def test_two_promotions_at_once(tmp_path: Path, names: tuple[str, str]) -> None:
