@@ -24,9 +24,9 @@ def run(args: argparse.Namespace) -> None:
         folder: Path = args.out or Path(f"axolotl-{started.id}")
         if folder.exists():
             raise ConfigError(f"{folder} is there already; name another with --out")
-        manifest = export.write_export(started, folder)
-    print(f"wrote    {', '.join(manifest.files)}")
+        names, base = export.write_export(started, folder), export.portable_base(started)
+    print(f"wrote    {', '.join(names)}")
     print(f"in       {folder}; it holds the data: keep it private")
-    print(f"base     {manifest.base_model}; where it lies elsewhere there, change base_model")
+    print(f"base     {base}; where it lies elsewhere there, change base_model")
     print(f"there    cd {folder.name} && axolotl train {export.CONFIG_FILE}")
     print(f"then     tunegate run import {folder}/out --receipt {started.id}")
