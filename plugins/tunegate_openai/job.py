@@ -199,7 +199,8 @@ def upload_content(path: Path, columns: Mapping[str, str], method: str = "superv
     dataset = Dataset.read(path, columns=columns or None)
     if method == "dpo":
         if missing := missing_rejected_message(dataset):
-            raise TrainingFailed(f'{path.name}: {missing}; method = "dpo" needs one in each row')
+            remedy = 'add them, or set method = "supervised"'
+            raise TrainingFailed(f'{missing}; method = "dpo" needs one in each row: {remedy}')
         rows = [_preference_row(example) for example in dataset]
     else:
         rows = [{k: e.fields[k] for k in CHAT_KEYS if k in e.fields} for e in dataset]
