@@ -55,11 +55,6 @@ def write_export(run: Run, folder: Path) -> list[str]:
     return names_written
 
 
-def find_export(folder: Path) -> Path | None:
-    """Return the folder of the export that a model lies in, this one or the one above it."""
-    return next((f for f in (folder, folder.parent) if (f / MANIFEST_FILE).is_file()), None)
-
-
 def changed_rows(job: training_data.TrainingJob, folder: Path) -> list[str]:
     """Return the names of data files in a folder that hold other rows than the run's snapshots."""
     texts = _row_files(training_data.load_training_data(job))

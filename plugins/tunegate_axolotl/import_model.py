@@ -31,20 +31,16 @@ UNCOMPARED_FIELDS = {
 Report = tuple[list[str], list[str]]
 
 
-class ImportRefused(ValueError):
-    """The model is not the run's; the message says why."""
-
-
 def import_model(folder: Path, run: Run, *, same_base: bool = False) -> Report:
     """Copy the model of a folder into its run, and finish the run with it.
 
     `same_base`: the base that the adapter names is the run's, under another name. Raises
-    ImportRefused, ValueError where its base has changed, SealBroken, ModelUnknown, OSError.
+    ValueError where the model is another run's or the base has changed, SealBroken, OSError.
     """
     run.verify()
     job = training_data.make_job(run.plan, run.folder)
     if problems := list(model_problems(folder, job, run, same_base)):
-        raise ImportRefused("; ".join(problems))
+        raise ValueError("; ".join(problems))
     proved, unproved = report = compare_export(folder, run, job)
     if same_base:
         unproved.insert(1, "that its base was the run's")
@@ -75,17 +71,17 @@ def compare_export(folder: Path, run: Run, job: TrainingJob) -> Report:
     proved = ["a gate opened for this run, on these bytes"]
     proved.append("the model has the shape of the run's base")
     unproved = ["that it was trained on these bytes, and no others"]
-    if not (exported := export.find_export(folder)):
+    paths = (place / export.MANIFEST_FILE for place in (folder, folder.parent))
+    if not (path := next(filter(Path.is_file, paths), None)):
         missing = f"there is no {export.MANIFEST_FILE} beside it"
         unproved.append(f"that the data came from an export: {missing}")
         return proved, unproved
-    path = exported / export.MANIFEST_FILE
     run_id = read_unverified(path).get("run")  # a digest of the run's data, settings and base
     if run_id != run.id:
-        raise ImportRefused(f"{path}: run is {run_id}, the run's is {run.id}")
-    if names := export.changed_rows(job, exported):
+        raise ValueError(f"{path}: run is {run_id}, the run's is {run.id}")
+    if names := export.changed_rows(job, path.parent):
         changed = f"{', '.join(names)} changed since the export"
-        raise ImportRefused(f"{exported}: {changed}: export it again")
+        raise ValueError(f"{path.parent}: {changed}: export it again")
     proved.append("the exported rows beside it are those that the gate opened for")
     unproved.append(f"that the settings of {export.CONFIG_FILE} were not changed")
     return proved, unproved

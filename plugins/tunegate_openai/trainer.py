@@ -96,7 +96,7 @@ def find_problems(plan: Plan, settings: Settings, today: date | None = None) -> 
     """Return the problems; prints the estimate of tokens and price."""
     try:
         client = connect(settings)
-        model_problems = [*_model_problems(client, settings, today or datetime.now(UTC).date())]
+        problems = [*_model_problems(client, settings, today or datetime.now(UTC).date())]
     except TrainingFailed as error:
         return [Problem(str(error))]
     train = Dataset.read(plan.train, columns=plan.columns or None)
@@ -106,7 +106,6 @@ def find_problems(plan: Plan, settings: Settings, today: date | None = None) -> 
     price_text = "no price is configured" if usd is None else f"about ${usd:,.2f}"
     cost = f"{'about ' * is_estimate}{tokens:,} tokens an epoch, {epochs} epochs: {price_text}"
     print(f"openai    {cost}", flush=True)
-    problems = model_problems
     for split, path in {"training": plan.train, "validation": plan.validation}.items():
         try:
             if path:

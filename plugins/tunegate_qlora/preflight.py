@@ -175,8 +175,6 @@ def memory_problems(needed: "MemoryEstimate", settings: Settings) -> Iterator[st
         step = settings.world_size * settings.batch * settings.accumulation
         sharding = ", the model shared out (fsdp)" if settings.sharding == "fsdp" else ""
         print_line(f"{settings.world_size}{machines}, {step:,} rows a step{sharding}", "processes")
-        if not torch.cuda.is_available():
-            print_line("no GPU here: they share the CPU, which is good for trying it out")
     print_line(str(needed), "memory")
     print_line(f"{free_text} free{', for each process' * (settings.world_size > 1)}")
     if needed.total > available:

@@ -1,4 +1,4 @@
-"""Write a run's data and settings for another trainer (Axolotl).
+"""Write a run's data and settings for Axolotl.
 
 $ tunegate run export axolotl 3fa9c1
 """
@@ -11,7 +11,6 @@ from tunegate_qlora.commands.common import qlora_run
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("to", choices=["axolotl"], metavar="axolotl", help="the only one so far")
     parser.add_argument("run", metavar="RUN", help="its id, or the beginning of it")
     parser.add_argument("-o", "--out", type=Path, metavar="DIR", help="default: axolotl-RUN")
 

@@ -104,6 +104,4 @@ def describe_training(plan: Plan) -> tuple[list[str], dict[str, Any] | None, lis
         f"memory    each GPU: {memory}",
         "command   pytest suites/data --train-with qlora",
     ]
-    if settings.machines > 1:
-        lines.append("          elsewhere: tunegate run join RUN --machine 1 (2, ...)")
     return lines, told, problems

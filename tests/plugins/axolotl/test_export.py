@@ -22,7 +22,7 @@ from tunegate_qlora.data import training_data
 def run(*said: str) -> None:
     parser = argparse.ArgumentParser()
     export.arguments(parser)
-    export.run(parser.parse_args(["axolotl", *said]))
+    export.run(parser.parse_args([*said]))
 
 
 @pytest.fixture
@@ -61,12 +61,9 @@ def test_what_may_hold_personal_data_is_private_and_out_of_git(configured: Path)
     assert (configured / "out/.gitignore").read_text() == "*\n"
 
 
-def test_an_export_is_found_from_where_the_model_lies(configured: Path) -> None:
+def test_files_whose_rows_were_changed_are_named(configured: Path) -> None:
     opened = open_gate(configured)
     exported.write_export(opened, configured / "out")
-    (configured / "out/model").mkdir()
-    assert exported.find_export(configured / "out/model") == configured / "out"
-    assert exported.find_export(configured) is None
     job = training_data.make_job(opened.plan, opened.folder)
     assert exported.changed_rows(job, configured / "out") == []
     with open(configured / "out/train.jsonl", "ab") as file:

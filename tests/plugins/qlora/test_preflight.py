@@ -145,7 +145,6 @@ def test_processes_on_a_cpu_are_for_trying_out(
     assert told(plan(processes=2, sharding="fsdp")) == []
     out = capsys.readouterr().out
     assert "processes 2, 8 rows a step, the model shared out (fsdp)\n" in out
-    assert "no GPU here: they share the CPU, which is good for trying it out\n" in out
     assert " free, for each process\n" in out
 
 

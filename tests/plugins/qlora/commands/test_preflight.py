@@ -65,7 +65,6 @@ def test_several_machines_and_a_planned_run(
     assert command(run.id[:6]) == 0
     out = capfd.readouterr().out
     assert "processes 1 process on 2 machines, a GPU for each\n" in out
-    assert out.endswith("          elsewhere: tunegate run join RUN --machine 1 (2, ...)\n")
 
 
 def test_more_processes_than_batches_are_refused(

@@ -150,7 +150,7 @@ def test_from_the_gate_to_a_merged_model(
     figures = json.loads((record.parent / "merge.json").read_bytes())
     assert {"loss_merged", "rejected_loss_merged"} <= set(figures)
     with pytest.raises((ConfigError, ValueError), match='objective = "dpo" is not exported'):
-        ask(export, "axolotl", record.parent.name)
+        ask(export, record.parent.name)
 
 
 @pytest.mark.slow
