@@ -79,6 +79,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "import_model": "export",
         "export": "",
     },
+    "tunegate_mlflow": {"command": ""},
 }
 
 # What the distribution for Axolotl may use of the QLoRA plugin: its promised interface.

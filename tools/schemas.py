@@ -517,6 +517,15 @@ class Job(TypedDict):
     model: Annotated[str | None, Field(description="The model that it made.")]
 
 
+class ExportedToMLflow(TypedDict):
+    """`tunegate run export mlflow --json`."""
+
+    run: str
+    uri: Annotated[str, Field(description="The server.")]
+    mlflow_run: Annotated[str, Field(description="The id of the run there.")]
+    models: Annotated[list[str], Field(description="New versions, and the aliases, in words.")]
+
+
 class Judged(TypedDict):
     made: Time
     model: str
@@ -643,8 +652,9 @@ DOCUMENTS: dict[str, Any] = {
     "accept": Accepted, "data-diff": Diff, "data-finding": FindingLine, "data-plan": Planned,
     "data-tokens": Tokens, "doctor": Doctor, "failures": Failures, "fix": Fixed,
     "mutate": Mutated, "registry-history": History, "registry-lineage": Lineage,
-    "registry-verify": Verified, "review-status": Reviews, "run-job": Job,
-    "run-preflight": Preflight, "run-serve-check": ServeCheck, "split": SplitMade,
+    "registry-verify": Verified, "review-status": Reviews,
+    "run-export-mlflow": ExportedToMLflow, "run-job": Job, "run-preflight": Preflight,
+    "run-serve-check": ServeCheck, "split": SplitMade,
 }  # fmt: skip
 
 

@@ -332,6 +332,7 @@ def test_no_private_value_is_shown(
         run("registry", "verify", *form)
         run("registry", "lineage", *form, code=None)
     run("run", "attest", "latest", "--unsigned", code=None)
+    run("run", "export", "mlflow", "latest", "--uri", "unknown://host", code=2)
     run("registry", "merge")
     run("init", "started")
     run("split", "test.jsonl", "-o", "parts")
