@@ -66,10 +66,7 @@ def plan_of_config(root: Path) -> Plan:
 
 
 def describe_training(plan: Plan) -> tuple[list[str], dict[str, Any] | None, list[str]]:
-    """Return a plan's training as lines and as builtins, and why it cannot be trained.
-
-    The reasons are about the rows and the number of processes, not about this machine.
-    """
+    """Return a plan's training as lines and as builtins, and what its rows or processes forbid."""
     from ..model.weights import describe_architecture
     from ..preflight import estimate_memory, row_problems, world_size_problems
 
