@@ -221,7 +221,7 @@ def fact_lines(example: Example, view: TokenView, settings: Settings) -> Iterato
 
 
 def token_lines(tokens: list[Token], width: int) -> Iterator[tuple[int, list[Token]]]:
-    """Yield each line of tokens that are trained alike, `width` letters at most; its first index."""
+    """Yield each line of tokens trained alike, at most `width` letters, with its first index."""
     start, used = 0, 0
     for i, token in enumerate(tokens):
         previous = tokens[i - 1] if i else token
