@@ -28,9 +28,8 @@ from tunegate.utils.optional_deps import require
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="the id of a finished run, or latest")
-    parser.add_argument(
-        "--uri", default=os.environ.get("MLFLOW_TRACKING_URI"), help="default: MLFLOW_TRACKING_URI"
-    )
+    uri, text = os.environ.get("MLFLOW_TRACKING_URI"), "default: MLFLOW_TRACKING_URI"
+    parser.add_argument("--uri", default=uri, help=text)
     add_json_option(parser)
 
 
@@ -41,6 +40,7 @@ def run(args: argparse.Namespace) -> None:
         raise ConfigError("which server? Set MLFLOW_TRACKING_URI, or say --uri http://HOST:PORT")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # which would tell its makers
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # seconds, not minutes
     mlflow, project = require("mlflow", "mlflow"), sent_run.state.root.resolve().name
     try:
