@@ -28,9 +28,8 @@ from tunegate.utils.optional_deps import require
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="the id of a finished run, or latest")
-    parser.add_argument(
-        "--uri", default=os.environ.get("MLFLOW_TRACKING_URI"), help="default: MLFLOW_TRACKING_URI"
-    )
+    uri, text = os.environ.get("MLFLOW_TRACKING_URI"), "default: MLFLOW_TRACKING_URI"
+    parser.add_argument("--uri", default=uri, help=text)
     add_json_option(parser)
 
 
@@ -41,6 +40,7 @@ def run(args: argparse.Namespace) -> None:
         raise ConfigError("which server? Set MLFLOW_TRACKING_URI, or say --uri http://HOST:PORT")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # which would tell its makers
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # seconds, not minutes
     mlflow, project = require("mlflow", "mlflow"), sent_run.state.root.resolve().name
     try:
@@ -73,7 +73,7 @@ def send_run(client: Any, run: Run, experiment: str) -> str:
             name = re.sub(r"[^\w.\- /:]", "-", score["name"])
             points += [(f"{name}.{key}", score.get(key), step) for key in ("low", "high", "n")]
             points.append((name, score.get("value"), step))
-    for split, data in receipt["data"].items():
+    for split, data in hide_values(receipt["data"]).items():
         name, source = Path(data["path"]).name, json.dumps({"uri": data["path"]})
         rows = entities.Dataset(name, data["digest"][:16], "local", source)
         context = entities.InputTag("mlflow.data.context", split)
@@ -81,7 +81,7 @@ def send_run(client: Any, run: Run, experiment: str) -> str:
         tags[f"tunegate.{split}"] = data["digest"]
     metrics = [entities.Metric(k, v, made, int(step)) for k, v, step in points if v is not None]
     about = {"trainer": plan.trainer, "base": plan.base, "seed": plan.seed}
-    settings = {k: v for k, v in (plan.config | about).items() if k not in sent.data.params}
+    settings = {k: v for k, v in {**plan.config, **about}.items() if k not in sent.data.params}
     params = [entities.Param(k, str(v)) for k, v in hide_values(settings).items()]
     client.log_batch(id_, metrics, params, [entities.RunTag(*tag) for tag in tags.items()])
     client.set_terminated(id_, end_time=made)
@@ -110,7 +110,7 @@ def send_models(client: Any, run: Run, id_: str, name: str) -> Iterator[str]:
         versions[digest] = made.version
         yield f"version {made.version} of {name} is {spec}"
     for alias, standing in history.last.items():
-        entry = standing.entry or {}
+        entry: dict[str, Any] = standing.entry or {}
         if version := versions.get(entry.get("model_digest")):
             client.set_registered_model_alias(name, alias, version)
             yield f"{alias} is version {version}"

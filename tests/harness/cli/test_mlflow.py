@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import json
 import os
 import subprocess
@@ -27,6 +27,7 @@ Out = pytest.CaptureFixture[str]
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
 }
 pytestmark = [
@@ -161,17 +162,24 @@ def test_a_model_at_a_provider_is_its_name(
 
 
 def test_private_values_stay_here(
-    promoted: Project, store: str, monkeypatch: pytest.MonkeyPatch
+    project: Project, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """In settings, receipt, and the names of scores, which are names of metrics too."""
+    project.add("tunegate.toml", '[train.toy]\nnote = "said to ana.souza@clinica.com.br"\n')
+    assert project.gate().code == 0
+    assert project.judge("--promote", "production", "--why", "better").code == 0
+    monkeypatch.chdir(project.root)
     monkeypatch.setenv("OWN_API_KEY", "sk-own-0123456789abcdefghij")
-    (path,) = (promoted.run / "scorecards").glob("*.json")
+    (path,) = (project.run / "scorecards").glob("*.json")
     card = json.loads(path.read_bytes())
     card["scores"][0]["name"] = "said sk-own-0123456789abcdefghij to ana.souza@clinica.com.br"
     path.write_text(json.dumps(card))
     export("latest")
+    (sent,) = runs(store, project.root.name)
+    assert sent.data.params["note"].startswith("said to ")
     files = [path for path in Path(store.removeprefix("file://")).rglob("*") if path.is_file()]
     everything = b"".join(path.read_bytes() + bytes(path) for path in files)
-    assert b"said " in everything
+    assert everything.count(b"said ") > 4
     assert b"clinica" not in everything
     assert b"sk-own-0123456789" not in everything
 
