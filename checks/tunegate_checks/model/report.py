@@ -15,6 +15,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from urllib.parse import quote
 
 from tunegate.cli import diff
@@ -91,26 +92,23 @@ def incumbent(files: RunFiles) -> str:
 
 def comment_text(files: RunFiles, page: SimpleNamespace, other: str) -> str:
     """Return the comment of a page: beside it the other run's data, and what the test set shows."""
-    sentences, data = list[str](), ""
+    values, state = dict[str, Any](), files.run.state
     with suppress(ConfigError):  # its answers, or its run, are not here
         page.against = page.against or compared_with(files, other)
     with suppress(ConfigError):
-        old, new = (find_finished(files.run.state, name) for name in (other, files.run.id))
+        old, new = find_finished(state, other), find_finished(state, files.run.id)
         both = [s for s in SPLITS if getattr(old.plan, s) and getattr(new.plan, s)]
         rows = [diff.compare(s, [*old.data(s)], [*new.data(s)], diff.MAX_ROWS) for s in both]
         found = diff.finding_changes(*(run.receipt.get("accepted", []) for run in (old, new)))
-        data = "\n".join(diff.comment(rows, f"run {old.id}", found, "Accepted findings"))
-    answers, counts = files.predictions, (files.card or {}).get("predictions")
+        values["data"] = diff.comparison(rows, f"run:{old.id}", found, "Accepted findings")
+    answers, counts = files.predictions or (), (files.card or {}).get("predictions")
     if answers and counts and files.config.task not in TEXT_TASKS:
         n, accuracy = len(answers), counts["right"] / counts["n"]
         flips = len(page.against.flips) if page.against else 0
         shown = visible_difference(n, flips / n or 2 * accuracy * (1 - accuracy))
-        points = 100 * min(max(shown, MIN_FLIPS / n), 1)
-        on = f"{n:,} rows, {flips:,} of which changed" if flips else f"{n:,} rows"
-        sentences = [f"This test set shows differences of {points:.1f} points or more ({on})."]
-    if cost := sum(p.cost for p in answers or ()):
-        sentences.append(f"The answers to it cost ${cost:.4f}.")
-    return render_html("comment.md", page=page, sentences=sentences, data=data).decode()
+        values |= {"n": n, "flips": flips, "shown": min(max(shown, MIN_FLIPS / n), 1)}
+    values["cost"] = sum(p.cost for p in answers)
+    return render_html("comment.md", page=page, **values).decode()
 
 
 def compared_with(files: RunFiles, name: str) -> SimpleNamespace:

@@ -12,7 +12,6 @@ import subprocess
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from ..data.dataset import Dataset, Example
 from ..data.json_lines import select_split
 from ..data.tables import check_data
 from ..errors import ConfigError
+from ..reporting.html.render import render_html
 from ..storage.state_dir import StateDir
 from ..utils.github import post_comment
 from ..utils.masking import add_json_option, mask, masker, print_result
@@ -55,7 +55,8 @@ def run(args: argparse.Namespace) -> None:
     lines = terminal_lines(splits, args.revision)
     if args.comment or args.post:
         found = findings_since(args.revision, StateDir(root))
-        text = "\n".join([MARKER, *comment(splits, f"`{args.revision}`", *found)])
+        values = {"data": comparison(splits, args.revision, *found)}
+        text = f"{MARKER}{render_html('data.md', **values).decode()}"
         lines = iter([post_comment(mask(text)) if args.post else text])
     print_result(args.json, {"revision": args.revision, "splits": splits}, lines)
 
@@ -165,21 +166,12 @@ def terminal_lines(splits: Sequence[Json], revision: str) -> Iterator[str]:
         yield from (f"  {kind:<8} {place:<10} {text}" for kind, place, text in details(d))
 
 
-def comment(
-    splits: Sequence[Json], other: str, found: Sequence[tuple[str, Json]], about: str = "Findings"
-) -> Iterator[str]:
-    """Yield the lines of a comment: numbers first, rows and `finding_changes` folded."""
-    yield f"### The data, compared with {other}\n"
-    yield "| split | added | removed | changed | as before |\n|---|--:|--:|--:|--:|"
-    for d in splits:
-        numbers = (f"{d[kind]:,}" for kind in ("added", "removed", "changed", "same"))
-        yield f"| {d['split']} | {' | '.join(numbers)} |"
-    rows = [(d["split"], *row) for d in splits for row in details(d)]
-    told = [(c, f["check"], f["kind"], f["where"], one_line(f["evidence"])) for c, f in found]
-    kinds = Counter(f"{n} {check} {kind}" for n, check, kind, *_ in told)
-    listed = ", ".join(f"{kind} ({n:,})" for kind, n in kinds.most_common()) or "none new or gone"
-    for title, table in (("Rows", rows), (f"{about}: {listed}", told)):
-        yield f"\n<details><summary>{escape(title)}</summary>\n\n<table>"
-        for row in table[: 5 * MAX_ROWS]:
-            yield f"<tr>{''.join(f'<td><code>{escape(cell)}</code></td>' for cell in row)}</tr>"
-        yield "</table>\n</details>"
+def comparison(
+    splits: Sequence[Json], other: str, found: Sequence[tuple[str, Json]], about: str
+) -> dict[str, Any]:
+    """Return what the template of a comment shows: the first rows, and `finding_changes`."""
+    rows = [(d["split"], *row) for d in splits for row in details(d)][: 5 * MAX_ROWS]
+    told = [(c, f["check"], f["kind"], f["where"], f["evidence"]) for c, f in found]
+    kinds = Counter(f"{change} {check} {kind}" for change, check, kind, *_ in told).most_common()
+    about_found = {"about": about, "found": told[: 5 * MAX_ROWS], "kinds": kinds}
+    return {"splits": splits, "other": other, "rows": rows, **about_found}

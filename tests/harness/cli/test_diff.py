@@ -107,7 +107,7 @@ def test_it_is_posted_masked(
     fake_gh()
     assert diff(capsys, "HEAD", "--post") == "https://github.com/o/r/pull/7#issuecomment-1\n"
     body = fake_gh()[1][1]
-    assert body.startswith("<!-- tunegate data diff -->\n\n### The data, compared with `HEAD`\n")
+    assert body.startswith("<!-- tunegate data diff -->\n### The data, compared with `HEAD`\n")
     assert "call ***-***-**71 a" in body
     assert "2671" not in body
 

@@ -370,7 +370,7 @@ def test_a_comment_compares_with_production_and_its_data(
     assert main(["report", "--post"]) == 0
     assert capsys.readouterr().out == "https://github.com/o/r/pull/7#issuecomment-1\n"
     text = fake_gh()[1][1]
-    assert f"### The data, compared with run {first}\n" in text
+    assert f"### The data, compared with `run:{first}`\n" in text
     assert "| train | 1 | 1 | 0 | 19 |" in text
     assert "<summary>Accepted findings: none new or gone</summary>" in text
     assert f"### Against <code>run {first}</code>" in text
