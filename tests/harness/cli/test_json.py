@@ -35,6 +35,7 @@ BASE = ROOT / "examples" / "triage" / "base"
 
 # The command of each schema that describes an output.
 COMMANDS = {
+    "data-next": "data next",
     "accept": "accept", "data-diff": "data diff", "data-finding": "data findings",
     "data-plan": "data plan", "data-tokens": "data tokens", "doctor": "doctor",
     "failures": "failures", "fix": "fix", "mutate": "mutate", "registry-history":
