@@ -1,4 +1,4 @@
-"""Draw rows worth labelling from logged requests, or put labelled ones into the splits.
+"""Draw rows worth labelling from logs, or import labelled ones.
 
 A log is a dataset, such as chats with a model's replies; its personal data is redacted. Drawn are
 rows whose label is in doubt, rows unlike training, and rows like what RUN got wrong, none that the

@@ -44,6 +44,7 @@ MIN_FLIPS = 6  # all one way: 2 x 0.5^6 is the first p of McNemar's exact test b
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "tunegate report [RUN] [options]"
     add, run_help = parser.add_argument, "a run, or the spec of a model; default: latest"
     add("run", nargs="?", default="latest", metavar="RUN", help=run_help)
     add("-o", "--out", type=Path, metavar="FILE", help="default: report.html in its folder")

@@ -1,4 +1,4 @@
-"""Write what a model got wrong on the test set as a dataset, and say what it has in common.
+"""Write what a model got wrong on the test set as a dataset.
 
 $ tunegate failures latest -o failures.jsonl
 $ tunegate failures openai:gpt-4o-mini

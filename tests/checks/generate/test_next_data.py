@@ -14,6 +14,7 @@ from typing import Any
 
 import forking
 import pytest
+from published import check
 
 from tunegate.cli.main import main
 from tunegate.data.dataset import Dataset
@@ -59,6 +60,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def next_data(capsys: Out, *args: str, code: int = 0) -> str:
     assert main(["data", "next", *args]) == code
     out, err = capsys.readouterr()
+    if "--json" in args and not code:
+        check("data-next", json.loads(out))
     return err if code else out
 
 

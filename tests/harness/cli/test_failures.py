@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from published import check
+
 from tunegate import Dataset
 
 if TYPE_CHECKING:
@@ -59,7 +61,8 @@ def test_what_is_wrong_is_named_by_its_words_masked(trained: Project) -> None:
     trained.write("test.jsonl", "".join(f"{json.dumps(row)}\n" for row in rows))
     trained.judge()
     printed = trained.python("-m", "tunegate", "failures", "--json")
-    (cluster,) = json.loads(printed.out)["clusters"]
+    check("failures", told := json.loads(printed.out))
+    (cluster,) = told["clusters"]
     assert (cluster["wrong"], cluster["n"], sorted(cluster["lines"])) == (3, 6, [1, 2, 3])
     assert {*cluster["words"]} <= {"late", "card", "call"}
     text = trained.python("-m", "tunegate", "failures").out

@@ -213,7 +213,7 @@ def test_a_mistake_leaves_stdout_empty(promoted: Project, capsys: Out) -> None:
 
 def test_answers_and_state(promoted: Project, capsys: Out) -> None:
     wrong = told(capsys, "failures", "-o", "wrong.jsonl")
-    assert wrong == {"path": "wrong.jsonl", "wrong": 0, "n": 6, "times": 1}
+    assert wrong == {"path": "wrong.jsonl", "wrong": 0, "n": 6, "times": 1, "clusters": []}
     assert (promoted.root / "wrong.jsonl").read_bytes() == b""
 
     facts = told(capsys, "doctor")
