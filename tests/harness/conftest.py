@@ -254,9 +254,9 @@ def fake_gh(
 ) -> Callable[..., list[tuple[list[str], str]]]:
     """Put a program `gh` in the place of the real one; each call returns what it was asked.
 
-    It knows the comments `known`; `branch` main has no pull request. The event is about number 7.
+    It knows the comments `known`; `branch` main has no pull request. The job is about number 7.
     """
-    log, event = tmp_path / "gh.log", tmp_path / "event.json"
+    log = tmp_path / "gh.log"
     for name in [name for name in os.environ if name.startswith(("GITHUB_", "GH_"))]:
         monkeypatch.delenv(name)
 
@@ -266,9 +266,9 @@ def fake_gh(
             parts = {"python": sys.executable, "log": str(log), "known": known, "branch": branch}
             (folder / "gh").write_text(FAKE_GH.format(**parts))
             (folder / "gh").chmod(0o755)
-            event.write_text(json.dumps({"pull_request": {"number": number}} if number else {}))
             monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
-            monkeypatch.setenv("GITHUB_EVENT_PATH", str(event))
+            ref = f"refs/pull/{number}/merge" if number else "refs/heads/x"
+            monkeypatch.setenv("GITHUB_REF", ref)
             monkeypatch.setenv("GITHUB_REPOSITORY", "o/r")
             return []
         return [json.loads(line) for line in log.read_text().splitlines()]

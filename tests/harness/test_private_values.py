@@ -322,7 +322,6 @@ def test_no_private_value_is_shown(
     run("failures", "-o", "wrong.jsonl")
     run("failures", "-o", "wrong.jsonl", "--json")
     run("report", "latest", "--comment")
-    run("report", "latest", "--post", code=None)
     run("report", "latest", "-o", "page.html")
     for form in ((), ("--json",)):
         served = run("run", "serve-check", "latest", "--model", "toy:base", *form, code=1)
@@ -358,6 +357,7 @@ def test_no_private_value_is_shown(
     (planted.root / "parts" / "log.jsonl").write_text(logged, "utf-8")
     for form in ((), ("--json",)):
         run("data", "next", "parts/log.jsonl", "-o", "sheets/next.csv", *form, code=None)
+    assert (planted.root / "sheets" / "next.csv").is_file()
     run("data", "next", "sheets/next.csv", "--import", "-o", "next", code=2)
     run_plugins_commands(planted.root, all_shown, echoing_address)
     run("run", "purge", next(planted.root.glob(".tunegate/snapshots/*")).stem)

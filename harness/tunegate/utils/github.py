@@ -2,9 +2,9 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
-from pathlib import Path
 
 from ..errors import ConfigError
 
@@ -37,12 +37,9 @@ def post_comment(text: str) -> str:
 
 
 def _pull_request() -> str:
-    """Return the number of the pull request: of the event, else that of the current branch."""
-    event, path = dict[str, dict[str, int]](), os.environ.get("GITHUB_EVENT_PATH", "")
-    if Path(path).is_file():
-        event = json.loads(Path(path).read_bytes())
-    number = event.get("pull_request", {}).get("number")
-    return str(number or _gh("pr", "view", "--json", "number", "--jq", ".number"))
+    """Return the number of the pull request: of the job's ref, else that of the branch here."""
+    ref = re.match(r"refs/pull/(\d+)/", os.environ.get("GITHUB_REF", ""))
+    return ref[1] if ref else _gh("pr", "view", "--json", "number", "--jq", ".number")
 
 
 def _gh(*arguments: str, text: str = "") -> str:
