@@ -20,7 +20,7 @@ from tunegate.config.project import current_project
 from tunegate.config.schema import Config, load
 from tunegate.data.canonical import given_fields
 from tunegate.data.clusters import cluster_texts, fit_words
-from tunegate.data.comparison import label_counts
+from tunegate.data.comparison import label_counts, rows_in_training
 from tunegate.data.dataset import Dataset, Example
 from tunegate.data.splitting import similar_groups, stratified_group_split
 from tunegate.errors import ConfigError
@@ -72,6 +72,8 @@ def run(args: argparse.Namespace) -> None:
         if out.suffix != ".csv" or args.rows < 1:
             raise ConfigError(f"-o {out} --rows {args.rows}: a .csv and 1 row or more are valid")
         logged = logged_rows(args.files, splits, config, left_out)
+        if not len(logged):
+            raise ConfigError(f"the logs hold no row that is new; left out: {dict(+left_out)}")
         wrong = failures(StateDir(root), args.run, splits["test"], config)
         contents, rows = draw(logged, splits["train"], wrong, out, args.rows)
         after = f"tunegate review serve {out}; tunegate data next --import {out} -o FOLDER"
@@ -161,12 +163,10 @@ def rankings(fresh: Dataset, train: Dataset, failed: Sequence[str]) -> Iterator[
 def draw(fresh: Dataset, train: Dataset, failed: Sequence[str], out: Path, size: int) -> Made:
     """Write the sheet; return the file of the rows that it is about, by the rankings in turn."""
     chosen = dict[int, str]()
-    for turn in zip_longest(*rankings(fresh, train, failed) if len(fresh) else ()):
+    for turn in zip_longest(*rankings(fresh, train, failed)):
         for i, why in filter(None, turn):
             if len(chosen) < size:
                 chosen.setdefault(i, why)
-    if not chosen:
-        raise ConfigError("the logs hold no row that is new")
     came_from = {i: {**fresh[i].fields[LINEAGE], "why": why} for i, why in chosen.items()}
     data = as_lines({**fresh[i].fields, LINEAGE: origin} for i, origin in came_from.items())
     path = out.with_suffix(".jsonl")
@@ -214,15 +214,17 @@ def labelled_rows(sheets: Sequence[Path], config: Config, left_out: Counter[str]
 
 
 def extend(
-    splits: Splits, new: Dataset, out: Path, config: Config, seed: int, left_out: Counter[str]
+    splits: Splits, labelled: Dataset, out: Path, config: Config, seed: int, left_out: Counter[str]
 ) -> Made:
     """Return the splits with new rows, as files of a folder.
 
     Of the new rows test gets the share that it has of train and test now, label by label. A row
     that is like rows of one split, or of one source with them, goes there.
     """
-    if not len(new):
-        raise ConfigError(f"no row was labelled; left out: {dict(left_out)}")
+    known = {i for split in splits.values() for i in rows_in_training(labelled, split)}
+    left_out["stand in the splits"] = len(known)  # such as those of a sheet that was imported
+    if not (new := [e for e in labelled if e.row not in known]):
+        raise ConfigError(f"no labelled row is new; left out: {dict(+left_out)}")
     if out.exists():
         raise ConfigError(f"{out} is there already: name a new folder")
     owners, old = [s for s, d in splits.items() for _ in d], [e for d in splits.values() for e in d]

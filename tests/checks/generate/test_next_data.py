@@ -187,6 +187,16 @@ def test_rows_of_one_source_stay_on_one_side(folder: Path, capsys: Out) -> None:
     assert sides[drawn[1]["messages"][1]["content"]] == "train"
 
 
+def test_a_sheet_counts_once(folder: Path, capsys: Out) -> None:
+    next_data(capsys, "log.jsonl", "-o", "next.csv", "--rows", "4")
+    label(Path("next.csv"), lambda n, _: ("ok", ""))
+    next_data(capsys, "--import", "next.csv", "-o", "new")
+    for name in ("train", "test"):
+        shutil.copy(f"new/{name}.jsonl", f"{name}.jsonl")
+    error = next_data(capsys, "--import", "next.csv", "-o", "again", code=2)
+    assert "no labelled row is new; left out: {'stand in the splits': 4}" in error
+
+
 def test_two_reviewers_who_differ_leave_a_row_out(folder: Path, capsys: Out) -> None:
     next_data(capsys, "log.jsonl", "-o", "next.csv", "--rows", "6")
     sheet, other = Path("next.csv"), Path("next-rui.csv")
@@ -219,7 +229,7 @@ def spoil_reviewer(sheet: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "out", "told"),
     [
-        (lambda _: None, "new", "no row was labelled; left out: {"),
+        (lambda _: None, "new", "no labelled row is new; left out: {"),
         (spoil_nothing, ".", "is there already: name a new folder"),
         (spoil_rows, "new", "next.csv: its rows, next.jsonl, are gone or changed: draw again"),
         (spoil_verdict, "new", "next.csv, row 2: an id of next.jsonl, and ok, wrong, unsure are"),
@@ -243,7 +253,7 @@ def test_what_cannot_be_imported_is_one_line(
         (("log.jsonl", "-o", "next.jsonl"), "a .csv and 1 row or more are valid"),
         (("log.jsonl", "-o", "n.csv", "--rows", "0"), "a .csv and 1 row or more are valid"),
         (("nothing.jsonl", "-o", "n.csv"), "nothing.jsonl"),
-        (("train.jsonl", "-o", "n.csv"), "the logs hold no row that is new"),
+        (("train.jsonl", "-o", "n.csv"), "the logs hold no row that is new; left out: {'stand in the splits': 600}"),
         (("log.jsonl", "-o", "n.csv", "--run", "abc"), "abc"),
     ],
 )
