@@ -356,6 +356,36 @@ def test_a_comment_has_the_verdict_first_and_no_markup_of_an_answer(
     assert escape("<b>") in made or "&lt;" in made
 
 
+def test_a_comment_says_who_reviewed_what_it_cost_and_what_the_test_shows(
+    promoted: Project,
+) -> None:
+    _, page = make_report(promoted.root, "latest", "", datetime.now(UTC))
+    page.suite.hints = (("review of train", ["300 rows reviewed by ana | <b>"]), ("pii", ["x"]))
+    values = {"cost": 0.01234, "n": 1200, "flips": 40, "shown": 0.039}
+    text = render_html("comment.md", page=page, **values).decode()
+    assert "Review of train: <code>300 rows reviewed by ana | &lt;b&gt;</code>.\n" in text
+    assert "The answers to it cost $0.0123.\n" in text
+    shown = (
+        "This test set shows differences of 3.9 points or more (1,200 rows, 40 of which changed)."
+    )
+    assert shown in text
+    assert "pii" not in text
+
+
+def test_the_page_links_the_model_card_beside_the_model(
+    promoted: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "model card" not in report(promoted)
+    path = promoted.run / "run.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"model": f"folder:{promoted.run.name}/my model"}))
+    card = promoted.root / promoted.run.name / "my model" / "README.md"
+    card.parent.mkdir(parents=True)
+    card.touch()
+    page = report(promoted)
+    assert f'(<a href="{promoted.run.name}/my%20model/README.md">model card</a>)' in page
+
+
 def test_a_comment_compares_with_production_and_its_data(
     promoted: Project, monkeypatch: pytest.MonkeyPatch, capsys: Out, fake_gh: Any
 ) -> None:
