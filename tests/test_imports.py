@@ -30,7 +30,7 @@ EVERYWHERE = {"utils", "errors", "exit_codes", "__init__"}
 ALLOWED: dict[str, dict[str, str]] = {
     "tunegate": {
         "__main__": "cli",
-        "cli": "checking config data gates models mutation results storage",
+        "cli": "checking config data gates models mutation reporting results storage",
         "pytest_plugin": "checking config data gates interfaces models reporting results session "
         "storage tokenization",
         "reporting": "checking config data gates interfaces models results storage tokenization",

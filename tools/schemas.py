@@ -388,6 +388,15 @@ class Accepted(TypedDict):
     entries: list[AcceptedItem]
 
 
+class FailureCluster(TypedDict):
+    """Wrong answers to questions that have words in common."""
+
+    words: Annotated[list[str], Field(description="Those that tell them from the other rows.")]
+    wrong: Count
+    n: Annotated[int, Field(ge=0, description="Rows of the test set that are most like these.")]
+    lines: Annotated[list[Line], Field(description="Of the wrong ones, the most typical first.")]
+
+
 class Failures(TypedDict):
     """`tunegate failures --json`."""
 
@@ -395,6 +404,15 @@ class Failures(TypedDict):
     wrong: Count
     n: Count
     times: Annotated[int, Field(ge=1, description="How often each row was asked.")]
+    clusters: list[FailureCluster]
+
+
+class NextData(TypedDict):
+    """`tunegate data next --json`: a sheet that was drawn, or what became of the rows of sheets."""
+
+    paths: Annotated[list[str], Field(description="The files that were written.")]
+    rows: Annotated[dict[str, int], Field(description="By reason, or by split.")]
+    left_out: Annotated[dict[str, int], Field(description="By reason.")]
 
 
 class FaultVerdict(TypedDict):
@@ -650,7 +668,8 @@ class ServeCheck(TypedDict):
 DOCUMENTS: dict[str, Any] = {
     "scorecard": Scorecard, "receipt": Receipt, "registry-line": RegistryFileLine,
     "accept": Accepted, "data-diff": Diff, "data-finding": FindingLine, "data-plan": Planned,
-    "data-tokens": Tokens, "doctor": Doctor, "failures": Failures, "fix": Fixed,
+    "data-next": NextData, "data-tokens": Tokens, "doctor": Doctor, "failures": Failures,
+    "fix": Fixed,
     "mutate": Mutated, "registry-history": History, "registry-lineage": Lineage,
     "registry-verify": Verified, "review-status": Reviews,
     "run-export-mlflow": ExportedToMLflow, "run-job": Job, "run-preflight": Preflight,

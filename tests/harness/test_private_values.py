@@ -359,6 +359,14 @@ def test_no_private_value_is_shown(
     options = ("--like", "train.jsonl", "-n", "3", "--model", "python:echo:write")
     made = run("data", "generate", *options, "-o", "parts/made.jsonl", code=1)
     assert "pii: " in made
+    logged = (
+        (planted.root / "test.jsonl").read_text("utf-8").replace('content": "', 'content": "Oi! ')
+    )
+    (planted.root / "parts" / "log.jsonl").write_text(logged, "utf-8")
+    for form in ((), ("--json",)):
+        run("data", "next", "parts/log.jsonl", "-o", "sheets/next.csv", *form, code=None)
+    assert (planted.root / "sheets" / "next.csv").is_file()
+    run("data", "next", "sheets/next.csv", "--import", "-o", "next", code=2)
     run_plugins_commands(planted.root, all_shown, echoing_address)
     run("run", "purge", next(planted.root.glob(".tunegate/snapshots/*")).stem)
     (planted.root / "tunegate.toml").write_text(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import time
@@ -378,6 +379,11 @@ class GateSession:
                 terminalreporter.write_sep("=", title)
             for line in lines:
                 write(mask(line))
+        if self.accepts and os.environ.get("GITHUB_ACTIONS") == "true":
+            found = [f for f in session.seen.every if not f["accepted"]]
+            top = Path(os.environ.get("GITHUB_WORKSPACE") or self.root)
+            for line in terminal.annotations(found, session.splits.paths, top):
+                write(line)
         if session.suite:
             from ..config.suite_files import older_than_installed
 

@@ -35,6 +35,7 @@ BASE = ROOT / "examples" / "triage" / "base"
 
 # The command of each schema that describes an output.
 COMMANDS = {
+    "data-next": "data next",
     "accept": "accept", "data-diff": "data diff", "data-finding": "data findings",
     "data-plan": "data plan", "data-tokens": "data tokens", "doctor": "doctor",
     "failures": "failures", "fix": "fix", "mutate": "mutate", "registry-history":
@@ -213,7 +214,7 @@ def test_a_mistake_leaves_stdout_empty(promoted: Project, capsys: Out) -> None:
 
 def test_answers_and_state(promoted: Project, capsys: Out) -> None:
     wrong = told(capsys, "failures", "-o", "wrong.jsonl")
-    assert wrong == {"path": "wrong.jsonl", "wrong": 0, "n": 6, "times": 1}
+    assert wrong == {"path": "wrong.jsonl", "wrong": 0, "n": 6, "times": 1, "clusters": []}
     assert (promoted.root / "wrong.jsonl").read_bytes() == b""
 
     facts = told(capsys, "doctor")

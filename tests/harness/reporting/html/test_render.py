@@ -340,7 +340,8 @@ def test_a_comment_has_the_verdict_first_and_no_markup_of_an_answer(
     monkeypatch.chdir(promoted.root)
     assert main(["report", "--against", "baseline", "--comment"]) == 0
     text = capsys.readouterr().out
-    assert text.startswith(f"### ✅ Run <code>{promoted.run.name}</code>: Promoted")
+    marker = "<!-- tunegate -->"
+    assert text.startswith(f"{marker}\n### ✅ Run <code>{promoted.run.name}</code>: Promoted")
     assert "<td><code>accuracy</code></td><td>100.0%</td>" in text
     assert re.search(r"<summary>\d+ gained against baseline</summary>", text)
     assert not list(promoted.run.glob("report*.html"))
@@ -353,6 +354,61 @@ def test_a_comment_has_the_verdict_first_and_no_markup_of_an_answer(
     assert "<code>line 1: @someone # b</code>" in made
     assert "- <code>t</code>: failed; did not hold: <code>a # b</code>\n- 3 more\n" in made
     assert escape("<b>") in made or "&lt;" in made
+
+
+def test_a_comment_says_who_reviewed_what_it_cost_and_what_the_test_shows(
+    promoted: Project,
+) -> None:
+    _, page = make_report(promoted.root, "latest", "", datetime.now(UTC))
+    page.suite.hints = (("review of train", ["300 rows reviewed by ana | <b>"]), ("pii", ["x"]))
+    values = {"cost": 0.01234, "n": 1200, "flips": 40, "shown": 0.039}
+    text = render_html("comment.md", page=page, **values).decode()
+    assert "Review of train: <code>300 rows reviewed by ana | &lt;b&gt;</code>.\n" in text
+    assert "The answers to it cost $0.0123.\n" in text
+    shown = (
+        "This test set shows differences of 3.9 points or more (1,200 rows, 40 of which changed)."
+    )
+    assert shown in text
+    assert "pii" not in text
+
+
+def test_the_page_links_the_model_card_beside_the_model(
+    promoted: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "model card" not in report(promoted)
+    path = promoted.run / "run.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"model": f"folder:{promoted.run.name}/my model"}))
+    card = promoted.root / promoted.run.name / "my model" / "README.md"
+    card.parent.mkdir(parents=True)
+    card.touch()
+    page = report(promoted)
+    assert f'(<a href="{promoted.run.name}/my%20model/README.md">model card</a>)' in page
+
+
+def test_a_comment_compares_with_production_and_its_data(
+    promoted: Project, monkeypatch: pytest.MonkeyPatch, capsys: Out, fake_gh: Any
+) -> None:
+    """The run after it has another training row, and the same answers."""
+    monkeypatch.chdir(promoted.root)
+    first = promoted.run.name
+    lines = (promoted.root / "train.jsonl").read_text().replace("question 3", "question 99")
+    promoted.write("train.jsonl", lines)
+    assert promoted.pytest("suites/data", "--train-with", "toy").code == 0
+    assert promoted.judge().code == 0
+    fake_gh()
+    assert main(["report", "--post"]) == 0
+    assert capsys.readouterr().out == "https://github.com/o/r/pull/7#issuecomment-1\n"
+    text = fake_gh()[1][1]
+    assert f"### The data, compared with `run:{first}`\n" in text
+    assert "| train | 1 | 1 | 0 | 19 |" in text
+    assert "<summary>Accepted findings: none new or gone</summary>" in text
+    assert f"### Against <code>run {first}</code>" in text
+    assert re.search(
+        r"<code>accuracy of run .{60,140}% to", text
+    )  # its paired interval, not folded
+    assert "<summary>0 gained against" in text
+    assert "This test set shows differences of 100.0 points or more (6 rows)." in text
 
 
 def test_beside_what_was_never_asked_there_is_one_line(
