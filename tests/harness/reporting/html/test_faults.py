@@ -49,7 +49,7 @@ def told(project: Project, *args: str) -> str:
 
 @pytest.mark.parametrize("how", ["figure", "seal", "key"])
 def test_a_run_that_nobody_sealed_here_does_not_verify(judged: Project, how: str) -> None:
-    """And no line of the registry is about it: whether it could be promoted is asked."""
+    """Though no line of the registry is about it."""
     (judged.root / "registry.jsonl").unlink()
     record = judged.run / "run.json"
     if how == "figure":
@@ -59,7 +59,7 @@ def test_a_run_that_nobody_sealed_here_does_not_verify(judged: Project, how: str
     else:
         (judged.root / ".tunegate" / "key").unlink()
     text = told(judged)
-    assert "a promotion would be refused: " in text
+    assert "The gate is open, and nobody has promoted it." in text
     assert "model ✗ does not verify" in text
     assert "run.json was not written by a gate of this state tree, or was changed since" in text
 

@@ -116,15 +116,6 @@ def test_a_closed_gate_shows_the_score_that_missed_its_limit(promoted: Project) 
     assert "None: all 6 answers were right." in older
 
 
-def test_why_a_promotion_would_be_refused(promoted: Project) -> None:
-    (promoted.root / "registry.jsonl").unlink()
-    assert "The gate is open, and nobody has promoted it." in words(report(promoted))
-    for path in (promoted.root / ".tunegate" / "baselines").iterdir():
-        path.unlink()
-    refused = "a promotion would be refused: the baseline toy:base was never measured"
-    assert refused in words(report(promoted))
-
-
 def test_what_was_changed_does_not_verify(promoted: Project) -> None:
     (card,) = promoted.left("scorecards/*.json")
     card.write_text(card.read_text().replace('"n": 6', '"n": 600'))
