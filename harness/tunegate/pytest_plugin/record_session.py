@@ -22,10 +22,10 @@ def load_without_models(root: Path) -> schema.Config:
     """Return the configuration of a copy of a project, less the models that would be asked."""
     config = load_whole(root)
     lies = (root / f"{JUDGE_MODULE}.py").is_file()
-    liar = config.judge.model_copy(update={"models": (f"python:{JUDGE_MODULE}:answer",)})
+    models = (f"python:{JUDGE_MODULE}:answer",) if lies else ()
+    judge = config.judge.model_copy(update={"models": models})
     limits = config.limits.model_copy(update={"compare": {}})
-    judge = liar if lies else schema.Judge()
-    removed = {"baseline": None, "compare": {}, "limits": limits, "judge": judge}
+    removed: dict[str, object] = {"baseline": None, "compare": {}, "limits": limits, "judge": judge}
     return config.model_copy(update=removed)
 
 

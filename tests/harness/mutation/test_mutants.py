@@ -216,7 +216,8 @@ FORMS = [
 def test_no_model_but_the_candidate_is_asked(form: str, lies: bool, tmp_path: Path) -> None:
     """However its table is written; a judge that lies takes the place of the judges."""
     text = f'task = "text"\n{form}\n[limits]\naccuracy = 0.5\n'
-    text = text if "[limits." not in form else text.replace("\n[limits]\naccuracy = 0.5", "")
+    if "[limits." in form:
+        text = text.replace("[limits]\naccuracy = 0.5\n", "")
     (tmp_path / "tunegate.toml").write_text(text)
     (tmp_path / f"{JUDGE_MODULE}.py").write_text("") if lies else None
     code = (
@@ -231,7 +232,7 @@ def test_no_model_but_the_candidate_is_asked(form: str, lies: bool, tmp_path: Pa
     assert (config["task"], config["baseline"], config["compare"]) == ("text", None, {})
     assert config["limits"]["compare"] == {}
     assert config["judge"]["models"] == ([f"python:{JUDGE_MODULE}:answer"] if lies else [])
-    assert config["limits"]["accuracy"] == (None if "[limits." in form else 0.5)
+    assert config["limits"]["accuracy"] == (0.95 if "[limits." in form else 0.5)
 
 
 def test_both_sides_name_the_judge_that_lies_alike() -> None:

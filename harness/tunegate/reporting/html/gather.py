@@ -10,7 +10,7 @@ from ...errors import ConfigError
 from ...models import evaluation
 from ...results.prediction import Predictions
 from ...storage.registry import Registry, RegistryBroken, RegistryEntry
-from ...storage.state_dir import Run, StateDir
+from ...storage.state_dir import Run, StateDir, only_one
 
 # The keys that a report needs, by file. The chain of digests says whether the values are sealed.
 RECORD_KEYS = {"model", "digest", "figures"}
@@ -49,12 +49,8 @@ def read_run(root: Path, name: str, scorecard: str = "") -> RunFiles:
     cards = evaluation.read_scorecards(run)
     card = next(reversed(cards.values()), None)
     if scorecard:
-        matches = [path for path in cards if path.stem.startswith(scorecard[: len(path.stem)])]
-        if len(matches) != 1:
-            available = ", ".join(path.stem for path in cards) or "none"
-            fits = f"{scorecard!r} fits {len(matches)} scorecards of {run}"
-            raise ConfigError(f"{fits}; there are: {available}")
-        card = cards[matches[0]]
+        by_name = {path.stem: card for path, card in cards.items()}
+        card = by_name[only_one(scorecard[:12], by_name, "scorecard", "none of this run")]
     entries, registry_error = list[RegistryEntry](), ""
     try:
         entries = Registry(root).entries() if is_run else []

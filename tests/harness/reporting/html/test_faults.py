@@ -7,12 +7,11 @@ import os
 import re
 from html import unescape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tunegate.cli.main import main
-from tunegate.data.dataset import Dataset
 from tunegate.reporting.html.gather import read_run
 from tunegate.storage.registry import Registry
 
@@ -113,19 +112,3 @@ def test_the_newest_scorecard_is_the_one_that_was_made_last(judged: Project) -> 
     found = read_run(judged.root, "latest")
     assert list(found.cards) == [first, second]
     assert found.card == found.cards[second]
-
-
-def test_each_snapshot_is_parsed_once(judged: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a large one nearly all the time of a report is spent there."""
-    (judged.root / "registry.jsonl").unlink()  # whether it could be promoted is asked too
-    parsed: list[str] = []
-    parse = Dataset.parse.__func__  # type: ignore[attr-defined]
-
-    def counting(cls: type[Dataset], data: bytes, *args: Any, **more: Any) -> Dataset:
-        made: Dataset = parse(cls, data, *args, **more)
-        parsed.append(made.digest)
-        return made
-
-    monkeypatch.setattr(Dataset, "parse", classmethod(counting))
-    assert "nobody has promoted it" in told(judged)
-    assert len(parsed) == len(set(parsed)) == 3
