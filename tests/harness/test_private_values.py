@@ -332,6 +332,11 @@ def test_no_private_value_is_shown(
         run("registry", "verify", *form)
         run("registry", "lineage", *form, code=None)
     run("run", "attest", "latest", "--unsigned", code=None)
+    for form in ((), ("--json",)):
+        run("run", "pack", "latest", *form)
+        run(
+            "run", "unpack", next(planted.root.glob(".tunegate/runs/*/run.json")).parent.name, *form
+        )
     run("registry", "merge")
     run("init", "started")
     run("split", "test.jsonl", "-o", "parts")
