@@ -665,6 +665,22 @@ class ServeCheck(TypedDict):
     differences: Annotated[list[str], Field(description="The first answers that differ.")]
 
 
+class Packed(TypedDict):
+    """`tunegate run pack --json`."""
+
+    run: str
+    store: str
+    files: Annotated[Count, Field(description="Of the run, its snapshots and baselines.")]
+    copied: Annotated[Count, Field(description="The others were in the store.")]
+
+
+class Unpacked(TypedDict):
+    """`tunegate run unpack --json`."""
+
+    run: str
+    copied: Annotated[Count, Field(description="Files that this machine lacked.")]
+
+
 DOCUMENTS: dict[str, Any] = {
     "scorecard": Scorecard, "receipt": Receipt, "registry-line": RegistryFileLine,
     "accept": Accepted, "data-diff": Diff, "data-finding": FindingLine, "data-plan": Planned,
@@ -672,8 +688,9 @@ DOCUMENTS: dict[str, Any] = {
     "fix": Fixed,
     "mutate": Mutated, "registry-history": History, "registry-lineage": Lineage,
     "registry-verify": Verified, "review-status": Reviews,
-    "run-export-mlflow": ExportedToMLflow, "run-job": Job, "run-preflight": Preflight,
-    "run-serve-check": ServeCheck, "split": SplitMade,
+    "run-export-mlflow": ExportedToMLflow, "run-job": Job, "run-pack": Packed,
+    "run-preflight": Preflight, "run-serve-check": ServeCheck, "run-unpack": Unpacked,
+    "split": SplitMade,
 }  # fmt: skip
 
 

@@ -340,6 +340,11 @@ def test_no_private_value_is_shown(
     run("run", "export", "mlflow", "latest", "--uri", store.as_uri(), code=code)
     sent = [path for path in store.rglob("*") if path.is_file() and path.suffix != ".txt"]
     saw("what MLflow has", "".join(f"{path}\n{path.read_text('utf-8')}\n" for path in sent))
+    for form in ((), ("--json",)):
+        run("run", "pack", "latest", *form)
+        run(
+            "run", "unpack", next(planted.root.glob(".tunegate/runs/*/run.json")).parent.name, *form
+        )
     run("registry", "merge")
     run("init", "started")
     run("split", "test.jsonl", "-o", "parts")

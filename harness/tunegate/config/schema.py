@@ -363,6 +363,7 @@ class Config(Section):
     checks: dict[str, ProgramTable] = {}
     train: dict[str, dict[str, Any]] = {}
     tokens: Tokens = Tokens()
+    store: dict[Literal["folder"], str] = {}  # of runs and snapshots, for other machines
     models: dict[str, dict[str, Any]] = {}  # each validated by what opens the model
 
     @pydantic.model_validator(mode="after")

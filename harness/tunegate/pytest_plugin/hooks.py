@@ -436,8 +436,6 @@ class GateSession:
             return status  # with --help no session runs; xdist's workers decide nothing
         if spent := str((c := self.context).budget):
             self.print_line("asked", spent)
-        for note in c.models.notes if "models" in vars(c) else ():
-            self.print_line("shots", note)
         if self.gate is None:
             ignored = self.context.results.ignored_findings() if self.context.suite else ""
             if ignored:

@@ -8,25 +8,42 @@ import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 PRIVATE_MODE = 0o600  # rows that a cleaning step removed can hold personal data
 
 
 def atomic_write(path: Path | str, data: bytes, *, mode: int = 0o644) -> None:
-    """Write a file so that a reader sees either its former content, or all of `data`.
+    """Write a file so that a reader sees either its former content, or all of `data`."""
+    with atomic_file(Path(path), mode) as file:
+        file.write(data)
 
-    The bytes are on the disk when this returns. Folders above the file are made; `mode` (less the
-    umask) is the file's, also where it replaces one with another mode. Raises OSError, and leaves
-    no half-written file behind, where the disk is full or the place cannot be written to.
+
+def copy_verified(source: Path, target: Path, digest: str, *, mode: int = PRIVATE_MODE) -> None:
+    """Copy a file, whole or not at all; raises ValueError where its bytes have another sha256."""
+    digest_read = hashlib.sha256()
+    with open(source, "rb") as read, atomic_file(target, mode) as file:
+        while chunk := read.read(1 << 20):
+            digest_read.update(chunk)
+            file.write(chunk)
+        if digest_read.hexdigest() != digest:
+            raise ValueError(f"{source} is damaged: its sha256 is not {digest}")
+
+
+@contextmanager
+def atomic_file(path: Path, mode: int) -> Iterator[IO[bytes]]:
+    """Yield a file to write, which takes the place of the one at `path` at the end of the block.
+
+    The bytes are on the disk then. Folders above the file are made; `mode` (less the umask) is the
+    file's, also where it replaces one with another mode. Raises OSError, and leaves no half-written
+    file behind, where the disk is full, the place cannot be written to or the block raises.
     """
-    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target: os.replace is atomic only inside one file system.
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}")
     try:
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

@@ -41,8 +41,9 @@ COMMANDS = {
     "failures": "failures", "fix": "fix", "mutate": "mutate", "registry-history":
     "registry history", "registry-lineage": "registry lineage", "registry-verify":
     "registry verify", "review-status": "review status", "run-export-mlflow":
-    "run export mlflow", "run-job": "run job",
-    "run-preflight": "run preflight", "run-serve-check": "run serve-check", "split": "split",
+    "run export mlflow", "run-job": "run job", "run-pack": "run pack",
+    "run-preflight": "run preflight", "run-serve-check": "run serve-check",
+    "run-unpack": "run unpack", "split": "split",
 }  # fmt: skip
 
 

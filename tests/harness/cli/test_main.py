@@ -111,7 +111,7 @@ def test_purge_removes_the_data_and_the_answers(project: Path, capsys: Out) -> N
     left = b"".join(p.read_bytes() for p in state.folder.rglob("*") if p.is_file())
     assert b"secret" not in left
     assert main(["purge", path.stem[:8]]) == 2
-    assert "fits 0 snapshots; kept are: none" in capsys.readouterr().err
+    assert f"no snapshot '{path.stem[:8]}'; snapshots: none yet" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -238,8 +238,8 @@ def test_a_broken_command_breaks_no_other(project: Path, capsys: Out) -> None:
         "  init       Copy the suites and a commented configuration into a project.",
         "  fix        Redact",
         "  review     sample, serve, status, rate",
-        "  run        preflight, resume, join, job, export axolotl, export mlflow,\n"
-        "             import, merge, serve-check, attest, purge, leave",
+        "  run        preflight, resume, join, job, pack, unpack, export axolotl, export\n"
+        "             mlflow, import, merge, serve-check, attest, purge, leave",
         "  broken     Break.",  # read from its source
         "  boom       the command cannot be loaded (ModuleNotFoundError: No module na...",
     ):

@@ -169,7 +169,7 @@ def test_a_receipt_that_was_edited_is_refused(run: Run, out: Path, project: Path
 def test_a_run_without_a_receipt_is_refused(run: Run, out: Path) -> None:
     (run.folder / "receipt.json").unlink()
     assert "no gate opened for this run" in refused(run)
-    assert "fits 0 runs" in refused(run, "--receipt", "nowhere")
+    assert "no run 'nowhere'" in refused(run, "--receipt", "nowhere")
 
 
 def test_a_base_that_changed_since_is_refused(

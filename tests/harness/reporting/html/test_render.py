@@ -21,6 +21,7 @@ from tunegate.cli.purge import purge_snapshot
 from tunegate.reporting.html.render import make_report, render_html
 from tunegate.reporting.html.verdict import Link
 from tunegate.storage.state_dir import Run, StateDir
+from tunegate.storage.store import Store
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -116,15 +117,6 @@ def test_a_closed_gate_shows_the_score_that_missed_its_limit(promoted: Project) 
     assert "None: all 6 answers were right." in older
 
 
-def test_why_a_promotion_would_be_refused(promoted: Project) -> None:
-    (promoted.root / "registry.jsonl").unlink()
-    assert "The gate is open, and nobody has promoted it." in words(report(promoted))
-    for path in (promoted.root / ".tunegate" / "baselines").iterdir():
-        path.unlink()
-    refused = "a promotion would be refused: the baseline toy:base was never measured"
-    assert refused in words(report(promoted))
-
-
 def test_what_was_changed_does_not_verify(promoted: Project) -> None:
     (card,) = promoted.left("scorecards/*.json")
     card.write_text(card.read_text().replace('"n": 6', '"n": 600'))
@@ -150,7 +142,7 @@ def test_purged_data_is_a_sentence_each(promoted: Project) -> None:
     state, page = StateDir(promoted.root), promoted.run / "report.html"
     page.write_text("a row")
     for path in (state.folder / "snapshots").iterdir():
-        purge_snapshot(state, path.stem)
+        purge_snapshot(Store(state, state.folder / "store"), path.stem)
     assert not page.exists()  # it may show what was purged
     promoted.write("test.jsonl", "")
     text = words(report(promoted))
@@ -252,7 +244,7 @@ def test_a_hostile_label_and_reason(promoted: Project) -> None:
     ("args", "told"),
     [
         (["nonsense"], "no finished run 'nonsense'; finished runs: "),
-        (["--scorecard", "feed"], "'feed' fits 0 scorecards of run "),
+        (["--scorecard", "feed"], "no scorecard 'feed'; scorecards: "),
         (["-o", "suites"], "suites is a folder; name a file: -o suites/report.html"),
     ],
 )
@@ -304,7 +296,7 @@ def test_every_answer_stands_on_a_page_of_its_own(promoted: Project) -> None:
     assert kept.stat().st_mode & 0o777 == 0o600
     state = StateDir(promoted.root)
     for path in (state.folder / "snapshots").iterdir():
-        purge_snapshot(state, path.stem)
+        purge_snapshot(Store(state, state.folder / "store"), path.stem)
     assert not kept.exists()
 
 

@@ -103,7 +103,7 @@ def test_a_table_is_read_by_its_columns(project: Path, capfd: pytest.CaptureFixt
 
 def test_mistakes_are_one_line(project: Path) -> None:
     configure(project)
-    with pytest.raises(ConfigError, match=r"^'abc' fits 0 runs; there are: none yet$"):
+    with pytest.raises(ConfigError, match=r"^no run 'abc'; runs: none yet$"):
         command("abc")
     configure(project, "procesess = 2\n")
     with pytest.raises(ValueError, match="procesess"):
