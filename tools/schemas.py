@@ -348,7 +348,6 @@ class FixedFile(TypedDict):
     split: Split | None
     data: Annotated[str, Field(description="The result.")]
     diff: Annotated[str, Field(description="CSV: each change with its reason.")]
-    aside: Annotated[str, Field(description="It holds the rows of `set_aside`, if there are any.")]
     rows_in: Count
     rows_out: Count
     steps: list[FixStep]

@@ -25,7 +25,7 @@ def fix_files(
     columns: Mapping[str, str] | None = None, config: Config | None = None,
     root: Path | None = None, force: bool = False, key: bytes = b"", surrogates: bool = False,
 ) -> list[FileChanges]:  # fmt: skip
-    """Fix one file, or without one the configured splits; write results, diffs, rows set aside.
+    """Fix one file, or without one the configured splits; write results and diffs.
 
     `against` are splits that keep their rows. `columns` maps those of tables, else the
     configuration does. `key` and `surrogates` are those of Redactor. Raises ConfigError or
@@ -71,15 +71,12 @@ def fix_files(
 
 
 def write_files(fixed: Sequence[FileChanges]) -> None:
-    """Write data, changes and rows set aside of all files, or nothing where one cannot be."""
-    contents, private = dict[Path, bytes | None](), set[Path]()
+    """Write data and changes of all files, or nothing where one cannot be written."""
+    contents: dict[Path, bytes] = {}
     for done in fixed:
-        files = done.job.files(done.source.suffix)
-        # None removes the file that an earlier call left there.
-        contents[files["aside"]] = done.rejected_bytes() if done.rejected else None
-        contents[files["diff"]], contents[files["data"]] = changes_csv(done), done.data()
-        private.add(files["aside"])
-    atomic_write_all(contents, private)
+        files = done.job.files()
+        contents |= {files["diff"]: changes_csv(done), files["data"]: done.data()}
+    atomic_write_all(contents)
 
 
 def make_jobs(file: Path | None, out: Path, config: Config, root: Path | None) -> list[Job]:
@@ -122,7 +119,6 @@ def check_jobs(jobs: Sequence[Job], references: Sequence[tuple[Path, str]], forc
         if not path.is_file() and not is_saved_folder(path):
             raise ConfigError(f"{path} is not a file")
     written = [file for job in jobs for file in job.files().values()]
-    written += [job.files(job.path.suffix)["aside"] for job in jobs]
     for file in written:
         if file.resolve() in read:
             raise ConfigError(f"{file} is read here, and never written over; choose another -o")

@@ -9,7 +9,7 @@ from tunegate import Finding, Findings, JudgePanel, Predictions
 from tunegate.results.score import Score, format_value
 from tunegate.utils.text import one_line
 
-from ..stats import Units, estimate_mean, kappa, share
+from ..stats import kappa, share
 from .ballots import agreement, collect_votes, majority_marks, parse_marks
 from .calibration import Calibration, HumanLabels, JudgedScore, calibrate
 from .prompt import Item, grading_prompt, item_of, prompt_version
@@ -46,27 +46,6 @@ def score(predictions: Predictions, judge: JudgePanel, rubric: Rubric | None = N
     return JudgedScore.of(base_score, calibration, [g.error for g in grades])
 
 
-def mean(predictions: Predictions, judge: JudgePanel, rubric: Rubric | None = None) -> JudgedScore:
-    """Return the mean mark: of a scale the score, of criteria the share of weight that is met.
-
-    An error counts as in `score`, as the worst or the best mark. Interval: `stats.estimate_mean`.
-    """
-    __tracebackhide__ = True
-    rubric = rubric or load_rubric(judge.rubric)
-    calibration = calibrate_grading(rubric, judge)
-    grades = _grades_of(predictions, rubric, judge)
-    units, scale = Units.of(predictions), rubric.scale or (0, 1)
-    marks = [None if g.marks is None else rubric.mark(g.marks) for g in grades]
-    worst, best = ([end if mark is None else mark for mark in marks] for end in scale)
-    base_score = units.score(
-        estimate_mean(worst, units, *scale), estimate_mean(best, units, *scale),
-        judge_signature(rubric, judge, [g.passed_votes for g in grades]), scale=scale,
-        name=f"judge mean ({rubric.name})", errors=sum(g.marks is None for g in grades),
-        detail=_detail_text(grades, rubric),
-    )  # fmt: skip
-    return JudgedScore.of(base_score, calibration, [g.error for g in grades])
-
-
 def grade(items: Sequence[Item], rubric: Rubric, judge: JudgePanel) -> list[Grade]:
     """Put every item to the judges and return the grades by majority."""
     questions = [grading_prompt(item, rubric) for item in items]
@@ -99,7 +78,7 @@ def calibrate_grading(rubric: Rubric, judge: JudgePanel) -> Calibration:
         passed, judge_passed = ([rubric.passes(m) for m in side] for side in (people, judges))
         return kappa(passed, judge_passed, (False, True)), errors
 
-    return calibrate("grading", rubric, judge, measure)
+    return calibrate(rubric, judge, measure)
 
 
 def _opposite_marks(marks: Marks, rubric: Rubric) -> Marks:

