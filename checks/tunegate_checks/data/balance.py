@@ -50,7 +50,13 @@ def makeup(dataset: Dataset, *, least: float = 0.1) -> Iterator[Finding]:
     The language of a row is its field `language`. A language is named if less than `least` of
     the rows have it.
     """
-    yield from _language_hints(dataset, least)
+    counts = Counter(str(e.fields["language"]) for e in dataset if e.fields.get("language"))
+    n = counts.total()
+    for language, count in counts.most_common()[::-1] if len(counts) > 1 else ():
+        if count < least * n:
+            share = f"{count:,} of {n:,} examples, {100 * count / n:.2g} %"
+            evidence = f"{quote_repr(language)}: {share}; it will be learnt least"
+            yield Finding.dataset_hint("language", evidence)
     if len(lengths := [len(example.reply) for example in dataset]) >= 20:
         middle, high = median(lengths), quantiles(lengths, n=20)[-1]
         if high > 5 * max(middle, 20):
@@ -61,15 +67,3 @@ def makeup(dataset: Dataset, *, least: float = 0.1) -> Iterator[Finding]:
         share = f"{refused:,} of {len(dataset):,} replies, {100 * refused / len(dataset):.2g} %"
         evidence = f"{share}, refuse or apologise: is that how often the model should?"
         yield Finding.dataset_hint("refusals", evidence)
-
-
-def _language_hints(dataset: Dataset, min_share: float) -> Iterator[Finding]:
-    counts = Counter(str(e.fields["language"]) for e in dataset if e.fields.get("language"))
-    n = counts.total()
-    if len(counts) < 2:
-        return
-    for language, count in counts.most_common()[::-1]:
-        if count < min_share * n:
-            share = f"{count:,} of {n:,} examples, {100 * count / n:.2g} %"
-            evidence = f"{quote_repr(language)}: {share}; it will be learnt least"
-            yield Finding.dataset_hint("language", evidence)

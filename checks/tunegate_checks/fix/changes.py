@@ -75,10 +75,9 @@ def read_json_source(path: Path, data: bytes, columns: Mapping[str, str] | None 
     """Return the rows of JSON Lines or of a JSON array; `path` is not read."""
     source = Source(path)
     for line, raw in json_lines.split_rows(data):
-        if isinstance(raw, Unreadable):  # the rest of an array, which is read no further
-            source.rejected.append(Row(line, {}, b"", reason=str(raw)))
-            continue
         try:
+            if isinstance(raw, Unreadable):  # the rest of an array, which is read no further
+                raise raw
             row_format, fields = json_lines.read_row(raw, line, columns)
             # What is read as chat stays as it stands, in another dialect too.
             is_chat = row_format.required == ROW_FORMATS[0].required

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     if (key or args.surrogates) and "redact" not in steps:
         raise ConfigError("--key-env and --surrogates go with the step redact: add it to --only")
     fixed = fix_files(
-        args.file, args.out, args.against, steps, None, config, root, args.force, key.encode(),
+        args.file, args.out, args.against, steps, config, root, args.force, key.encode(),
         args.surrogates,
     )  # fmt: skip
     told = {"files": [summary(changes) for changes in fixed]}

@@ -83,12 +83,10 @@ def calibrate_grading(rubric: Rubric, judge: JudgePanel) -> Calibration:
 
 def _opposite_marks(marks: Marks, rubric: Rubric) -> Marks:
     """Return the marks that disagree most with these, which an unjudged label counts as."""
-
-    def disagreement(end: Marks) -> tuple[bool, float]:
-        distance = abs(rubric.mark(end) - rubric.mark(marks))
-        return not rubric.scale and rubric.passes(end) != rubric.passes(marks), distance
-
-    return max(rubric.extremes(), key=disagreement)
+    worst, best = rubric.extremes()
+    if rubric.scale:
+        return max(worst, best, key=lambda end: abs(end["score"] - marks["score"]))
+    return worst if rubric.passes(marks) else best
 
 
 def judge_signature(rubric: Rubric, judge: JudgePanel, votes: Sequence[Sequence[object]]) -> str:

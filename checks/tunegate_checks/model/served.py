@@ -88,9 +88,6 @@ def run(args: argparse.Namespace) -> int:
     except ModelUnknown as error:
         print(f"tunegate run serve-check: {error}", file=sys.stderr)
         return exit_codes.UNMEASURABLE
-    except KeyboardInterrupt:
-        print("tunegate run serve-check: interrupted; run it again", file=sys.stderr)
-        return exit_codes.INTERRUPTED
     state.answers_since = 0.0  # those of the base model may be older
     digest = (of_run.record.get("baseline") or {}).get("digest")
     base = cached_predictions("base", digest, rows, state) if digest else None
