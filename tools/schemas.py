@@ -685,8 +685,9 @@ DOCUMENTS: dict[str, Any] = {
     "accept": Accepted, "data-diff": Diff, "data-finding": FindingLine, "data-plan": Planned,
     "data-tokens": Tokens, "doctor": Doctor, "failures": Failures, "fix": Fixed,
     "mutate": Mutated, "registry-history": History, "registry-lineage": Lineage,
-    "registry-verify": Verified, "review-status": Reviews, "run-diagnose": Diagnosed, "run-job": Job,
-    "run-preflight": Preflight, "run-serve-check": ServeCheck, "split": SplitMade,
+    "registry-verify": Verified, "review-status": Reviews, "run-diagnose": Diagnosed,
+    "run-job": Job, "run-preflight": Preflight, "run-serve-check": ServeCheck,
+    "split": SplitMade,
 }  # fmt: skip
 
 

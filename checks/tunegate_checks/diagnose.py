@@ -1,4 +1,4 @@
-"""Say why a trained model answers badly: the likely cause first, with its evidence.
+"""Say why a trained model answers badly, the likely cause first.
 
 It reads what is kept of a run (data, answers, loss curves, runs of --probe) and asks no model.
 
@@ -23,7 +23,7 @@ from tunegate.gates.probe import rows_text, validation_answers
 from tunegate.interfaces.installed import load_files
 from tunegate.models.evaluation import judged_answers, read_scorecards
 from tunegate.results.learning_curve import rows_needed_for
-from tunegate.results.score import Unmeasurable
+from tunegate.results.score import Unmeasurable, wilson
 from tunegate.similarity import nearest, ratio
 from tunegate.storage.state_dir import Run, StateDir, find_finished
 from tunegate.tokenization.spec import tokenization_of
@@ -121,8 +121,14 @@ class Diagnosis:
         found = [*labels.contradictions(self.train), *labels.errors(self.train).hints]
         doubts = {f.row: f"line {f.line}: {f.evidence}" for f in found if f.row is not None}
         evidence = f"{len(doubts):,} of {len(self.train):,} training rows have a doubtful label"
-        example = "".join(f", as {text}" for text in [*doubts.values()][:1])
-        return len(doubts) > MIN_NOISE * len(self.train), evidence + example
+        evidence += "".join(f", as {text[:90]}" for text in [*doubts.values()][:1])
+        is_likely = len(doubts) > MIN_NOISE * len(self.train)
+        with suppress(Unmeasurable):
+            of_train, of_test = labels.missed_labels(self.train, self.test)
+            told = [f"{missed / n:.0%}" for missed, n in (of_train, of_test)]
+            evidence += f"; by its words {told[0]} have another label, in test {told[1]}"
+            is_likely |= wilson(*of_train)[0] - wilson(*of_test)[1] > MIN_NOISE
+        return is_likely, evidence
 
     def too_few_rows(self) -> tuple[bool | None, str]:
         """Would more training rows help?"""

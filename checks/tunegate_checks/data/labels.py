@@ -12,6 +12,7 @@ from tunegate import Dataset, Example, Finding, check
 from tunegate.checking.decorator import rows_fingerprint
 from tunegate.data import comparison
 from tunegate.data.splitting import stratified_group_split
+from tunegate.results.score import Unmeasurable
 from tunegate.similarity import connected_groups, pairs
 from tunegate.utils.text import word_pattern
 
@@ -116,22 +117,11 @@ def errors(dataset: Dataset, *, folds: int = 5, seed: int = 0) -> Iterator[Findi
     if len(rows) < len(dataset):
         evidence = f"looked at {len(rows):,} of the {len(dataset):,} rows, drawn at random"
         yield Finding.dataset_hint("label", evidence)
-    texts = [text[:READ_LETTERS] for text in comparison.comparison_texts(examples)[0]]
-    groups = comparison.connected(
-        len(texts), [*connected_groups(texts, 0.85), *comparison.rows_together(examples)]
-    )
-    if (n := len(groups)) < folds:
-        evidence = f"not judged: all rows are near-duplicates of {n:,}; {folds} are needed"
-        yield Finding.dataset_hint("label", evidence)
-        return
     labels = [names.index(e.label) for e in examples]
     try:
-        probabilities = _out_of_fold_probabilities(texts, labels, groups, folds, seed)
-    except ValueError as error:
-        if "empty vocabulary" not in str(error):
-            raise
-        evidence = "not judged: the prompts have no words to learn from, such as pictures alone"
-        yield Finding.dataset_hint("label", evidence)
+        probabilities = _out_of_fold_probabilities(examples, labels, folds, seed)
+    except Unmeasurable as error:
+        yield Finding.dataset_hint("label", f"not judged: {error}")
         return
     for index, other in confident_errors(probabilities, labels):
         example, own = examples[index], labels[index]
@@ -140,21 +130,46 @@ def errors(dataset: Dataset, *, folds: int = 5, seed: int = 0) -> Iterator[Findi
         yield example.hint("label", f"{wrong_label} ({odds}): {quote_line(example.prompt)}")
 
 
+def missed_labels(*datasets: Dataset) -> list[tuple[int, int]]:
+    """Return how many labels of each dataset the model of `errors` misses out of fold, and of all.
+
+    Where all labels are right, these are about equal shares. Raises Unmeasurable.
+    """
+    drawn = [dataset.drawn(MAX_ROWS) for dataset in datasets]
+    examples = [example for dataset in drawn for example in dataset]
+    if len(names := [*comparison.label_counts(examples)]) < 2:
+        raise Unmeasurable("the replies are no labels of classes")
+    labels = [names.index(e.label) for e in examples]
+    missed = iter(_out_of_fold_probabilities(examples, labels, 5, 0).argmax(axis=1) != labels)
+    return [(int(sum(next(missed) for _ in rows)), len(rows)) for rows in drawn]
+
+
 def _out_of_fold_probabilities(
-    texts: Sequence[str], label_indices: Sequence[int], groups: Sequence[Sequence[int]],
-    folds: int, seed: int,
-) -> Array:  # fmt: skip
+    examples: Sequence[Example], label_indices: Sequence[int], folds: int, seed: int
+) -> Array:
     """Return each row's probability of each class, by a model that was not trained on the row.
 
-    The classes are 0 to K - 1; the texts of a group stay in one fold. The array is (texts, K).
+    The classes are 0 to K - 1; near-duplicates and rows of a group stay in one fold. The array is
+    (rows, K). Raises Unmeasurable where there is too little to learn from.
     """
     import numpy as np
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.naive_bayes import MultinomialNB
 
+    texts = [text[:READ_LETTERS] for text in comparison.comparison_texts(examples)[0]]
+    near = [*connected_groups(texts, 0.85), *comparison.rows_together(examples)]
+    if (n := len(groups := comparison.connected(len(texts), near))) < folds:
+        raise Unmeasurable(f"all rows are near-duplicates of {n:,}; {folds} are needed")
     pattern = word_pattern().pattern
     words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=pattern, sublinear_tf=True)
-    labels, features = np.asarray(label_indices), words.fit_transform(texts)
+    labels = np.asarray(label_indices)
+    try:
+        features = words.fit_transform(texts)
+    except ValueError as error:
+        if "empty vocabulary" not in str(error):
+            raise
+        missing = "the prompts have no words to learn from, such as pictures alone"
+        raise Unmeasurable(missing) from None
     probabilities: Array = np.zeros((len(texts), labels.max() + 1))
     shares = {str(fold): 1 / folds for fold in range(folds)}
     for held_out in stratified_group_split([*map(str, labels)], groups, shares, seed).values():

@@ -9,8 +9,6 @@ from __future__ import annotations
 import csv
 import json
 import random
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -82,12 +80,11 @@ from tunegate_checks.model import classification
 def test_accuracy(predictions):
     assert classification.accuracy(predictions) >= 0
 """
-WORDS = {
-    "billing team": "invoice charge refund card payment bank price receipt tax amount",
-    "parcel team": "courier delivery tracking box address late lost doorstep depot driver",
-}
-COMMON = "hello please today again my the your order since week account help number about".split()
-OTHER = "login password screen error browser update crash button menu phone tablet robot".split()
+TEAMS = ("billing team", "parcel team")
+# Made-up words: 40 of each team, and ten that both use.
+WORDS = {team: [f"{team[0]}{n}{'aeiou'[n % 5]}x" for n in range(40)] for team in TEAMS}
+COMMON = ["hello", "please", "today", "again", "my", "the", "order", "since", "week", "help"]
+OTHER = [f"other{n}" for n in range(40)]
 
 
 def tickets(
@@ -96,11 +93,10 @@ def tickets(
     """Return rows of the two teams, `noise` of them with the label of the other team."""
     rng, lines = random.Random(seed), []
     for i in range(n):
-        team = [*WORDS][i % 2]
-        own = words or WORDS[team].split()
-        told = [*rng.sample(own, 5), *rng.sample(COMMON, 5), f"n{rng.randrange(10**6)}"]
+        team = TEAMS[i % 2]
+        told = [*rng.sample(words or WORDS[team], 5), *rng.sample(COMMON, 4)]
         rng.shuffle(told)
-        label = [*WORDS][(i + 1) % 2] if rng.random() < noise else team
+        label = TEAMS[(i + 1) % 2] if rng.random() < noise else team
         messages = [{"role": "system", "content": system}] if system else []
         messages += [{"role": "user", "content": " ".join(told)}]
         messages += [{"role": "assistant", "content": label}]
@@ -132,20 +128,22 @@ PLANTED = {
 }
 
 
+def diagnose(capsys: Any, *options: str) -> str:
+    assert main(["run", "diagnose", *options]) in (0, None)
+    return str(capsys.readouterr().out)
+
+
 @pytest.mark.parametrize("cause", PLANTED)
 def test_it_names_the_planted_cause_first(
     project: Project, cause: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     trained_on(project, **PLANTED[cause])
     monkeypatch.chdir(project.root)
-    assert main(["run", "diagnose"]) in (0, None)
-    out = capsys.readouterr().out
-    __import__("pathlib").Path("/tmp/p2/wB_out.txt").open("a").write(out + "\n")
+    out = diagnose(capsys)
     assert f"verdict   likely cause: {cause}\n" in out
     assert max(map(len, out.splitlines())) <= 80
     assert len(out.splitlines()) <= 24
-    assert main(["run", "diagnose", "--json"]) in (0, None)
-    told = json.loads(capsys.readouterr().out)
+    told = json.loads(diagnose(capsys, "--json"))
     check("run-diagnose", told)
     assert [c["name"] for c in told["causes"] if c["likely"]] == [cause]
 
@@ -153,10 +151,100 @@ def test_it_names_the_planted_cause_first(
 def test_of_a_healthy_run_nothing_stands_out(
     project: Project, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
-    trained_on(project, **HEALTHY)
+    lines = HEALTHY["test"].splitlines()  # one label that is the test set's own error
+    odd = lines[0].replace("billing team", "parcel team")
+    trained_on(project, HEALTHY["train"], "\n".join([odd, *lines[1:], ""]))
     monkeypatch.chdir(project.root)
-    assert main(["run", "diagnose"]) in (0, None)
-    out = capsys.readouterr().out
-    __import__("pathlib").Path("/tmp/p2/wB_out.txt").open("a").write(out + "\n")
+    out = diagnose(capsys)
+    assert "99 of 100 test rows right, 99.0%" in out
     assert "verdict   nothing stands out\n" in out
     assert "next" not in out
+    names = " ".join(out.split())
+    assert all(cause in names.partition("ruled out")[2] for cause in PLANTED)
+
+
+def test_the_first_of_several_causes_is_named_and_the_others_stand_below(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    settings = "losses = [0.5, 0.4, 0.6, 0.8]\n"
+    trained_on(project, NOISY["train"], HEALTHY["test"], settings)
+    monkeypatch.chdir(project.root)
+    out = diagnose(capsys)
+    assert "verdict   likely cause: label noise\n" in out
+    assert "also      overfitting: validation loss 0.4 after epoch 2" in out
+
+
+def test_without_curves_overfitting_is_not_known(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    trained_on(project, **HEALTHY)
+    (project.run / "curves.jsonl").unlink()
+    monkeypatch.chdir(project.root)
+    out = diagnose(capsys)
+    assert "verdict   no answer is wrong\n" in out
+    assert "not known overfitting: the candidate belongs to no run, or its trainer" in out
+
+
+def test_the_prompt_in_production_counts(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    told = {split: tickets(n, n, system="Name it.") for split, n in (("train", 440), ("test", 90))}
+    trained_on(project, **told)
+    project.write("system.txt", "Name it!\n")
+    text = (project.root / "tunegate.toml").read_text()
+    project.write("tunegate.toml", text.replace("[data]", '[data]\nsystem = "system.txt"'))
+    monkeypatch.chdir(project.root)
+    (first, *_) = json.loads(diagnose(capsys, "--json"))["causes"]
+    assert (first["name"], first["likely"]) == ("wrong system prompt", True)
+    assert "have another than inference" in first["evidence"]
+
+
+MAIL = "rita.souza@correio.com.br"
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl"])
+def test_a_sheet_has_twenty_rows_of_three_strata(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: Any, name: str
+) -> None:
+    test = HEALTHY["test"].replace("hello", f"=hello {MAIL}")
+    trained_on(project, NOISY["train"], test)
+    monkeypatch.chdir(project.root)
+    assert f"sheet     rows to read by hand: {name}\n" in diagnose(capsys, "-o", name)
+    assert (project.root / name).stat().st_mode & 0o777 == 0o600
+
+    def rows() -> list[dict[str, Any]]:
+        text = (project.root / name).read_text("utf-8")
+        if name == "rows.csv":
+            return [*csv.DictReader(text.splitlines())]
+        return [json.loads(line) for line in text.splitlines()]
+
+    masked = rows()
+    strata = [row["stratum"] for row in masked]
+    assert len(masked) == 20
+    assert strata.count("wrong") >= 10
+    assert {*strata} == {"wrong", "near wrong", "right"}
+    assert not any(MAIL in str(row) for row in masked)
+    diagnose(capsys, "-o", name, "--unmasked")
+    assert [row["line"] for row in rows()] == [row["line"] for row in masked]
+    assert any(MAIL in str(row) for row in rows())
+    for row in rows():
+        assert bool(row["train_line"]) == bool(row["similarity"])
+        assert name == "rows.jsonl" or not row["prompt"].startswith("=")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("-o", "rows.xlsx"), "-o rows.xlsx: a name that ends in .csv or .jsonl is valid"),
+        (("ffff",), "no finished run 'ffff'; finished runs: "),
+        (("--test-data", "validation.jsonl"), "was never asked about test set"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    trained: Project, monkeypatch: pytest.MonkeyPatch, capsys: Any, options: Any, said: str
+) -> None:
+    monkeypatch.chdir(trained.root)
+    assert main(["run", "diagnose", *options]) == 2
+    out, err = capsys.readouterr()
+    assert (out, len(err.splitlines())) == ("", 1)
+    assert said in err

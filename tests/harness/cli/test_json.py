@@ -39,8 +39,9 @@ COMMANDS = {
     "data-plan": "data plan", "data-tokens": "data tokens", "doctor": "doctor",
     "failures": "failures", "fix": "fix", "mutate": "mutate", "registry-history":
     "registry history", "registry-lineage": "registry lineage", "registry-verify":
-    "registry verify", "review-status": "review status", "run-diagnose": "run diagnose", "run-job": "run job",
-    "run-preflight": "run preflight", "run-serve-check": "run serve-check", "split": "split",
+    "registry verify", "review-status": "review status", "run-diagnose": "run diagnose",
+    "run-job": "run job", "run-preflight": "run preflight", "run-serve-check": "run serve-check",
+    "split": "split",
 }  # fmt: skip
 
 

@@ -240,7 +240,7 @@ def test_a_broken_command_breaks_no_other(project: Path, capsys: Out) -> None:
         "  fix        Redact",
         "  review     sample, serve, status, rate",
         "  run        preflight, resume, join, job, export, import, merge, serve-check,\n"
-        "             attest, purge, leave",
+        "             diagnose, attest, purge, leave",
         "  broken     Break.",  # read from its source
         "  boom       the command cannot be loaded (ModuleNotFoundError: No module na...",
     ):
