@@ -41,7 +41,6 @@ NEAR = 0.6  # the similarity of two prompts from which on the training row is ne
 ALMOST = 0.8  # the similarity of a wrong answer and the expected one that makes it nearly right
 LOOKED_UP = 1_000  # answers whose nearest training rows are searched, wrong ones first
 STRATA = {"wrong": 10, "near wrong": 5, "right": 5}  # rows of the sheet
-CAUSE_KEYS = ("name", "likely", "evidence", "advice")
 EXAMPLES = 3  # of wrong answers that are near a training row with another label
 # What to do, by cause. Each is a method of Diagnosis: is it likely (None: not known), and evidence.
 ADVICE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
@@ -88,7 +87,7 @@ class Diagnosis:
         """Return the causes as JSON values, likely ones first, then those that are not known."""
         found = [(n.replace("_", " "), *getattr(self, n)(), text) for n, text in ADVICE.items()]
         found.sort(key=lambda cause: (True, None, False).index(cause[1]))
-        return [dict(zip(CAUSE_KEYS, cause, strict=True)) for cause in found]
+        return [{"name": n, "likely": k, "evidence": e, "advice": a} for n, k, e, a in found]
 
     def wrong_system_prompt(self) -> tuple[bool | None, str]:
         """Was the model trained with another system prompt than it is asked with?"""
@@ -101,11 +100,11 @@ class Diagnosis:
         """Do answers stop short, by their limit or as beginnings, or are training rows too long?"""
         ends = ((p.finish == "length", p.got.strip(), p.expected) for p in self.wrong)
         n = sum(is_end or (got > "" and full.startswith(got)) for is_end, got, full in ends)
-        run, least = self.run, MIN_EXPLAINED * len(self.wrong)
-        is_cut = n > self.config.limits.cut_off * len(self.answers) and n >= least
-        trainers = load_files(run.plugins).trainers
-        spec = tokenization_of(self.config, run.state.root, trainers, run.plan.trainer)
-        long = sum(f.kind == "too long" for f in tokens.find(self.train, spec).hints)
+        run, limit = self.run, self.config.limits.cut_off
+        is_cut = n > limit * len(self.answers) and n >= MIN_EXPLAINED * len(self.wrong)
+        about = run.state.root, load_files(run.plugins).trainers, run.plan.trainer
+        found = tokens.find(self.train, tokenization_of(self.config, *about))
+        long = sum(hint.kind == "too long" for hint in found.hints)
         evidence = f"{n:,} of {len(self.wrong):,} wrong answers stop short"
         evidence += f"; {long:,} training rows are over max_length" if long else ""
         return is_cut or long >= MIN_EXPLAINED * len(self.train), evidence
@@ -121,14 +120,13 @@ class Diagnosis:
         found = [*labels.contradictions(self.train), *labels.errors(self.train).hints]
         doubts = {f.row: f"line {f.line}: {f.evidence}" for f in found if f.row is not None}
         evidence = f"{len(doubts):,} of {len(self.train):,} training rows have a doubtful label"
-        evidence += "".join(f", as {text[:90]}" for text in [*doubts.values()][:1])
         is_likely = len(doubts) > MIN_NOISE * len(self.train)
         with suppress(Unmeasurable):
             of_train, of_test = labels.missed_labels(self.train, self.test)
             told = [f"{missed / n:.0%}" for missed, n in (of_train, of_test)]
             evidence += f"; by its words {told[0]} have another label, in test {told[1]}"
             is_likely |= wilson(*of_train)[0] - wilson(*of_test)[1] > MIN_NOISE
-        return is_likely, evidence
+        return is_likely, "; ".join([evidence, *doubts.values()][:2])
 
     def too_few_rows(self) -> tuple[bool | None, str]:
         """Would more training rows help?"""

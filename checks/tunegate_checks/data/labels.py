@@ -160,16 +160,11 @@ def _out_of_fold_probabilities(
     near = [*connected_groups(texts, 0.85), *comparison.rows_together(examples)]
     if (n := len(groups := comparison.connected(len(texts), near))) < folds:
         raise Unmeasurable(f"all rows are near-duplicates of {n:,}; {folds} are needed")
-    pattern = word_pattern().pattern
-    words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=pattern, sublinear_tf=True)
-    labels = np.asarray(label_indices)
-    try:
-        features = words.fit_transform(texts)
-    except ValueError as error:
-        if "empty vocabulary" not in str(error):
-            raise
-        missing = "the prompts have no words to learn from, such as pictures alone"
-        raise Unmeasurable(missing) from None
+    pattern = word_pattern()
+    if not any(map(pattern.search, texts)):
+        raise Unmeasurable("the prompts have no words to learn from, such as pictures alone")
+    words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=pattern.pattern, sublinear_tf=True)
+    labels, features = np.asarray(label_indices), words.fit_transform(texts)
     probabilities: Array = np.zeros((len(texts), labels.max() + 1))
     shares = {str(fold): 1 / folds for fold in range(folds)}
     for held_out in stratified_group_split([*map(str, labels)], groups, shares, seed).values():

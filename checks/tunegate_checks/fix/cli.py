@@ -53,10 +53,8 @@ def run(args: argparse.Namespace) -> int:
         )
     if (key or args.surrogates) and "redact" not in steps:
         raise ConfigError("--key-env and --surrogates go with the step redact: add it to --only")
-    fixed = fix_files(
-        args.file, args.out, args.against, steps, config, root, args.force, key.encode(),
-        args.surrogates,
-    )  # fmt: skip
+    files = args.file, args.out, args.against
+    fixed = fix_files(*files, steps, config, root, args.force, key.encode(), args.surrogates)
     told = {"files": [summary(changes) for changes in fixed]}
     print_result(args.json, told, summary_lines(fixed, config))
     return int(any(changes.unresolved or changes.rejected for changes in fixed))

@@ -36,7 +36,8 @@ def score(predictions: Predictions, judge: JudgePanel, rubric: Rubric | None = N
     __tracebackhide__ = True
     rubric = rubric or load_rubric(judge.rubric)
     calibration = calibrate_grading(rubric, judge)
-    grades = _grades_of(predictions, rubric, judge)
+    graded = iter(grade([item_of(p) for p in predictions if not p.error], rubric, judge))
+    grades = [Grade(None, error=p.error) if p.error else next(graded) for p in predictions]
     base_score = share(
         f"judge ({rubric.name})", [g.marks is not None and rubric.passes(g.marks) for g in grades],
         predictions, missing=[g.marks is None for g in grades],
@@ -97,12 +98,6 @@ def judge_signature(rubric: Rubric, judge: JudgePanel, votes: Sequence[Sequence[
     if not math.isnan(alike):
         votes_text += f", {format_value(alike, True)} alike"
     return f"{names}|rubric {rubric.digest[:8]}|prompt {prompt_version()[:8]}|{votes_text}"
-
-
-def _grades_of(predictions: Predictions, rubric: Rubric, judge: JudgePanel) -> list[Grade]:
-    """Grade the predictions that have an answer; the others get their error."""
-    grades = iter(grade([item_of(p) for p in predictions if not p.error], rubric, judge))
-    return [Grade(None, error=p.error) if p.error else next(grades) for p in predictions]
 
 
 def _not_passed(predictions: Predictions, grades: Sequence[Grade], rubric: Rubric) -> Findings:

@@ -43,10 +43,7 @@ def atomic_write(path: Path | str, data: bytes, *, mode: int = 0o644) -> None:
 
 
 def atomic_write_all(files: Mapping[Path, bytes]) -> None:
-    """Write all files, or none: each under a temporary name first, then all are renamed.
-
-    Files are renamed in their order. Raises OSError.
-    """
+    """Write all files, or none, first under temporary names; raises OSError."""
     token = secrets.token_hex(4)
     temporary_files = {path: path.with_name(f".{path.name[:100]}.{token}") for path in files}
     try:
