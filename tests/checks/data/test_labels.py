@@ -10,6 +10,7 @@ from tunegate.data.comparison import group_indices
 from tunegate.data.dataset import Dataset, Reading
 from tunegate.data.splitting import stratified_group_split
 from tunegate.results.labels import json_field
+from tunegate.results.score import Unmeasurable
 from tunegate_checks.data import labels
 
 WORDS = {
@@ -294,3 +295,26 @@ def test_labels_with_fewer_rows_than_folds_are_left_out() -> None:
     found = labels.errors(made(*pairs, *few)).hints
     assert found
     assert not any("“other”" in f.evidence for f in found)
+
+
+def test_labels_that_are_wrong_are_missed_more_often_than_those_of_a_test_set() -> None:
+    rng, names = random.Random(0), sorted(WORDS)
+    rows = [
+        (" ".join(rng.choices(WORDS[name].split(), k=6)) + f" n{n}", name)
+        for n in range(150)
+        for name in names
+    ]
+    train, test = rows[: len(rows) // 2], rows[len(rows) // 2 :]
+    of_train, of_test = labels.missed_labels(made(*train), made(*test))
+    assert (of_train[0] / of_train[1], of_test[0] / of_test[1]) == pytest.approx((0, 0), abs=0.03)
+    noisy = [(text, names[0] if n % 4 == 0 else name) for n, (text, name) in enumerate(train)]
+    swapped = sum(a != b for a, b in zip(noisy, train, strict=True))
+    of_noisy, of_test = labels.missed_labels(made(*noisy), made(*test))
+    assert of_noisy[0] == pytest.approx(swapped, rel=0.2)
+    assert of_test[0] / of_test[1] < 0.05
+
+
+@pytest.mark.parametrize("rows", [[("a b", "one")] * 9, [(f"q {n}", f"r {n}") for n in range(9)]])
+def test_without_classes_no_label_is_missed(rows: list[tuple[str, str]]) -> None:
+    with pytest.raises(Unmeasurable):
+        labels.missed_labels(made(*rows), made(*rows))

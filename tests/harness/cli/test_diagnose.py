@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import random
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -248,3 +252,32 @@ def test_a_mistake_is_one_line(
     out, err = capsys.readouterr()
     assert (out, len(err.splitlines())) == ("", 1)
     assert said in err
+
+
+@pytest.mark.slow
+def test_the_demo_s_base_trained_with_another_prompt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """A real training, on some of the demo's tickets, under a prompt that the test set lacks."""
+    for library in ("transformers", "peft", "bitsandbytes"):
+        pytest.importorskip(library)
+    from tunegate_qlora.commands.demo import make_project
+
+    make_project(root := tmp_path / "demo")
+    train = root / "data" / "train.jsonl"
+    rows = [json.loads(line) for line in train.read_text("utf-8").splitlines()[:1400]]
+    for row in rows:
+        row["messages"][0]["content"] = "You sort the mail of a shop. Name one of six boxes."
+    train.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    for path in (root / "suites" / "data").glob("test_*.py"):
+        path.unlink()
+    (root / "suites" / "data" / "test_it.py").write_text(SUITE)
+    monkeypatch.chdir(root)
+    env = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    for words in (
+        ("suites/data", "--train-with", "qlora"),
+        ("suites/model/test_quality.py", "--model", "latest"),
+    ):
+        command = [sys.executable, "-m", "pytest", "-q", *words]
+        subprocess.run(command, env=env, check=False, capture_output=True)
+    assert "verdict   likely cause: wrong system prompt\n" in diagnose(capsys)
