@@ -41,7 +41,6 @@ NEAR = 0.6  # the similarity of two prompts from which on the training row is ne
 ALMOST = 0.8  # the similarity of a wrong answer and the expected one that makes it nearly right
 LOOKED_UP = 1_000  # answers whose nearest training rows are searched, wrong ones first
 STRATA = {"wrong": 10, "near wrong": 5, "right": 5}  # rows of the sheet
-EXAMPLES = 3  # of wrong answers that are near a training row with another label
 # What to do, by cause. Each is a method of Diagnosis: is it likely (None: not known), and evidence.
 ADVICE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 
@@ -51,12 +50,12 @@ class Diagnosis:
     """What is kept of a run and its answers to a test set, and what it says of the wrong ones.
 
     The first likely cause is named: what spoils every answer, then what brings later ones about.
-    Thresholds: any other system prompt (OpenAI's fine-tuning guide asks for the same in training
-    and in use); more than `limits.cut_off` of the answers cut and wrong, and a quarter of the wrong
-    ones (what explains fewer is not why a result is poor), or of the rows over `max_length`;
-    `limits.psi`, `limits.drift_auc`; 2 % of the training labels in doubt (about half are found, so
-    more are wrong than the 3.3 % of ten well-known test sets: Northcutt 2021, arXiv:2103.14749);
-    fewer rows than the curve of --probe, or else `size.find`, asks for; `limits.overfitting`.
+    Thresholds: any other system prompt (OpenAI's guide asks for the same in training and use); more
+    than `limits.cut_off` of the answers cut and wrong, and a quarter of the wrong ones (what
+    explains fewer is not why a result is poor), or of the rows over `max_length`; `limits.psi` and
+    `drift_auc`; 2 % of the labels in doubt (about half are found: more are wrong than the 3.3 % of
+    ten well-known test sets, Northcutt 2021, arXiv:2103.14749); fewer rows than the curve of
+    --probe, or else `size.find`, asks for; `limits.overfitting`.
     """
 
     run: Run
@@ -186,7 +185,7 @@ class Diagnosis:
             "likely": causes[0]["name"] if causes[0]["likely"] and self.wrong else None,
             "causes": causes, "wrong": len(self.wrong), "contradicted": len(contradicted),
             "near": sum(p.row in self.nearest for p in self.wrong),
-            "examples": [self.row(p) for p in contradicted[:EXAMPLES]],
+            "examples": [self.row(p) for p in contradicted[:3]],
         }  # fmt: skip
 
 
@@ -214,7 +213,7 @@ def run(args: argparse.Namespace) -> None:
     told = {**hide_values(diagnosis.facts()), "sheet": args.out}
     if args.out:
         rows = diagnosis.sheet()
-        frame = pd.DataFrame(rows if args.unmasked else hide_values(rows))
+        frame = pd.DataFrame(rows if args.unmasked else hide_values(rows), dtype=object)
         text = frame.to_json(orient="records", lines=True, force_ascii=False)
         if args.out.suffix == ".csv":
             text = frame.map(lambda v: to_cell(v) if isinstance(v, str) else v).to_csv(index=False)

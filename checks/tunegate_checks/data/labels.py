@@ -131,10 +131,7 @@ def errors(dataset: Dataset, *, folds: int = 5, seed: int = 0) -> Iterator[Findi
 
 
 def missed_labels(*datasets: Dataset) -> list[tuple[int, int]]:
-    """Return how many labels of each dataset the model of `errors` misses out of fold, and of all.
-
-    Where all labels are right, these are about equal shares. Raises Unmeasurable.
-    """
+    """Return how many labels of each the model of `errors` misses, of how many; Unmeasurable."""
     drawn = [dataset.drawn(MAX_ROWS) for dataset in datasets]
     examples = [example for dataset in drawn for example in dataset]
     if len(names := [*comparison.label_counts(examples)]) < 2:

@@ -25,12 +25,10 @@ def find(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
     rejected reply. "equal": both replies are the same but for white space; the loss of such a row
     stays ln 2 and its gradient is 0. "contradiction": other rows prefer the opposite of the same
     two replies to an identical context; one finding for each row of the minority (in a tie, the
-    later). Empty and malformed replies are findings of `format.find`. `similarity` has no effect:
-    copied suites give it.
+    later). Empty and malformed replies are findings of `format.find`; `similarity` has no effect.
     """
     pairs = [(example, reply) for example in dataset if (reply := rejected_reply(example))]
-    n = len(pairs)
-    if not pairs:
+    if not (n := len(pairs)):
         return
     for example in dataset:
         if not rejected_reply(example):
@@ -41,10 +39,9 @@ def find(dataset: Dataset, *, similarity: float = 0.85) -> Iterator[Finding]:
         targets = map(target_of, (example.messages[-1], rejected_message))
         preferred_key, rejected_key = (target.key(equal_text) for target in targets)
         if preferred_key == rejected_key:
-            evidence = (
-                f"both replies are {quote_line(example.reply)}; nothing can be learnt from them"
-            )
-            yield example.finding("equal", evidence)
+            quoted = quote_line(example.reply)
+            fault = f"both replies are {quoted}; nothing can be learnt from them"
+            yield example.finding("equal", fault)
             continue
         replies = frozenset((preferred_key, rejected_key))
         choices[example.context, replies].append((example, preferred_key))

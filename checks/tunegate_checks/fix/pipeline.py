@@ -27,8 +27,8 @@ def fix_files(
 ) -> list[FileChanges]:  # fmt: skip
     """Fix one file, or without one the configured splits; write results and diffs.
 
-    `against` are splits that keep their rows; `key` and `surrogates`: see Redactor. Raises
-    ConfigError, ValueError or OSError for what must change first, and writes nothing then.
+    `against` keep their rows; `key`, `surrogates`: see Redactor. Raises ConfigError, ValueError or
+    OSError for what must change first, and writes nothing then.
     """
     config = config or Config()
     columns, limits = dict(config.data.columns), config.limits
