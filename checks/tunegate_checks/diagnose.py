@@ -216,7 +216,8 @@ def run(args: argparse.Namespace) -> None:
         frame = pd.DataFrame(rows if args.unmasked else hide_values(rows), dtype=object)
         text = frame.to_json(orient="records", lines=True, force_ascii=False)
         if args.out.suffix == ".csv":
-            text = frame.map(lambda v: to_cell(v) if isinstance(v, str) else v).to_csv(index=False)
+            cells = frame.map(lambda v: v if isinstance(v, int | float) else to_cell(v or ""))
+            text = cells.to_csv(index=False)
         atomic_write(args.out, text.encode("utf-8", "replace"), mode=0o600)
     template = Path(__file__).with_suffix(".txt").read_text("utf-8")
     lines = Template(template, trim_blocks=True, lstrip_blocks=True).render(told).splitlines()

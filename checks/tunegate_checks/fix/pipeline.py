@@ -67,8 +67,7 @@ def fix_files(
         fixed.append(file_changes)
     contents: dict[Path, bytes] = {}
     for done in fixed:
-        files = done.job.files()
-        contents |= {files["diff"]: changes_csv(done), files["data"]: done.data()}
+        contents |= {done.job.files()["diff"]: changes_csv(done), done.job.out: done.data()}
     atomic_write_all(contents)
     return fixed
 

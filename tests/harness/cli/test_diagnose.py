@@ -233,6 +233,7 @@ def test_a_sheet_has_twenty_rows_of_three_strata(
     assert any(MAIL in str(row) for row in rows())
     for row in rows():
         assert bool(row["train_line"]) == bool(row["similarity"])
+        assert str(row["train_line"] or 1).isdigit()
         assert name == "rows.jsonl" or not row["prompt"].startswith("=")
 
 
