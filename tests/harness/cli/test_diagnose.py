@@ -266,7 +266,7 @@ def test_the_demo_s_base_trained_with_another_prompt(
 
     make_project(root := tmp_path / "demo")
     train = root / "data" / "train.jsonl"
-    rows = [json.loads(line) for line in train.read_text("utf-8").splitlines()[:1400]]
+    rows = [json.loads(line) for line in train.read_text("utf-8").splitlines()[:400]]
     for row in rows:
         row["messages"][0]["content"] = "You sort the mail of a shop. Name one of six boxes."
     train.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
