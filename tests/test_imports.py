@@ -55,6 +55,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "model": "detect stats text",
         "judge": "model stats",
         "readiness": "data model stats",
+        "diagnose": "data model review stats",
         "detect": "",
         "review": "judge",
         "stats": "",

@@ -77,7 +77,6 @@ MODEL = {
     "classification.recall": "predictions average * label",
     "codecheck.parses": "predictions language command",
     "codecheck.passes": "predictions command * timeout suffix",
-    "compare.HolmFamily": "*comparisons * alpha",
     "compare.models": "predictions over *metrics",
     "compare.not_inferior": "predictions over metric * margin alpha",
     "compare.superior": "predictions over metric * alpha",
@@ -95,7 +94,7 @@ MODEL = {
     "overlap.bleu": "**options",
     "overlap.chrf": "**options",
     "overlap.exact_match": "predictions",
-    "overlap.rouge": "kind * stem",
+    "overlap.rouge": "kind",
     "relations.relation": "* calls holds",
     "repeats.majority": "predictions * label",
     "repeats.pass_at_k": "predictions * label",
@@ -111,7 +110,6 @@ MODEL = {
     "toolcalls.accuracy": "predictions",
 }
 JUDGE = {
-    "grading.mean": "predictions judge rubric",
     "grading.score": "predictions judge rubric",
     "human.win_rate": "predictions over * folder",
     "pairwise.win_rate": "predictions over judge rubric",

@@ -348,7 +348,6 @@ class FixedFile(TypedDict):
     split: Split | None
     data: Annotated[str, Field(description="The result.")]
     diff: Annotated[str, Field(description="CSV: each change with its reason.")]
-    aside: Annotated[str, Field(description="It holds the rows of `set_aside`, if there are any.")]
     rows_in: Count
     rows_out: Count
     steps: list[FixStep]
@@ -681,13 +680,56 @@ class Unpacked(TypedDict):
     copied: Annotated[Count, Field(description="Files that this machine lacked.")]
 
 
+class DiagnosedCause(TypedDict):
+    name: str
+    likely: Annotated[bool | None, Field(description="null where it is not known.")]
+    evidence: str
+    advice: str
+
+
+class ReadRow(TypedDict):
+    """An answer beside its nearest training row."""
+
+    stratum: Literal["", "wrong", "near wrong", "right"]
+    line: Line
+    system: str
+    prompt: str
+    expected: str
+    got: str
+    train_line: Line | None
+    train_prompt: str | None
+    train_reply: str | None
+    similarity: Share | None
+    note: str
+
+
+class Diagnosed(TypedDict):
+    """`tunegate run diagnose --json`."""
+
+    run: str
+    test: Digest
+    digest: Annotated[Digest, Field(description="Of the model, as the run records it.")]
+    others: Annotated[list[str], Field(description="Of scorecards of the run: other models.")]
+    n: Count
+    right: Count
+    low: Annotated[float | None, Field(description="Lower end of the 95 % interval.")]
+    high: Annotated[float | None, Field(description="Upper end of the 95 % interval.")]
+    likely: Annotated[str | None, Field(description="The likely cause; null for none.")]
+    causes: Annotated[list[DiagnosedCause], Field(description="The likely ones first.")]
+    wrong: Count
+    near: Annotated[Count, Field(description="Wrong answers near a training row.")]
+    contradicted: Annotated[Count, Field(description="Of these, that have another label there.")]
+    examples: Annotated[list[ReadRow], Field(description="The first of them.")]
+    sheet: Annotated[str | None, Field(description="The file of -o.")]
+
+
 DOCUMENTS: dict[str, Any] = {
     "scorecard": Scorecard, "receipt": Receipt, "registry-line": RegistryFileLine,
     "accept": Accepted, "data-diff": Diff, "data-finding": FindingLine, "data-plan": Planned,
     "data-next": NextData, "data-tokens": Tokens, "doctor": Doctor, "failures": Failures,
     "fix": Fixed,
     "mutate": Mutated, "registry-history": History, "registry-lineage": Lineage,
-    "registry-verify": Verified, "review-status": Reviews,
+    "registry-verify": Verified, "review-status": Reviews, "run-diagnose": Diagnosed,
     "run-export-mlflow": ExportedToMLflow, "run-job": Job, "run-pack": Packed,
     "run-preflight": Preflight, "run-serve-check": ServeCheck, "run-unpack": Unpacked,
     "split": SplitMade,

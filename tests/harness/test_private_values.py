@@ -329,6 +329,8 @@ def test_no_private_value_is_shown(
     for form in ((), ("--json",)):
         served = run("run", "serve-check", "latest", "--model", "toy:base", *form, code=1)
         assert "became '?'" in served
+    for form in ((), ("--json",), ("-o", "read.csv"), ("-o", "read.jsonl")):
+        run("run", "diagnose", "latest", *form)
     run("registry", "rollback", "production", "--why", f"key {ENV_KEY[:3]}x", code=2)
     for form in ((), ("--json",)):
         run("registry", "history", *form)

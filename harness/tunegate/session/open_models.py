@@ -191,5 +191,4 @@ class SessionModels:
             rubric=self.root / settings.rubric,
             labels=self.root / settings.labels if settings.labels else None,
             **settings.model_dump(exclude={"models", "rubric", "labels"}),
-            calibration_dir=state.path("judge", "calibration").parent,
         )

@@ -5,12 +5,10 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
-
-PRIVATE_MODE = 0o600  # rows that a cleaning step removed can hold personal data
 
 
 def atomic_write(path: Path | str, data: bytes, *, mode: int = 0o644) -> None:
@@ -61,20 +59,14 @@ def atomic_file(path: Path, mode: int) -> Iterator[IO[bytes]]:
             os.close(handle)
 
 
-def atomic_write_all(files: Mapping[Path, bytes | None], private: Collection[Path] = ()) -> None:
-    """Write all files, or none: each under a temporary name first, then all are renamed.
-
-    The content None removes a file that an earlier call wrote. Files are renamed in their order,
-    and removed last; those in `private` get the mode 0600. Raises OSError.
-    """
+def atomic_write_all(files: Mapping[Path, bytes]) -> None:
+    """Write all files, or none, first under temporary names; raises OSError."""
     token = secrets.token_hex(4)
-    to_write = {path: data for path, data in files.items() if data is not None}
-    temporary_files = {path: path.with_name(f".{path.name[:100]}.{token}") for path in to_write}
+    temporary_files = {path: path.with_name(f".{path.name[:100]}.{token}") for path in files}
     try:
-        for path, data in to_write.items():
-            mode = PRIVATE_MODE if path in private else 0o644
+        for path, data in files.items():
             try:
-                atomic_write(temporary_files[path], data, mode=mode)
+                atomic_write(temporary_files[path], data)
             except OSError as error:
                 reason = error.strerror or error
                 raise OSError(f"{path} cannot be written: {reason}; nothing was written") from None
@@ -84,8 +76,6 @@ def atomic_write_all(files: Mapping[Path, bytes | None], private: Collection[Pat
         for temporary in temporary_files.values():
             if temporary.exists():  # unlink fails where a folder above is a file
                 temporary.unlink()
-    for path in files.keys() - to_write.keys():
-        path.unlink(missing_ok=True)
 
 
 @contextmanager

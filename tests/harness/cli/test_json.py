@@ -40,8 +40,8 @@ COMMANDS = {
     "data-plan": "data plan", "data-tokens": "data tokens", "doctor": "doctor",
     "failures": "failures", "fix": "fix", "mutate": "mutate", "registry-history":
     "registry history", "registry-lineage": "registry lineage", "registry-verify":
-    "registry verify", "review-status": "review status", "run-export-mlflow":
-    "run export mlflow", "run-job": "run job", "run-pack": "run pack",
+    "registry verify", "review-status": "review status", "run-diagnose": "run diagnose",
+    "run-export-mlflow": "run export mlflow", "run-job": "run job", "run-pack": "run pack",
     "run-preflight": "run preflight", "run-serve-check": "run serve-check",
     "run-unpack": "run unpack", "split": "split",
 }  # fmt: skip

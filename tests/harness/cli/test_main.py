@@ -239,7 +239,7 @@ def test_a_broken_command_breaks_no_other(project: Path, capsys: Out) -> None:
         "  fix        Redact",
         "  review     sample, serve, status, rate",
         "  run        preflight, resume, join, job, pack, unpack, export axolotl, export\n"
-        "             mlflow, import, merge, serve-check, attest, purge, leave",
+        "             mlflow, import, merge, serve-check, diagnose, attest, purge, leave",
         "  broken     Break.",  # read from its source
         "  boom       the command cannot be loaded (ModuleNotFoundError: No module na...",
     ):
