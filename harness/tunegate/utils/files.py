@@ -17,7 +17,7 @@ def atomic_write(path: Path | str, data: bytes, *, mode: int = 0o644) -> None:
         file.write(data)
 
 
-def copy_verified(source: Path, target: Path, digest: str, *, mode: int = PRIVATE_MODE) -> None:
+def copy_verified(source: Path, target: Path, digest: str, *, mode: int = 0o600) -> None:
     """Copy a file, whole or not at all; raises ValueError where its bytes have another sha256."""
     digest_read = hashlib.sha256()
     with open(source, "rb") as read, atomic_file(target, mode) as file:
