@@ -84,10 +84,7 @@ def load_command(path: str, entry: metadata.EntryPoint) -> tuple[Command, argpar
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command that is named and return its exit status, 2 for a mistake.
-
-    It ends without a word where nobody reads what it prints any more, as in `tunegate fix | head`.
-    """
+    """Run the named command; return its exit status, 2 for a mistake. A closed pipe is none."""
     try:
         try:
             return run_command(argv)
