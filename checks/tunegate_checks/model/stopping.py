@@ -48,7 +48,13 @@ class Accuracy:
 
         In mode "lower" rows that are not independent decide nothing: not their number counts.
         """
-        limit, mode = float(self.limits.accuracy), self.limits.mode
+        return self.decide(so_far, looks, look, float(self.limits.accuracy))
+
+    def decide(
+        self, so_far: Predictions, looks: Looks, look: int, limit: float, name: str = "accuracy"
+    ) -> Verdict:
+        """Return whether the share of right answers, called `name`, holds the limit, and why."""
+        mode = self.limits.mode
         ends = tuple(len({*rows} - {*self.near_rows}) for rows in looks)
         n, allowed = ends[-1], errors_in_all(ends[-1], limit, mode)
         if not ends[look] or allowed < 0 or (mode == "lower" and _repeats(self.test)):
@@ -67,12 +73,12 @@ class Accuracy:
         why = "no other answer could change it" if is_certain else why
         low, high = interval(n, ends[look], wrong)
         counts = f"{wrong:,} of {ends[look]:,} wrong, {low:.1%} to {high:.1%} right of all {n:,}"
-        verdict = f"accuracy >= {limit:.10g} ({mode}) {'passes' if passed else 'fails'} early"
+        verdict = f"{name} >= {limit:.10g} ({mode}) {'passes' if passed else 'fails'} early"
         return passed, f"{verdict}: {counts}; {why} (rule {VERSION})"
 
 
 @dataclass(frozen=True)
-class _Comparison:
+class PairedClaim:
     """Decides a claim about two models where its test takes `alpha=ALPHA_LEFT`.
 
     Early claims are wrong in ALPHA_EARLY of the cases at most, which with ALPHA_LEFT is 5 %. One
@@ -120,7 +126,7 @@ class _Comparison:
 
 
 @dataclass(frozen=True)
-class BetterThanBaseline(_Comparison):
+class BetterThanBaseline(PairedClaim):
     """Decides `compare.superior(clean, over=baseline, alpha=ALPHA_LEFT)`."""
 
     baseline: Predictions | None
@@ -131,7 +137,7 @@ class BetterThanBaseline(_Comparison):
 
 
 @dataclass(frozen=True)
-class NoWorseThanIncumbent(_Comparison):
+class NoWorseThanIncumbent(PairedClaim):
     """Decides `compare.not_inferior(clean, incumbent, margin=limits.margin, alpha=ALPHA_LEFT)`."""
 
     incumbent: Predictions | None

@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import ConfigError
 
 TABLE_HEADERS = ("[tool.tunegate]", "[tool.tunegate.")
-DEFAULT_SUITES = {"data": "suites/data", "model": "suites/model"}
+DEFAULT_SUITES = {"data": "suites/data", "model": "suites/model", "shadow": "suites/shadow"}
 USUAL_SUITES = (*DEFAULT_SUITES.values(), "suites/readiness")  # of any project
 
 

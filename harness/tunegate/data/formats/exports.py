@@ -1,4 +1,4 @@
-"""Exports of annotation tools, and the files of OpenAI's batch API.
+"""Exports of annotation tools, and the results of OpenAI's batch API.
 
 Sources: https://labelstud.io/guide/task_format, the records of Argilla 1 and 2
 (https://docs.argilla.io), https://platform.openai.com/docs/guides/batch.
@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...utils.strict_json import Unreadable, parse_json_text
-from .chat import from_chat
 from .row_format import Fields, Message, RowFormat, assistant_message, json_type, user_message
 
 # Of a Label Studio result's `value`: what the annotator chose or wrote.
@@ -107,21 +106,6 @@ def _argilla_messages(texts: Mapping[str, Any], given: Mapping[str, list[Any]]) 
     return {"messages": [_asked_text(texts, "fields"), reply]}
 
 
-def from_batch_request(fields: Mapping[str, Any]) -> Fields:
-    """Convert the `body` of a request of OpenAI's batch API, with its `response` if it is there."""
-    body = fields["body"]
-    if not isinstance(body, dict) or not isinstance(body.get("messages"), list):
-        raise Unreadable("shape", "body is no request with `messages`")
-    tools = {"tools": body["tools"]} if "tools" in body else {}
-    if fields.get("response") is None:
-        return from_chat({"messages": body["messages"], **tools})
-    try:
-        reply = dict(fields["response"]["body"]["choices"][0]["message"])
-    except (TypeError, LookupError, ValueError):
-        raise Unreadable("shape", "response holds no message: the request failed") from None
-    return from_chat({"messages": [*body["messages"], reply], **tools})
-
-
 def from_batch_response(fields: Mapping[str, Any]) -> Fields:
     """Refuse a result of OpenAI's batch API, which has no prompt."""
     advice = "its requests have; join the two by custom_id, as `body` and `response` of one row"
@@ -136,8 +120,6 @@ EXPORT_FORMATS = (
               "text became the prompt, annotation the reply"),
     RowFormat("Argilla 2", "fields responses", "", from_argilla_2,
               "fields became the prompt, responses the reply"),
-    RowFormat("batch request", "custom_id body", "response method url", from_batch_request,
-              "the messages of body became messages"),
     RowFormat("batch result", "custom_id response", "", from_batch_response, ""),
     RowFormat("Argilla 2 (flat)", "status _server_id", "", from_flat_argilla,
               "the text field became the prompt, the responses the reply",
