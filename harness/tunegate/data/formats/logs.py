@@ -22,11 +22,12 @@ _SCALARS = {"stringValue": str, "intValue": int, "doubleValue": float, "boolValu
 def from_log(fields: Mapping[str, Any]) -> Fields:
     """Convert a request with its response, if it is there, to messages and what was `logged`."""
     request = _body(fields.get("request") or fields.get("body") or fields)
-    response = _body(fields["response"] if fields.get("response") else fields)
+    answered = fields.get("response")
+    response = _body(fields if answered is None else answered)
     if not isinstance(request.get("messages"), list):
         raise Unreadable("shape", "body is no request with `messages`")
     choice, usage = _first(response.get("choices")), response.get("usage") or {}
-    if fields.get("response") and not isinstance(choice.get("message"), dict):
+    if answered is not None and not isinstance(choice.get("message"), dict):
         raise Unreadable("shape", "response holds no message: the request failed")
     return _row(request, choice.get("message"), {
         "latency": fields.get("latency"), "finish": choice.get("finish_reason"),
