@@ -55,6 +55,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "model": "detect stats text",
         "judge": "model stats",
         "readiness": "data model stats",
+        "traffic": "data",
         "detect": "",
         "review": "judge",
         "stats": "",

@@ -63,10 +63,11 @@ TABLES: list[tuple[str, type[BaseModel], str]] = [
         "vLLM](../training.md#judge-with-vllm).",
     ),
     ("`[readiness]`", schema.Readiness, "[Prompt, retrieve, or fine-tune?](../readiness.md)"),
+    ("`[shadow]`", schema.Shadow, "[Shadow traffic](../shadow.md)"),
 ]
 TOP_TABLES = {
-    *("checks", "compare", "data", "judge", "limits", "models", "readiness", "suites", "tokens"),
-    "train",
+    *("checks", "compare", "data", "judge", "limits", "models", "readiness", "shadow", "suites"),
+    *("tokens", "train"),
 }
 TAIL = """
 ## `[train.qlora]`, `[train.openai]`
@@ -91,6 +92,7 @@ WORDS = {
     "label.fold": "what makes no difference: `case`, `punctuation`, `fence`, `explanation`",
     "suites.data": "what `pytest` is given for the data gate",
     "suites.model": "what `pytest` is given for the model gate",
+    "suites.shadow": "what `pytest` is given for the replay of logged requests",
     "limits.fewest_examples": "rows in a file, at least",
     "limits.largest_mb": "megabytes of a file, at most",
     "limits.fewest_per_class": "training rows of each class, at least; of all rows where the task "

@@ -42,6 +42,7 @@ NAMES = {
     "splits.drift": "drift",
     "splits.share": "share",
     "tokens": "find",
+    "traffic.drift": "drift",
 }
 
 

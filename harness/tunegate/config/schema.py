@@ -320,10 +320,10 @@ class Shadow(Section):
     rows: int = Field(default=10_000, ge=20)  # requests that are replayed, at most
     judged: int = Field(default=200, ge=1)  # pairs of replies that the judge reads, at most
     agreement: Share = 0.9  # replies with the label that production's have, at least
-    errors: Share = 0.01
+    errors: Share = 0.01  # requests without a reply, at most
     latency_ratio: Positive | None = None  # the candidate's divided by production's, at most
-    cost_ratio: Positive | None = None
-    far: Share | None = None  # requests farther from training than 95 % of validation, at most
+    cost_ratio: Positive | None = None  # the same
+    far: Share | None = None  # requests farther from training than 95 % of its rows are, at most
 
 
 class Compared(Section):

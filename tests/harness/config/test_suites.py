@@ -23,7 +23,8 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_neighbours_are_suites_too(root: Path) -> None:
-    assert [p.name for p in suite_folders({}, root)] == ["data", "model", "readiness"]
+    names = [p.name for p in suite_folders({}, root)]
+    assert names == ["data", "model", "readiness", "shadow"]
 
 
 def test_configured_elsewhere(root: Path) -> None:
@@ -33,6 +34,7 @@ def test_configured_elsewhere(root: Path) -> None:
         "suites/data",
         "suites/model",
         "suites/readiness",
+        "suites/shadow",
     }
 
 

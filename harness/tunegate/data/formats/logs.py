@@ -16,6 +16,7 @@ from .row_format import Fields, Message, RowFormat
 
 ASKS = (None, "chat", "text_completion", "generate_content")  # operations that ask a model
 _RECORD = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true"
+TEXTS = ("finish", "conversation")  # what is known of a request; the rest are numbers
 _SCALARS = {"stringValue": str, "intValue": int, "doubleValue": float, "boolValue": bool}
 
 
@@ -26,7 +27,7 @@ def from_log(fields: Mapping[str, Any]) -> Fields:
     response = _body(fields if answered is None else answered)
     if not isinstance(request.get("messages"), list):
         raise Unreadable("shape", "body is no request with `messages`")
-    choice, usage = _first(response.get("choices")), response.get("usage") or {}
+    choice, usage = _first(response.get("choices")), _first([response.get("usage")])
     if answered is not None and not isinstance(choice.get("message"), dict):
         raise Unreadable("shape", "response holds no message: the request failed")
     return _row(request, choice.get("message"), {
@@ -49,7 +50,7 @@ def _first(value: Any) -> Mapping[str, Any]:
 def _row(request: Mapping[str, Any], reply: Any, known: Mapping[str, Any]) -> Fields:
     given = {k: v for k in ("system", "tools") if (v := request.get(k))}
     row = from_chat({"messages": [*request["messages"], *([reply] if reply else [])], **given})
-    logged = {name: value for name, value in known.items() if value is not None}
+    logged = {k: v for k, v in known.items() if isinstance(v, str if k in TEXTS else int | float)}
     return {**row, "logged": logged} if logged else row
 
 
@@ -76,9 +77,14 @@ def asks_model(span: Mapping[str, Any]) -> bool:
 
 
 def _attributes(span: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the attributes of a span by name; in OTLP they are a list of keys and typed values."""
+    """Return the attributes of a span by name, {} if they are none; OTLP lists typed values."""
     listed = span.get("attributes")
-    return _value({"kvlistValue": {"values": listed}}) if isinstance(listed, list) else listed or {}
+    if not isinstance(listed, list):
+        return listed if isinstance(listed, dict) else {}
+    try:
+        return {str(item["key"]): _value(item["value"]) for item in listed}
+    except (TypeError, KeyError, ValueError, AttributeError):
+        return {}
 
 
 def _value(typed: Mapping[str, Any]) -> Any:
@@ -98,11 +104,11 @@ def from_span(span: Mapping[str, Any]) -> Fields:
         advice = f"the program that writes it must record content ({_RECORD})"
         raise Unreadable("shape", f"the span holds no gen_ai.input.messages: {advice}")
     said = _first(named.get("gen_ai.output.messages") or _numbered(named, "gen_ai.completion"))
-    start, end = (span.get(f"{name}TimeUnixNano") for name in ("start", "end"))
+    start, end = (str(span.get(f"{name}TimeUnixNano")) for name in ("start", "end"))
     system = _turn({"parts": named.get("gen_ai.system_instructions")})["content"]
     tools = named.get("gen_ai.tool.definitions")
     return _row({"messages": [*map(_turn, given)], "tools": tools, "system": system}, _turn(said), {
-        "latency": (int(end) - int(start)) / 1e9 if start and end else None,
+        "latency": (int(end) - int(start)) / 1e9 if (start + end).isdigit() else None,
         "finish": said.get("finish_reason"), "conversation": named.get("gen_ai.conversation.id"),
         "prompt_tokens": named.get("gen_ai.usage.input_tokens"),
         "tokens": named.get("gen_ai.usage.output_tokens"),
