@@ -55,7 +55,6 @@ ALLOWED: dict[str, dict[str, str]] = {
         "model": "detect stats text",
         "judge": "model stats",
         "readiness": "data model stats",
-        "traffic": "data",
         "detect": "",
         "review": "judge",
         "stats": "",

@@ -14,7 +14,6 @@ from tunegate import Dataset, JudgePanel, LabelRule, Limits, Predictions, Score,
 from tunegate.config.schema import Shadow
 from tunegate.data.row_schema import RowSchema
 from tunegate.results.labels import exact
-from tunegate_checks import traffic
 from tunegate_checks.judge import pairwise
 from tunegate_checks.model import answer_quality, compare, contract, jsonmatch, memorization, speed
 from tunegate_checks.model.classification import accuracy, right
@@ -62,8 +61,10 @@ class Agreement(Accuracy):
 
     def __call__(self, so_far: Predictions, looks: Looks, look: int) -> Verdict:
         """Return whether it holds, and why; None for nothing yet."""
-        rows = beside(so_far, self.production)
-        return self.decide(rows, looks, look, float(self.shadow.agreement), "agreement")
+        limits = self.limits.model_copy(update={"accuracy": self.shadow.agreement})
+        rule = Accuracy(self.test, self.near_rows, self.label_rule, limits, self.certain)
+        verdict = rule(beside(so_far, self.production), looks, look)
+        return verdict and (verdict[0], verdict[1].replace("accuracy", "agreement", 1))
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def test_errors(predictions: Predictions, production: Production, shadow: Shadow
     assert errors("candidate", predictions) <= shadow.errors
 
 
-def test_latency_and_cost(predictions: Predictions, production: Production, shadow: Shadow) -> None:
+def test_latency_and_cost(predictions: Predictions, production: Production, limits: Limits) -> None:
     """By themselves, and the candidate's divided by production's."""
     other = production(predictions)
     for model, answers in ("production", other), ("candidate", predictions):
@@ -147,8 +148,8 @@ def test_latency_and_cost(predictions: Predictions, production: Production, shad
             assert score <= None
     latency = speed.ratio(predictions, over=other, what="latency", name="production")
     cost = speed.ratio(predictions, over=other, what="cost", name="production")
-    assert latency <= shadow.latency_ratio
-    assert cost <= shadow.cost_ratio
+    assert latency <= limits.latency_ratio
+    assert cost <= limits.cost_ratio
 
 
 def test_refusals(predictions: Predictions, production: Production, limits: Limits) -> None:
@@ -178,11 +179,3 @@ def test_no_personal_data_in_answers(
     assert not memorization.personal_data(
         test, predictions, ignore=ignore, allow=allow, names=names
     )
-
-
-def test_traffic_is_like_training(
-    trained_on: Dataset, test: Dataset, shadow: Shadow, limits: Limits
-) -> None:
-    """Labels, lengths, words and languages; and how far requests are from the nearest row."""
-    assert not traffic.drift(trained_on, test, psi_limit=limits.psi, auc_limit=limits.drift_auc)
-    assert traffic.far_from_training(trained_on, test) <= shadow.far

@@ -42,7 +42,6 @@ NAMES = {
     "splits.drift": "drift",
     "splits.share": "share",
     "tokens": "find",
-    "traffic.drift": "drift",
 }
 
 

@@ -48,13 +48,7 @@ class Accuracy:
 
         In mode "lower" rows that are not independent decide nothing: not their number counts.
         """
-        return self.decide(so_far, looks, look, float(self.limits.accuracy))
-
-    def decide(
-        self, so_far: Predictions, looks: Looks, look: int, limit: float, name: str = "accuracy"
-    ) -> Verdict:
-        """Return whether the share of right answers, called `name`, holds the limit, and why."""
-        mode = self.limits.mode
+        limit, mode = float(self.limits.accuracy), self.limits.mode
         ends = tuple(len({*rows} - {*self.near_rows}) for rows in looks)
         n, allowed = ends[-1], errors_in_all(ends[-1], limit, mode)
         if not ends[look] or allowed < 0 or (mode == "lower" and _repeats(self.test)):
@@ -73,7 +67,7 @@ class Accuracy:
         why = "no other answer could change it" if is_certain else why
         low, high = interval(n, ends[look], wrong)
         counts = f"{wrong:,} of {ends[look]:,} wrong, {low:.1%} to {high:.1%} right of all {n:,}"
-        verdict = f"{name} >= {limit:.10g} ({mode}) {'passes' if passed else 'fails'} early"
+        verdict = f"accuracy >= {limit:.10g} ({mode}) {'passes' if passed else 'fails'} early"
         return passed, f"{verdict}: {counts}; {why} (rule {VERSION})"
 
 

@@ -321,8 +321,6 @@ class Shadow(Section):
     judged: int = Field(default=200, ge=1)  # pairs of replies that the judge reads, at most
     agreement: Share = 0.9  # replies with the label that production's have, at least
     errors: Share = 0.01  # requests without a reply, at most
-    latency_ratio: Positive | None = None  # the candidate's divided by production's, at most
-    cost_ratio: Positive | None = None  # the same
     far: Share | None = None  # requests farther from training than 95 % of its rows are, at most
 
 

@@ -1,21 +1,17 @@
-"""Exports of annotation tools, and the results of OpenAI's batch API.
+"""Exports of annotation tools.
 
-Sources: https://labelstud.io/guide/task_format, the records of Argilla 1 and 2
-(https://docs.argilla.io), https://platform.openai.com/docs/guides/batch.
+Sources: https://labelstud.io/guide/task_format, the records of Argilla 2
+(https://docs.argilla.io).
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ...utils.strict_json import Unreadable, parse_json_text
-from .row_format import Fields, Message, RowFormat, assistant_message, json_type, user_message
+from ...utils.strict_json import Unreadable
+from .row_format import Fields, Message, RowFormat, assistant_message, user_message
 
 # Of a Label Studio result's `value`: what the annotator chose or wrote.
 _ANSWER_KEYS = ("choices", "text", "taxonomy", "rating", "number")
-# The fields of an Argilla record that are not its own, flattened or not.
-_ARGILLA_OWN = frozenset({"id", "_server_id", "status", "inserted_at", "updated_at", "score"})
-_RESPONSES = re.compile(r"(.+)\.responses")
 
 
 def from_label_studio(fields: Mapping[str, Any]) -> Fields:
@@ -65,18 +61,6 @@ def _asked_text(data: Mapping[str, Any], name: str) -> Message:
     return user_message(text)
 
 
-def from_argilla_1(fields: Mapping[str, Any]) -> Fields:
-    """Convert `text` and `annotation` of a record of Argilla 1 to messages."""
-    answer = fields["annotation"]
-    if not answer:
-        raise Unreadable("shape", "annotation is empty; annotate the row, or leave it out")
-    reply = ", ".join(map(str, answer)) if isinstance(answer, list) else str(answer)
-    inputs = parse_json_text(fields.get("inputs"))
-    data = inputs if isinstance(inputs, dict) and not fields.get("text") else fields
-    texts = {"text": data["text"]} if isinstance(data.get("text"), str) else data
-    return {"messages": [_asked_text(texts, "the record"), assistant_message(reply)]}
-
-
 def from_argilla_2(fields: Mapping[str, Any]) -> Fields:
     """Convert `fields` and `responses` of a record of Argilla 2 to messages."""
     texts, responses = fields["fields"], fields["responses"]
@@ -84,18 +68,6 @@ def from_argilla_2(fields: Mapping[str, Any]) -> Fields:
         raise Unreadable("shape", "fields or responses is no object")
     lists = {question: v for question, v in responses.items() if isinstance(v, list)}
     given = {k: [r.get("value") for r in v if isinstance(r, dict)] for k, v in lists.items()}
-    return _argilla_messages(texts, given)
-
-
-def from_flat_argilla(fields: Mapping[str, Any]) -> Fields:
-    """Convert a flattened record of Argilla 2, with `QUESTION.responses`, to messages."""
-    matches = ((_RESPONSES.fullmatch(key), answers) for key, answers in fields.items())
-    given = {m[1]: answers if isinstance(answers, list) else [] for m, answers in matches if m}
-    texts = {k: v for k, v in fields.items() if "." not in k and k not in _ARGILLA_OWN}
-    return _argilla_messages(texts, given)
-
-
-def _argilla_messages(texts: Mapping[str, Any], given: Mapping[str, list[Any]]) -> Fields:
     answered = {question: answers for question, answers in given.items() if answers}
     if (count := len(answered)) > 1:
         names = ", ".join(ascii(question)[1:-1][:30] for question in answered)
@@ -106,22 +78,9 @@ def _argilla_messages(texts: Mapping[str, Any], given: Mapping[str, list[Any]]) 
     return {"messages": [_asked_text(texts, "fields"), reply]}
 
 
-def from_batch_response(fields: Mapping[str, Any]) -> Fields:
-    """Refuse a result of OpenAI's batch API, which has no prompt."""
-    advice = "its requests have; join the two by custom_id, as `body` and `response` of one row"
-    found = json_type(fields["response"])
-    raise Unreadable("shape", f"a batch result has no prompt ({found}): {advice}")
-
-
 EXPORT_FORMATS = (
     RowFormat("Label Studio", "data annotations", "", from_label_studio,
               "the text of data became the prompt, the annotation the reply"),
-    RowFormat("Argilla 1", "annotation annotation_agent", "text inputs", from_argilla_1,
-              "text became the prompt, annotation the reply"),
     RowFormat("Argilla 2", "fields responses", "", from_argilla_2,
               "fields became the prompt, responses the reply"),
-    RowFormat("batch result", "custom_id response", "", from_batch_response, ""),
-    RowFormat("Argilla 2 (flat)", "status _server_id", "", from_flat_argilla,
-              "the text field became the prompt, the responses the reply",
-              lambda row: any(map(_RESPONSES.fullmatch, row))),
 )  # fmt: skip

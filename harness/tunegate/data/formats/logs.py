@@ -125,17 +125,14 @@ def _turn(message: Any) -> Any:
 
 
 def _part(part: Any) -> Any:
-    match part:
-        case {"type": "text", "content": str(text)}:
-            return {"type": "text", "text": text}
-        case {"type": "reasoning", "content": str(text)}:
-            return {"type": "thinking", "thinking": text}
-        case {"type": "tool_call"}:
-            return {**part, "type": "tool_use"}
-        case {"type": "tool_call_response"}:
-            result = part.get("response", part.get("result"))
-            return {"type": "tool_result", "tool_use_id": part.get("id"), "content": result}
-    return part
+    kind = part.get("type") if isinstance(part, dict) else None
+    if kind in ("text", "reasoning"):
+        name = "text" if kind == "text" else "thinking"
+        return {"type": name, name: part.get("content")}
+    if kind == "tool_call_response":
+        result = part.get("response", part.get("result"))
+        return {"type": "tool_result", "tool_use_id": part.get("id"), "content": result}
+    return {**part, "type": "tool_use"} if kind == "tool_call" else part
 
 
 def _numbered(named: Mapping[str, Any], prefix: str) -> list[Message]:
