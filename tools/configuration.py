@@ -92,7 +92,6 @@ WORDS = {
     "label.fold": "what makes no difference: `case`, `punctuation`, `fence`, `explanation`",
     "suites.data": "what `pytest` is given for the data gate",
     "suites.model": "what `pytest` is given for the model gate",
-    "suites.shadow": "what `pytest` is given for the replay of logged requests",
     "limits.fewest_examples": "rows in a file, at least",
     "limits.largest_mb": "megabytes of a file, at most",
     "limits.fewest_per_class": "training rows of each class, at least; of all rows where the task "

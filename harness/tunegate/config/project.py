@@ -10,8 +10,8 @@ from typing import Any
 from ..errors import ConfigError
 
 TABLE_HEADERS = ("[tool.tunegate]", "[tool.tunegate.")
-DEFAULT_SUITES = {"data": "suites/data", "model": "suites/model", "shadow": "suites/shadow"}
-USUAL_SUITES = (*DEFAULT_SUITES.values(), "suites/readiness")  # of any project
+DEFAULT_SUITES = {"data": "suites/data", "model": "suites/model"}
+USUAL_SUITES = (*DEFAULT_SUITES.values(), "suites/readiness", "suites/shadow")  # of any project
 
 
 def find_root(start: Path) -> Path | None:

@@ -83,11 +83,10 @@ class Data(Section):
 
 
 class Suites(Section):
-    """The folders of the suites that have a gate, relative to the project's folder."""
+    """The folders of the two suites, relative to the project's folder."""
 
     data: str = DEFAULT_SUITES["data"]
     model: str = DEFAULT_SUITES["model"]
-    shadow: str = DEFAULT_SUITES["shadow"]
 
 
 class LabelTable(Section):

@@ -27,8 +27,8 @@ class ModelGate(Gate):
     """
 
     def __init__(self, session: SessionContext, spec: str, alias: str | None, why: str) -> None:
-        suites, self.replays = session.config.suites, session.is_shadow and alias is None
-        suite = suites.shadow if self.replays else suites.model
+        self.replays = session.is_shadow and alias is None
+        suite = str(session.suite) if self.replays else session.config.suites.model
         super().__init__(session, suite, f"--model {spec}")
         self.alias, self.reason = alias, why
         if alias is not None and session.limit:

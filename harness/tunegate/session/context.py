@@ -95,8 +95,8 @@ class SessionContext:
 
     @property
     def is_shadow(self) -> bool:
-        """Whether this is a session of the shadow suite, whose test rows are logged requests."""
-        return bool(self.suite) and self.suite == (self.root / self.config.suites.shadow).resolve()
+        """Whether this is a session of `suites/shadow`, whose test rows are logged requests."""
+        return self.suite is not None and self.suite.name == "shadow"
 
     def take_traffic(self, given: str | None) -> str:
         """Return the snapshot of the masked requests of `[shadow] log`; raises ConfigError.

@@ -23,8 +23,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_neighbours_are_suites_too(root: Path) -> None:
-    names = [p.name for p in suite_folders({}, root)]
-    assert names == ["data", "model", "readiness", "shadow"]
+    assert [p.name for p in suite_folders({}, root)] == ["data", "model", "readiness"]
 
 
 def test_configured_elsewhere(root: Path) -> None:
@@ -34,7 +33,6 @@ def test_configured_elsewhere(root: Path) -> None:
         "suites/data",
         "suites/model",
         "suites/readiness",
-        "suites/shadow",
     }
 
 
