@@ -32,7 +32,7 @@ TESTING = "datasets faults rows"
 FIXTURES = """
 ask_model baseline compared_models data_is_generated dataset general_set incumbent inference_prompt
 judge_panel label_rule limits loss_curves prediction predictions program_check project_root
-readiness row_schema task test tokenization train trained_on validation
+readiness row_schema shadow task test tokenization train trained_on validation
 """
 
 # The parameters of each function; those behind a star are given by keyword.

@@ -126,8 +126,9 @@ class SessionModels:
         return predictions
 
     def ask(self, dataset: Dataset, role: str = "candidate") -> Predictions:
-        """Do what `predict.Ask` says; none without a baseline. Raises ConfigError, ModelUnknown."""
+        """Do what `predict.Ask` says; none where no model has the role. Raises ConfigError."""
         lacks_model = role == "baseline" and not self.has_baseline
+        lacks_model |= role == "incumbent" and self.promoted is None
         if lacks_model or not len(dataset) or isinstance(self.model(role), FileModel):
             return Predictions([])
         with self.show_progress(f"asking the {role}") as progress:

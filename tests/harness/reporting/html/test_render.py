@@ -484,3 +484,19 @@ def test_a_verdict_that_was_edited_is_told_as_such(promoted: Project) -> None:
 def test_a_verdict_that_somebody_has_harmed_harms_no_page(promoted: Project, content: str) -> None:
     StateDir(promoted.root).path("readiness.json").write_text(content)
     assert ("said prompt" in words(report(promoted))) == ("prompt" in content)
+
+
+def test_a_replay_of_logged_requests_stands_on_the_page(promoted: Project) -> None:
+    assert 'id="shadow"' not in report(promoted)
+    state = promoted.root / ".tunegate"
+    (path,) = state.glob("runs/*/scorecards/*.json")
+    card = json.loads(path.read_text("utf-8")) | {"traffic": "9 of 12 different <requests>"}
+    (state / "shadow").mkdir()
+    kept = state / "shadow" / f"{card['model_digest'][:12]}.json"
+    kept.write_text(json.dumps(card), "utf-8")
+    page = report(promoted)
+    assert 'id="shadow"' in page
+    assert "9 of 12 different <requests>. Gate open." in words(page)
+    assert not FETCHES.search(page)
+    kept.rename(kept.with_name("another.json"))
+    assert 'id="shadow"' not in report(promoted)
