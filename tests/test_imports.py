@@ -30,7 +30,7 @@ EVERYWHERE = {"utils", "errors", "exit_codes", "__init__"}
 ALLOWED: dict[str, dict[str, str]] = {
     "tunegate": {
         "__main__": "cli",
-        "cli": "checking config data gates models mutation results storage",
+        "cli": "checking config data gates models mutation reporting results storage",
         "pytest_plugin": "checking config data gates interfaces models reporting results session "
         "storage tokenization",
         "reporting": "checking config data gates interfaces models results storage tokenization",
@@ -55,6 +55,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "model": "detect stats text",
         "judge": "model stats",
         "readiness": "data model stats text",
+        "diagnose": "data model review stats",
         "detect": "",
         "review": "judge",
         "stats": "",
@@ -79,6 +80,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "import_model": "export",
         "export": "",
     },
+    "tunegate_mlflow": {"command": ""},
 }
 
 # What the distribution for Axolotl may use of the QLoRA plugin: its promised interface.

@@ -105,7 +105,6 @@ def test_the_wheel_alone_serves_an_empty_project(clone: Path, tmp_path: Path) ->
         assert part in names
     for part in ("key_formats", "national_ids", "vocabulary"):
         assert f"tunegate_checks/detect/{part}.toml" in names
-    assert "tunegate/config/former_suites.json" in names
     for part in ("triage/base/model.safetensors", "triage/data/train.jsonl", "pt/project.toml"):
         assert f"tunegate/examples/{part}" in names
     run(f"{sys.executable} -m venv env", tmp_path)

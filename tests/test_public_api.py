@@ -32,7 +32,7 @@ TESTING = "datasets faults rows"
 FIXTURES = """
 ask_model baseline compared_models data_is_generated dataset general_set incumbent inference_prompt
 judge_panel label_rule limits loss_curves prediction predictions program_check project_root
-readiness row_schema task test tokenization train trained_on validation
+readiness row_schema shadow task test tokenization train trained_on validation
 """
 
 # The parameters of each function; those behind a star are given by keyword.
@@ -77,7 +77,6 @@ MODEL = {
     "classification.recall": "predictions average * label",
     "codecheck.parses": "predictions language command",
     "codecheck.passes": "predictions command * timeout suffix",
-    "compare.HolmFamily": "*comparisons * alpha",
     "compare.models": "predictions over *metrics",
     "compare.not_inferior": "predictions over metric * margin alpha",
     "compare.superior": "predictions over metric * alpha",
@@ -95,7 +94,7 @@ MODEL = {
     "overlap.bleu": "**options",
     "overlap.chrf": "**options",
     "overlap.exact_match": "predictions",
-    "overlap.rouge": "kind * stem",
+    "overlap.rouge": "kind",
     "relations.relation": "* calls holds",
     "repeats.majority": "predictions * label",
     "repeats.pass_at_k": "predictions * label",
@@ -111,7 +110,6 @@ MODEL = {
     "toolcalls.accuracy": "predictions",
 }
 JUDGE = {
-    "grading.mean": "predictions judge rubric",
     "grading.score": "predictions judge rubric",
     "human.win_rate": "predictions over * folder",
     "pairwise.win_rate": "predictions over judge rubric",

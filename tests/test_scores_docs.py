@@ -22,7 +22,7 @@ SCORES = (
 HELP = {
     *("classification.averaged", "classification.classes", "classification.table"),
     *("classification.right", "classification.confused"),
-    *("compare.is_shown", "compare.record_comparison", "compare.Comparison"),
+    "compare.Comparison",
     *("compare.adjusted_p_values", "jsonmatch.expected", "jsonmatch.misses", "jsonmatch.table"),
     *("overlap.Tokenizer", "slices.fields", "overfitting.Epoch"),
     *("relations.Case", "relations.Relation", "relations.with_user_texts"),

@@ -63,10 +63,11 @@ TABLES: list[tuple[str, type[BaseModel], str]] = [
         "vLLM](../training.md#judge-with-vllm).",
     ),
     ("`[readiness]`", schema.Readiness, "[Prompt, retrieve, or fine-tune?](../readiness.md)"),
+    ("`[shadow]`", schema.Shadow, "[Shadow traffic](../shadow.md)"),
 ]
 TOP_TABLES = {
-    *("checks", "compare", "data", "judge", "limits", "models", "readiness", "suites", "tokens"),
-    "train",
+    *("checks", "compare", "data", "judge", "limits", "models", "readiness", "shadow", "suites"),
+    *("tokens", "train"),
 }
 TAIL = """
 ## `[train.qlora]`, `[train.openai]`

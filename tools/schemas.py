@@ -348,7 +348,6 @@ class FixedFile(TypedDict):
     split: Split | None
     data: Annotated[str, Field(description="The result.")]
     diff: Annotated[str, Field(description="CSV: each change with its reason.")]
-    aside: Annotated[str, Field(description="It holds the rows of `set_aside`, if there are any.")]
     rows_in: Count
     rows_out: Count
     steps: list[FixStep]
@@ -388,6 +387,15 @@ class Accepted(TypedDict):
     entries: list[AcceptedItem]
 
 
+class FailureCluster(TypedDict):
+    """Wrong answers to questions that have words in common."""
+
+    words: Annotated[list[str], Field(description="Those that tell them from the other rows.")]
+    wrong: Count
+    n: Annotated[int, Field(ge=0, description="Rows of the test set that are most like these.")]
+    lines: Annotated[list[Line], Field(description="Of the wrong ones, the most typical first.")]
+
+
 class Failures(TypedDict):
     """`tunegate failures --json`."""
 
@@ -395,6 +403,15 @@ class Failures(TypedDict):
     wrong: Count
     n: Count
     times: Annotated[int, Field(ge=1, description="How often each row was asked.")]
+    clusters: list[FailureCluster]
+
+
+class NextData(TypedDict):
+    """`tunegate data next --json`: a sheet that was drawn, or what became of the rows of sheets."""
+
+    paths: Annotated[list[str], Field(description="The files that were written.")]
+    rows: Annotated[dict[str, int], Field(description="By reason, or by split.")]
+    left_out: Annotated[dict[str, int], Field(description="By reason.")]
 
 
 class FaultVerdict(TypedDict):
@@ -515,6 +532,15 @@ class Job(TypedDict):
     job: str | None
     status: Annotated[str | None, Field(description="As the provider says it.")]
     model: Annotated[str | None, Field(description="The model that it made.")]
+
+
+class ExportedToMLflow(TypedDict):
+    """`tunegate run export mlflow --json`."""
+
+    run: str
+    uri: Annotated[str, Field(description="The server.")]
+    mlflow_run: Annotated[str, Field(description="The id of the run there.")]
+    models: Annotated[list[str], Field(description="New versions, and the aliases, in words.")]
 
 
 class Judged(TypedDict):
@@ -638,13 +664,75 @@ class ServeCheck(TypedDict):
     differences: Annotated[list[str], Field(description="The first answers that differ.")]
 
 
+class Packed(TypedDict):
+    """`tunegate run pack --json`."""
+
+    run: str
+    store: str
+    files: Annotated[Count, Field(description="Of the run, its snapshots and baselines.")]
+    copied: Annotated[Count, Field(description="The others were in the store.")]
+
+
+class Unpacked(TypedDict):
+    """`tunegate run unpack --json`."""
+
+    run: str
+    copied: Annotated[Count, Field(description="Files that this machine lacked.")]
+
+
+class DiagnosedCause(TypedDict):
+    name: str
+    likely: Annotated[bool | None, Field(description="null where it is not known.")]
+    evidence: str
+    advice: str
+
+
+class ReadRow(TypedDict):
+    """An answer beside its nearest training row."""
+
+    stratum: Literal["", "wrong", "near wrong", "right"]
+    line: Line
+    system: str
+    prompt: str
+    expected: str
+    got: str
+    train_line: Line | None
+    train_prompt: str | None
+    train_reply: str | None
+    similarity: Share | None
+    note: str
+
+
+class Diagnosed(TypedDict):
+    """`tunegate run diagnose --json`."""
+
+    run: str
+    test: Digest
+    digest: Annotated[Digest, Field(description="Of the model, as the run records it.")]
+    others: Annotated[list[str], Field(description="Of scorecards of the run: other models.")]
+    n: Count
+    right: Count
+    low: Annotated[float | None, Field(description="Lower end of the 95 % interval.")]
+    high: Annotated[float | None, Field(description="Upper end of the 95 % interval.")]
+    likely: Annotated[str | None, Field(description="The likely cause; null for none.")]
+    causes: Annotated[list[DiagnosedCause], Field(description="The likely ones first.")]
+    wrong: Count
+    near: Annotated[Count, Field(description="Wrong answers near a training row.")]
+    contradicted: Annotated[Count, Field(description="Of these, that have another label there.")]
+    examples: Annotated[list[ReadRow], Field(description="The first of them.")]
+    sheet: Annotated[str | None, Field(description="The file of -o.")]
+
+
 DOCUMENTS: dict[str, Any] = {
     "scorecard": Scorecard, "receipt": Receipt, "registry-line": RegistryFileLine,
     "accept": Accepted, "data-diff": Diff, "data-finding": FindingLine, "data-plan": Planned,
-    "data-tokens": Tokens, "doctor": Doctor, "failures": Failures, "fix": Fixed,
+    "data-next": NextData, "data-tokens": Tokens, "doctor": Doctor, "failures": Failures,
+    "fix": Fixed,
     "mutate": Mutated, "registry-history": History, "registry-lineage": Lineage,
-    "registry-verify": Verified, "review-status": Reviews, "run-job": Job,
-    "run-preflight": Preflight, "run-serve-check": ServeCheck, "split": SplitMade,
+    "registry-verify": Verified, "review-status": Reviews, "run-diagnose": Diagnosed,
+    "run-export-mlflow": ExportedToMLflow, "run-job": Job, "run-pack": Packed,
+    "run-preflight": Preflight, "run-serve-check": ServeCheck, "run-unpack": Unpacked,
+    "split": SplitMade,
 }  # fmt: skip
 
 

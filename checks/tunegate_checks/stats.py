@@ -364,6 +364,15 @@ def pair_pass_rate(n: int, gained: float, lost: float, margin: float, mode: Mode
     return float((binom.pmf(flips, n, changed) * shown).sum())
 
 
+def visible_difference(n: int, changed: float) -> float:
+    """Return the smallest difference of two shares that n rows show, 0..1.
+
+    By a two-sided test at 5 % with 80 % power (normal approximation). `changed` is the share of the
+    rows that one model alone has right; of two models scored apart, each right on p, 2 p (1 - p).
+    """
+    return (Z95 + 0.8416) * math.sqrt(changed / n)
+
+
 def fewest_rows(enough: Callable[[int], bool]) -> int:
     """Return about the smallest n that is enough, by bisection; MOST_ROWS where none is."""
     low = high = 1

@@ -5,15 +5,10 @@ The public names below are loaded when first used: pytest imports this package a
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from importlib.machinery import ModuleSpec
-    from types import ModuleType
-
     from .checking.decorator import check as check
     from .config.schema import Limits as Limits
     from .data.dataset import Dataset as Dataset
@@ -50,25 +45,3 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
     globals()[name] = value
     return value
-
-
-class MovedModules:
-    """Answers the import of a module's old name, in a suite or conftest, with the new import."""
-
-    def find_spec(
-        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        """Raise ImportError for an old name; return None for any other."""
-        if name.startswith("tunegate"):
-            import tomllib
-            from pathlib import Path
-
-            table = Path(__file__).with_name("moved_modules.toml").read_text("utf-8")
-            if new := tomllib.loads(table).get(name):
-                # Without the argument `name`: it would hide `from tunegate.config import Limits`.
-                raise ModuleNotFoundError(f"{name} has moved; write: {new}")
-        return None
-
-
-# Last, so that it is asked only for modules that nothing else finds.
-sys.meta_path.append(MovedModules())

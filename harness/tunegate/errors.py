@@ -1,7 +1,4 @@
-"""The errors that end a session or a command with a message instead of a traceback.
-
-Standard library only: pytest imports this at every start.
-"""
+"""Errors that end a session or command with a message; standard library only, for a fast start."""
 
 
 class ConfigError(Exception):

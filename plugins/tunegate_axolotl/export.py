@@ -9,14 +9,13 @@ import json
 import math
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from tunegate.storage.state_dir import Run
 from tunegate.tokenization.encode import EncodedRow
-from tunegate.utils.files import atomic_folder, sha256_bytes, sha256_file, sha256_json
+from tunegate.utils.files import atomic_folder
 from tunegate_qlora.config import Settings
 from tunegate_qlora.data import training_data
 
@@ -26,29 +25,8 @@ _TEXTS = tomllib.loads(Path(__file__).with_name("export.toml").read_text("utf-8"
 NOT_EXPORTED, CONFIG_HEADER = _TEXTS["not_exported"], _TEXTS["config"]["header"]
 
 
-@dataclass(frozen=True, slots=True)
-class ExportManifest:
-    """The run of an export, with the digests of receipt, base, data by split, and files."""
-
-    run: str
-    receipt: str
-    base_model: str
-    base_digest: str
-    data: dict[str, str]
-    files: dict[str, str] = field(default_factory=dict)
-
-
-def manifest_of(run: Run) -> ExportManifest:
-    """Return the manifest of an export of this run, without its files; raises SealBroken."""
-    plan = run.plan
-    paths = {"train": plan.train, "validation": plan.validation}
-    data = {split: path.stem for split, path in paths.items() if path}
-    receipt = sha256_json(run.receipt)
-    return ExportManifest(run.id, receipt, _portable_base(run), plan.base_digest, data)
-
-
-def write_export(run: Run, folder: Path) -> ExportManifest:
-    """Write configuration, rows and `tunegate-run.json` to a new folder, whole or not at all.
+def write_export(run: Run, folder: Path) -> list[str]:
+    """Write configuration, rows and `tunegate-run.json` to a new folder; return the files' names.
 
     The folder is private and ignored by git: it can hold personal data. Raises SealBroken, OSError,
     and ValueError where settings cannot be exported or a row cannot be trained on.
@@ -65,44 +43,23 @@ def write_export(run: Run, folder: Path) -> ExportManifest:
     counts = {"train": len(data.train), "validation": len(data.validation)}
     length, steps = training_data.max_row_tokens(settings, root), settings.accumulation
     changes = {"max_length": length, "accumulation": steps * settings.world_size}
-    table = axolotl_config(settings.model_copy(update=changes), _portable_base(run), counts)
+    table = axolotl_config(settings.model_copy(update=changes), portable_base(run), counts)
     names = {"version": "0.19", "config": CONFIG_FILE, "folder": folder.name}
     files = {CONFIG_FILE: CONFIG_HEADER.format(run=run.id, **names) + table, **_row_files(data)}
-    digests = {name: sha256_bytes(text.encode()) for name, text in files.items()}
-    manifest = replace(manifest_of(run), files=digests)
-    files[MANIFEST_FILE] = json.dumps(asdict(manifest), indent=1) + "\n"
-    files[".gitignore"] = "*\n"
+    names_written = [*files]
+    files |= {MANIFEST_FILE: json.dumps({"run": run.id}) + "\n", ".gitignore": "*\n"}
     with atomic_folder(folder) as draft:
         draft.chmod(0o700)
         for name, text in files.items():
             (draft / name).write_text(text, "utf-8")
-    return manifest
+    return names_written
 
 
-def read_manifest(folder: Path) -> tuple[Path, ExportManifest] | None:
-    """Return folder and manifest of an export, here or one above; None, or ValueError."""
-    for export_folder in (folder, folder.parent):
-        if not (path := export_folder / MANIFEST_FILE).is_file():
-            continue
-        try:
-            return export_folder, ExportManifest(**json.loads(path.read_bytes()))
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"{path} cannot be read: {error}") from None
-    return None
-
-
-def changed_rows(run: Run, folder: Path) -> list[str]:
+def changed_rows(job: training_data.TrainingJob, folder: Path) -> list[str]:
     """Return the names of data files in a folder that hold other rows than the run's snapshots."""
-    job = training_data.make_job(run.plan, run.folder)
     texts = _row_files(training_data.load_training_data(job))
-    digests = {name: sha256_bytes(text.encode()) for name, text in texts.items()}
-    return changed_files(digests, folder)
-
-
-def changed_files(digests: Mapping[str, str], folder: Path) -> list[str]:
-    """Return the names of files in a folder that are missing, or have another digest."""
-    present = {name: sha256_file(folder / name) for name in digests if (folder / name).is_file()}
-    return [name for name, sha in digests.items() if present.get(name) != sha]
+    present = {name: (folder / name).read_bytes() for name in texts if (folder / name).is_file()}
+    return [name for name, text in texts.items() if present.get(name) != text.encode()]
 
 
 def _row_files(data: training_data.TrainingData) -> dict[str, str]:
@@ -112,7 +69,7 @@ def _row_files(data: training_data.TrainingData) -> dict[str, str]:
     return {f"{k}.jsonl": "".join(json.dumps(row) + "\n" for row in rows[k]) for k in rows}
 
 
-def _portable_base(run: Run) -> str:
+def portable_base(run: Run) -> str:
     """Return the base's name on a hub, or the absolute path of its folder."""
     base_name = str(run.plan.config["base"])
     folder = run.state.root / Path(base_name).expanduser()

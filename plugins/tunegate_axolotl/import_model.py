@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from tunegate.gates import training_process
 from tunegate.interfaces import installed
 from tunegate.interfaces.trainer import Trained
 from tunegate.storage.registry import current_user
-from tunegate.storage.state_dir import Run
+from tunegate.storage.state_dir import Run, read_unverified
 from tunegate.tokenization.chat_template import TemplateError, load_template
 from tunegate.utils.files import atomic_folder
 from tunegate.utils.timestamps import timestamp
@@ -19,7 +18,6 @@ from tunegate_qlora import model_card
 from tunegate_qlora.data import training_data
 from tunegate_qlora.data.training_data import TrainingJob
 from tunegate_qlora.model import folders, weights
-from tunegate_qlora.training import loss
 
 from . import export
 
@@ -33,21 +31,17 @@ UNCOMPARED_FIELDS = {
 Report = tuple[list[str], list[str]]
 
 
-class ImportRefused(ValueError):
-    """The model is not the run's; the message says why."""
-
-
 def import_model(folder: Path, run: Run, *, same_base: bool = False) -> Report:
     """Copy the model of a folder into its run, and finish the run with it.
 
     `same_base`: the base that the adapter names is the run's, under another name. Raises
-    ImportRefused, ValueError where its base has changed, SealBroken, ModelUnknown, OSError.
+    ValueError where the model is another run's or the base has changed, SealBroken, OSError.
     """
     run.verify()
-    job, manifest = training_data.make_job(run.plan, run.folder), export.manifest_of(run)
-    if problems := list(model_problems(folder, job, manifest, same_base)):
-        raise ImportRefused("; ".join(problems))
-    proved, unproved = report = compare_export(folder, run, manifest)
+    job = training_data.make_job(run.plan, run.folder)
+    if problems := list(model_problems(folder, job, run, same_base)):
+        raise ValueError("; ".join(problems))
+    proved, unproved = report = compare_export(folder, run, job)
     if same_base:
         unproved.insert(1, "that its base was the run's")
     # Before the model is copied: measure the baseline, remove what an earlier training left here.
@@ -59,12 +53,11 @@ def import_model(folder: Path, run: Run, *, same_base: bool = False) -> Report:
         (run.folder / name).unlink(missing_ok=True)
     copy_model(folder, job)
     try:
-        losses = compare_losses(job, report)
         word = f"on the word of {current_user()}: {'; '.join(unproved)}"
         # Scorecards and promotions repeat the word.
         figures = {"trained": "elsewhere", "word": f"trained elsewhere; {word}"}
         figures |= {"proved": "; ".join(proved), "imported": timestamp("seconds")}
-        trained = Trained(f"folder:{job.model_folder.name}", "", {**figures, **losses})
+        trained = Trained(f"folder:{job.model_folder.name}", "", figures)
         training_process.finish_run(run, plugins, trained, baseline)
     except BaseException:  # without run.json, the model would look like one that was trained here
         shutil.rmtree(job.model_folder, ignore_errors=True)
@@ -73,59 +66,28 @@ def import_model(folder: Path, run: Run, *, same_base: bool = False) -> Report:
     return report
 
 
-def compare_export(folder: Path, run: Run, manifest: export.ExportManifest) -> Report:
+def compare_export(folder: Path, run: Run, job: TrainingJob) -> Report:
     """Compare the export beside the model with the run; return what that proves, or refuse."""
     proved = ["a gate opened for this run, on these bytes"]
     proved.append("the model has the shape of the run's base")
     unproved = ["that it was trained on these bytes, and no others"]
-    if not (found := export.read_manifest(folder)):
+    paths = (place / export.MANIFEST_FILE for place in (folder, folder.parent))
+    if not (path := next(filter(Path.is_file, paths), None)):
         missing = f"there is no {export.MANIFEST_FILE} beside it"
         unproved.append(f"that the data came from an export: {missing}")
         return proved, unproved
-    export_folder, exported = found
-    for key in ("run", "base_digest", "data"):  # its receipt may be newer: the gate opened again
-        expected, actual = getattr(manifest, key), getattr(exported, key)
-        if expected != actual:
-            path = export_folder / export.MANIFEST_FILE
-            raise ImportRefused(f"{path}: {key} is {actual}, the run's is {expected}")
-    if names := export.changed_rows(run, export_folder):
+    run_id = read_unverified(path).get("run")  # a digest of the run's data, settings and base
+    if run_id != run.id:
+        raise ValueError(f"{path}: run is {run_id}, the run's is {run.id}")
+    if names := export.changed_rows(job, path.parent):
         changed = f"{', '.join(names)} changed since the export"
-        raise ImportRefused(f"{export_folder}: {changed}: export it again")
+        raise ValueError(f"{path.parent}: {changed}: export it again")
     proved.append("the exported rows beside it are those that the gate opened for")
-    if export.CONFIG_FILE in export.changed_files(exported.files, export_folder):
-        unproved.append(f"its settings: {export.CONFIG_FILE} was changed since the export")
+    unproved.append(f"that the settings of {export.CONFIG_FILE} were not changed")
     return proved, unproved
 
 
-def compare_losses(job: TrainingJob, report: Report) -> dict[str, float]:
-    """Compare the losses of the copied model and its base on training rows; add to the report.
-
-    Returns the number of `rows`, `loss` and `loss_of_base` in nats per trained token. Of pairs, the
-    loss is that on the preferred replies less that on the rejected ones: DPO makes it smaller.
-    """
-    (proved, unproved), settings, root = report, job.settings, job.base_folder
-    rows = replace(training_data.load_training_data(job), validation=[])
-    count = len(loss.sample_rows(rows))
-    model = weights.load_trained(job.model_folder, root, settings)
-    tuned_losses = loss.measure_loss(model, rows, settings)
-    del model  # the base takes its place in memory
-    base_losses = loss.measure_loss(weights.load_base(root, settings.decoding), rows, settings)
-    tuned_loss, base_loss, name = tuned_losses["loss"], base_losses["loss"], "loss"
-    if settings.objective == "dpo":
-        name = "loss on preferred less that on rejected replies"
-        tuned_loss -= tuned_losses["rejected_loss"]
-        base_loss -= base_losses["rejected_loss"]
-    text = f"its {name} on {count} of them is {tuned_loss:.3f}, the base's {base_loss:.3f}"
-    if tuned_loss < base_loss:
-        proved.append(f"it does better on the training rows than its base: {text}")
-    else:
-        unproved.append(f"that it learnt the training rows: {text}")
-    return {"rows": count, "loss": tuned_loss, "loss_of_base": base_loss}
-
-
-def model_problems(
-    folder: Path, job: TrainingJob, manifest: export.ExportManifest, same_base: bool
-) -> Iterator[str]:
+def model_problems(folder: Path, job: TrainingJob, run: Run, same_base: bool) -> Iterator[str]:
     """Yield why this cannot be the model of the job; with `same_base` its base's name is right."""
     if missing := missing_files(folder, job):
         yield missing
@@ -140,7 +102,7 @@ def model_problems(
     else:
         config = json.loads((folder / folders.ADAPTER_CONFIG).read_bytes())
         if not same_base:
-            yield from base_problems(config, folder, job, manifest)
+            yield from base_problems(config, folder, job, run)
         outline = weights.read_architecture(job.base_folder, job.settings)
         attached = weights.attach_adapter(outline.model, job.settings, outline.new_tokens)
         differing = [*config_problems(config, attached.peft_config["default"].to_dict())]
@@ -190,11 +152,11 @@ def missing_files(folder: Path, job: TrainingJob) -> str:
 
 
 def base_problems(
-    config: Mapping[str, Any], folder: Path, job: TrainingJob, manifest: export.ExportManifest
+    config: Mapping[str, Any], folder: Path, job: TrainingJob, run: Run
 ) -> Iterator[str]:
     """Yield why the base that an adapter names is not the run's."""
     base_name, own = str(config.get("base_model_name_or_path")), job.settings.base
-    if base_name in (own, manifest.base_model):
+    if base_name in (own, export.portable_base(run)):
         return
     try:
         base_folder = folders.locate_base(base_name, folder, Path.cwd())
@@ -202,7 +164,7 @@ def base_problems(
         missing = f"it was trained on {base_name!r}, which is not here, and the run is on {own!r}"
         yield f"{missing}; if that is the same model, say --same-base"
         return
-    if folders.folder_digest(base_folder) != manifest.base_digest:
+    if folders.folder_digest(base_folder) != run.plan.base_digest:
         yield f"it was trained on {base_name!r}, the run is on another base: {own!r}"
 
 

@@ -283,10 +283,7 @@ class Dispatcher:
         return self.settings.price(tokens, max(longest) * answers)
 
     async def _reserve(self, estimate: float) -> bool:
-        """Reserve the estimate in the budget; return whether that was possible.
-
-        Where it does not fit now, wait for requests in flight: they may cost less than reserved.
-        """
+        """Return whether the estimate fits the budget, once requests in flight have left room."""
         while not self.stop_reason:
             if self.budget.reserve(estimate):
                 self.in_flight += 1
@@ -299,10 +296,7 @@ class Dispatcher:
         return False
 
     def _give_up(self, request: Request, failure: Failure, tries: int) -> Answer:
-        """Return the answer that says why, on one line, cut, with the number of tries, keys masked.
-
-        Raises ModelUnknown where no request can succeed.
-        """
+        """Return the answer that says why, keys masked; ModelUnknown where none can succeed."""
         reason, tries_text = failure.reason, f" ({tries} tries)" if tries > 1 else ""
         status, colon, server_text = reason.partition(": ")
         if tries > 1 and status.isdigit():

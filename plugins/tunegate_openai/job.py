@@ -198,8 +198,12 @@ def upload_content(path: Path, columns: Mapping[str, str], method: str = "superv
     """
     dataset = Dataset.read(path, columns=columns or None)
     if method == "dpo":
-        if missing := missing_rejected_message(dataset):
-            raise TrainingFailed(f'{path.name}: {missing}; method = "dpo" needs one in each row')
+        if lacking := dataset.without_rejected():
+            count = f"{len(lacking):,} of {len(dataset):,} rows have none"
+            needed = 'method = "dpo" needs one in each row: add them, or set method = "supervised"'
+            raise TrainingFailed(
+                f"line {lacking[0].line} has no rejected reply ({count}); {needed}"
+            )
         rows = [_preference_row(example) for example in dataset]
     else:
         rows = [{k: e.fields[k] for k in CHAT_KEYS if k in e.fields} for e in dataset]
@@ -209,14 +213,6 @@ def upload_content(path: Path, columns: Mapping[str, str], method: str = "superv
         if [json.loads(line) for line in lines] == rows:
             return data
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
-
-
-def missing_rejected_message(dataset: Dataset) -> str:
-    """Return one line that says where rows have no rejected reply, "" where all have one."""
-    if not (lacking := dataset.without_rejected()):
-        return ""
-    count = f"{len(lacking):,} of {len(dataset):,} rows have none"
-    return f"line {lacking[0].line} has no rejected reply ({count})"
 
 
 def _preference_row(example: Example) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def find_problems(plan: Plan, settings: Settings, today: date | None = None) -> 
     """Return the problems; prints the estimate of tokens and price."""
     try:
         client = connect(settings)
-        model_problems = [*_model_problems(client, settings, today or datetime.now(UTC).date())]
+        problems = [*_model_problems(client, settings, today or datetime.now(UTC).date())]
     except TrainingFailed as error:
         return [Problem(str(error))]
     train = Dataset.read(plan.train, columns=plan.columns or None)
@@ -106,7 +106,12 @@ def find_problems(plan: Plan, settings: Settings, today: date | None = None) -> 
     price_text = "no price is configured" if usd is None else f"about ${usd:,.2f}"
     cost = f"{'about ' * is_estimate}{tokens:,} tokens an epoch, {epochs} epochs: {price_text}"
     print(f"openai    {cost}", flush=True)
-    problems = [*model_problems, *_preference_problems(plan, train, settings)]
+    for split, path in {"training": plan.train, "validation": plan.validation}.items():
+        try:
+            if path:
+                jobs.upload_content(path, plan.columns, settings.method)
+        except TrainingFailed as error:
+            problems.append(Problem(f"{split} data: {error}"))
     if most is not None and (usd is None or usd > most):
         too_dear = f"{cost}; max_cost is ${most:,.2f}"
         problems.append(Problem(NO_PRICE if usd is None else too_dear))
@@ -119,21 +124,6 @@ def count_tokens(train: Dataset, settings: Settings) -> tuple[int, bool]:
     # The loss of DPO reads the prompt with each of the two replies.
     sides = (side for e in train for side in (preference_sides(e) if is_dpo else [e]))
     return sum(count(side).length for side in sides), bool(count.estimate)
-
-
-def _preference_problems(plan: Plan, train: Dataset, settings: Settings) -> Iterator[Problem]:
-    splits = {"training": train}
-    if plan.validation:
-        splits["validation"] = Dataset.read(plan.validation, columns=plan.columns or None)
-    if settings.method == "dpo":
-        for name, dataset in splits.items():
-            if missing_rejected := jobs.missing_rejected_message(dataset):
-                needed = 'method = "dpo" needs a rejected reply in each row'
-                remedy = 'add them, or set method = "supervised"'
-                yield Problem(f"{needed}, and in the {name} data {missing_rejected}; {remedy}")
-    elif preference_rows := len(train) - len(train.without_rejected()):
-        unused = f"{preference_rows:,} rows have a rejected reply, which is not learnt from"
-        print(f'openai    warning: {unused}: method is "supervised"', flush=True)
 
 
 def _model_problems(client: "OpenAI", settings: Settings, today: date) -> Iterator[Problem]:

@@ -24,10 +24,7 @@ class ProgramModel:
         self.digest = sha256_json({"command": program.command, "files": relative})
 
     def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
-        """Yield each answer as the program writes it.
-
-        Where the program fails, that is the error of each request that it has not answered.
-        """
+        """Yield each answer as it is written; a failure is the error of all that are missing."""
         missing = {r.row: f"{self.program} did not answer this row" for r in requests}
         lines = ({"row": r.row, "messages": [*r.messages], "tools": [*r.tools]} for r in requests)
         try:

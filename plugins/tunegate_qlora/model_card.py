@@ -82,12 +82,15 @@ def render_card(kind: str, model: str, job: TrainingJob) -> str:
     )
     environment.filters["cell"] = _cell_text
     return environment.get_template("model_card.md.jinja").render(
-        title=f"{MODEL_KINDS[kind]} on {base_name}, run {run.name}",
+        title=f"{MODEL_KINDS[kind]} on {base_name}, run {run.name}", run=run.name,
+        reviews=[hint for outcomes in receipt.get("tests", {}).values() for o in outcomes
+                 if o["name"] == "review" for hint in o["hints"]],
         front_matter=front_matter.to_yaml(), licence=licence, origin=origin, card=card,
         attested=record.get("figures", {}).get("word"),
         figures=read_unverified(run / "figures.json").items(),
         merge=read_unverified(run / "merge.json").items() if kind == "merged" else (),
         scores=[score_cells(score) for score in scores if score.get("value") is not None],
+        limits=[(k, v) for k, v in card.get("limits", {}).items() if isinstance(v, int | float)],
         served=[(c["made"][:10], c["verdict"], c["agreement"]["value"], c["trained"])
                 for c in checks],
         configuration=(dict(sorted(plan.config.items())) | {"base": base_name}).items(),

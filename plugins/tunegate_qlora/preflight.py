@@ -5,7 +5,7 @@ reserve for themselves is left out.
 """
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -78,10 +78,10 @@ def row_problems(
     """
     paths = {"train": plan.train, "validation": plan.validation}
     datasets = {k: Dataset.read(p, columns=plan.columns) for k, p in paths.items() if p}
-    messages, left = list(preference_problems(datasets, settings)), dict[str, list[EncodedItem]]()
+    messages, left = list[str](), dict[str, list[EncodedItem]]()
     longest = training_data.max_row_tokens(settings, folder)
     encode = training_data.encoder_of(settings)
-    for split, dataset in datasets.items() if not messages else ():
+    for split, dataset in datasets.items():
         items, unfit = list[EncodedItem](), list[str]()
         for example in dataset:
             try:
@@ -103,19 +103,6 @@ def row_problems(
             problems.append(str(error))
         messages += [f"{split}: {problem}" for problem in problems]
     return messages, left.get("train", [])
-
-
-def preference_problems(datasets: Mapping[str, Dataset], settings: Settings) -> Iterator[str]:
-    """Yield for each split that `dpo` needs more rejected replies; note where others are unused."""
-    if settings.objective == "dpo":
-        for split, dataset in datasets.items():
-            if lines := [example.line for example in dataset.without_rejected()]:
-                missing = f"{split}: {len(lines):,} of {len(dataset):,} rows have no rejected reply"
-                where = training_data.lines_text(lines)
-                yield f'{missing} ({where}), and objective = "dpo" needs one in each'
-    elif n := len(datasets["train"]) - len(datasets["train"].without_rejected()):
-        print_line(f"{n:,} rows have a rejected reply, which is not learnt from:", "note")
-        print_line('objective is "supervised"; "dpo" would learn from both')
 
 
 def world_size_problems(
@@ -188,29 +175,12 @@ def memory_problems(needed: "MemoryEstimate", settings: Settings) -> Iterator[st
         step = settings.world_size * settings.batch * settings.accumulation
         sharding = ", the model shared out (fsdp)" if settings.sharding == "fsdp" else ""
         print_line(f"{settings.world_size}{machines}, {step:,} rows a step{sharding}", "processes")
-        if not torch.cuda.is_available():
-            print_line("no GPU here: they share the CPU, which is good for trying it out")
     print_line(str(needed), "memory")
     print_line(f"{free_text} free{', for each process' * (settings.world_size > 1)}")
     if needed.total > available:
         print_line("that may not fit: a lower batch and a higher accumulation want less")
         if settings.optimiser == "adamw":
             print_line('optimiser = "paged_adamw_8bit" wants less too')
-    if settings.compute == "bfloat16" and settings.method != "full" and emulates_bfloat16():
-        print_line("this CPU has no instructions for it:", "bfloat16")
-        print_line('compute = "float32" trains several times faster here')
-
-
-def emulates_bfloat16() -> bool:
-    """Tell whether training here is on a CPU that computes in bfloat16 without instructions for it.
-
-    Matrix products of the embedded default take five times as long there as in float32.
-    """
-    # Older versions of torch do not tell, and an Arm CPU names other instructions.
-    capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    native = ("avx512_bf16", "amx_bf16")
-    known = all(name in capabilities for name in native)
-    return local_device() == "cpu" and known and not any(capabilities[name] for name in native)
 
 
 def base_problems(plan: Plan, settings: Settings, architecture: Architecture) -> Iterator[str]:

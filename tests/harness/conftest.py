@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import forking
 import pytest
@@ -147,7 +148,7 @@ class Project:
         `unwrapped`: a decision that took several lines is one in what is returned.
         """
         # pytest shortens nothing where CI is set: what is printed would depend on who asks.
-        outside = ("PYTEST", "PY_COLORS", "CI", "BUILD_NUMBER")
+        outside = ("PYTEST", "PY_COLORS", "CI", "BUILD_NUMBER", "GITHUB_")
         clean = {k: v for k, v in os.environ.items() if not k.startswith(outside)}
         clean |= {"COLUMNS": "80", "PYTHONDONTWRITEBYTECODE": "1", **(env or {})}
         code, out = forking.run_python(args, self.root, clean, fresh)
@@ -231,3 +232,45 @@ def own_modules(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "conftest", sys.modules.get("conftest"))
     if sys.modules["conftest"] is None:  # None would forbid the import of a project's conftest
         del sys.modules["conftest"]
+
+
+FAKE_GH = """\
+#!{python}
+import json, os, sys
+with open({log!r}, "a") as log:
+    log.write(json.dumps([sys.argv[1:], sys.stdin.read()]) + "\\n")
+if sys.argv[1] == "pr":
+    sys.exit("no pull requests found for branch main") if {branch!r} == "main" else print(8)
+elif "--paginate" in sys.argv:
+    print({known!r})
+else:
+    print("https://github.com/o/r/pull/7#issuecomment-1")
+"""
+
+
+@pytest.fixture
+def fake_gh(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., list[tuple[list[str], str]]]:
+    """Put a program `gh` in the place of the real one; each call returns what it was asked.
+
+    It knows the comments `known`; `branch` main has no pull request. The job is about number 7.
+    """
+    log = tmp_path / "gh.log"
+    for name in [name for name in os.environ if name.startswith(("GITHUB_", "GH_"))]:
+        monkeypatch.delenv(name)
+
+    def install_or_read(known: str = "", branch: str = "", number: int | None = 7) -> Any:
+        if not (folder := tmp_path / "gh-bin").is_dir():
+            folder.mkdir()
+            parts = {"python": sys.executable, "log": str(log), "known": known, "branch": branch}
+            (folder / "gh").write_text(FAKE_GH.format(**parts))
+            (folder / "gh").chmod(0o755)
+            monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+            ref = f"refs/pull/{number}/merge" if number else "refs/heads/x"
+            monkeypatch.setenv("GITHUB_REF", ref)
+            monkeypatch.setenv("GITHUB_REPOSITORY", "o/r")
+            return []
+        return [json.loads(line) for line in log.read_text().splitlines()]
+
+    return install_or_read

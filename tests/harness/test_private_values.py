@@ -8,6 +8,7 @@ answers. Keys are put together here, so that no scanner stumbles over this file.
 from __future__ import annotations
 
 import base64
+import importlib.util
 import json
 import os
 import shutil
@@ -240,7 +241,7 @@ class Shown:
         """Run a command, whose exit status is `code`, and return what it printed."""
         status = main(command)
         out, err = self.capture.readouterr()
-        self.ran |= {command[0], " ".join(command[:2])}
+        self.ran |= {" ".join(command[:n]) for n in (1, 2, 3)}
         self.saw(" ".join(command[:2]), out + err)
         assert code in (status, None), (command, out + err)
         return out + err
@@ -278,7 +279,9 @@ def test_no_private_value_is_shown(
     capfd: pytest.CaptureFixture[str],
     echoing_address: str,
     own_modules: None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     assert len(VALUES) == 40
     all_shown = Shown(capfd)
     saw, run = all_shown.saw, all_shown.run
@@ -326,12 +329,24 @@ def test_no_private_value_is_shown(
     for form in ((), ("--json",)):
         served = run("run", "serve-check", "latest", "--model", "toy:base", *form, code=1)
         assert "became '?'" in served
+    for form in ((), ("--json",), ("-o", "read.csv"), ("-o", "read.jsonl")):
+        run("run", "diagnose", "latest", *form)
     run("registry", "rollback", "production", "--why", f"key {ENV_KEY[:3]}x", code=2)
     for form in ((), ("--json",)):
         run("registry", "history", *form)
         run("registry", "verify", *form)
         run("registry", "lineage", *form, code=None)
     run("run", "attest", "latest", "--unsigned", code=None)
+    store = planted.root / "mlflow"
+    code = 2 if importlib.util.find_spec("mlflow") is None else 0
+    run("run", "export", "mlflow", "latest", "--uri", store.as_uri(), code=code)
+    sent = [path for path in store.rglob("*") if path.is_file() and path.suffix != ".txt"]
+    saw("what MLflow has", "".join(f"{path}\n{path.read_text('utf-8')}\n" for path in sent))
+    for form in ((), ("--json",)):
+        run("run", "pack", "latest", *form)
+        run(
+            "run", "unpack", next(planted.root.glob(".tunegate/runs/*/run.json")).parent.name, *form
+        )
     run("registry", "merge")
     run("init", "started")
     run("split", "test.jsonl", "-o", "parts")
@@ -351,6 +366,14 @@ def test_no_private_value_is_shown(
     options = ("--like", "train.jsonl", "-n", "3", "--model", "python:echo:write")
     made = run("data", "generate", *options, "-o", "parts/made.jsonl", code=1)
     assert "pii: " in made
+    logged = (
+        (planted.root / "test.jsonl").read_text("utf-8").replace('content": "', 'content": "Oi! ')
+    )
+    (planted.root / "parts" / "log.jsonl").write_text(logged, "utf-8")
+    for form in ((), ("--json",)):
+        run("data", "next", "parts/log.jsonl", "-o", "sheets/next.csv", *form, code=None)
+    assert (planted.root / "sheets" / "next.csv").is_file()
+    run("data", "next", "sheets/next.csv", "--import", "-o", "next", code=2)
     run_plugins_commands(planted.root, all_shown, echoing_address)
     run("run", "purge", next(planted.root.glob(".tunegate/snapshots/*")).stem)
     (planted.root / "tunegate.toml").write_text(

@@ -1,8 +1,4 @@
-"""Find what a broken export or a template leaves in the texts of a row.
-
-Code is left alone: blocks in ``` and words in backticks are not read, and a row that is about
-templates, HTML or tokens may hold them. What may be meant all the same is a hint, by its kind.
-"""
+"""Find what a broken export or a template leaves in a row's texts, other than in its code."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence

@@ -47,10 +47,16 @@ def find(dataset: Dataset, *, rarest: float = 0.1) -> Iterator[Finding]:
 def makeup(dataset: Dataset, *, least: float = 0.1) -> Iterator[Finding]:
     """Yield hints on languages, reply lengths and refusals; none closes a gate.
 
-    The language of a row is its field `language`. A language is named if less than `least` of the
-    rows have it; a class, if its share of a language is far above that of all rows.
+    The language of a row is its field `language`. A language is named if less than `least` of
+    the rows have it.
     """
-    yield from _language_hints(dataset, least)
+    counts = Counter(str(e.fields["language"]) for e in dataset if e.fields.get("language"))
+    n = counts.total()
+    for language, count in counts.most_common()[::-1] if len(counts) > 1 else ():
+        if count < least * n:
+            share = f"{count:,} of {n:,} examples, {100 * count / n:.2g} %"
+            evidence = f"{quote_repr(language)}: {share}; it will be learnt least"
+            yield Finding.dataset_hint("language", evidence)
     if len(lengths := [len(example.reply) for example in dataset]) >= 20:
         middle, high = median(lengths), quantiles(lengths, n=20)[-1]
         if high > 5 * max(middle, 20):
@@ -61,24 +67,3 @@ def makeup(dataset: Dataset, *, least: float = 0.1) -> Iterator[Finding]:
         share = f"{refused:,} of {len(dataset):,} replies, {100 * refused / len(dataset):.2g} %"
         evidence = f"{share}, refuse or apologise: is that how often the model should?"
         yield Finding.dataset_hint("refusals", evidence)
-
-
-def _language_hints(dataset: Dataset, min_share: float) -> Iterator[Finding]:
-    pairs = [(str(e.fields["language"]), e.label) for e in dataset if e.fields.get("language")]
-    n = len(pairs)
-    if len(counts := Counter(language for language, _ in pairs)) < 2:
-        return
-    for language, count in counts.most_common()[::-1]:
-        if count < min_share * n:
-            share = f"{count:,} of {n:,} examples, {100 * count / n:.2g} %"
-            evidence = f"{quote_repr(language)}: {share}; it will be learnt least"
-            yield Finding.dataset_hint("language", evidence)
-    if len(labels := Counter(label for _, label in pairs)) > n / 10:
-        return  # nearly every reply is different: these are no classes
-    for (language, label), count in sorted(Counter(pairs).items()):
-        share_in_class, share_overall = count / labels[label], counts[language] / n
-        if labels[label] >= 10 and share_in_class > min(share_overall + 0.3, 0.999):
-            of_class = f"{100 * share_in_class:.0f} % of class {quote_repr(label)}"
-            of_all = f"of all examples it is {100 * share_overall:.0f} %"
-            evidence = f"{of_class} is {quote_repr(language)}; {of_all}"
-            yield Finding.dataset_hint("language", f"{evidence}: the language gives the class away")

@@ -179,10 +179,7 @@ def lacks_labels(dataset: Dataset) -> str:
 
 
 def no_classes(dataset: Dataset) -> str:
-    """Return why the replies are no labels of classes, and what to write; "" where they may be.
-
-    They are none if more than half of them, of 20 or more, differ from each other.
-    """
+    """Return why the replies are no labels of classes, and what to write; "" where they may be."""
     if evidence := lacks_labels(dataset):
         return evidence
     labels = [label for example in dataset for label in example.labels]
@@ -197,10 +194,7 @@ def no_classes(dataset: Dataset) -> str:
 
 
 def _label_field(dataset: Dataset) -> str:
-    """Return the field of JSON replies that is most likely the label, "" for none.
-
-    It is the one with the most values of which each occurs three times or more on average.
-    """
+    """Return the JSON field with the most values that recur, 3 times on average; "" for none."""
     values: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for example in dataset:
         reply = parse_json_text(example.target.text)

@@ -1,9 +1,8 @@
 """Duplicates: no two rows of a dataset may repeat each other.
 
-Two rows repeat each other if both prompt and reply are alike. Equal replies to different prompts
-are allowed: labels are such replies. System messages are compared where they hold documents (see
-`tunegate.data.comparison`, which defines what is the same). Pictures, tools, tool calls and the
-rejected reply must be equal too: one reply preferred to two others is two preferences.
+Both prompt and reply must be alike, since labels repeat; `tunegate.data.comparison` defines what is
+the same, and where system messages count. Pictures, tools, tool calls and the rejected reply must
+be equal too: one reply preferred to two others is two preferences.
 """
 
 from collections.abc import Callable, Hashable, Iterator

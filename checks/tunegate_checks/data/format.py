@@ -219,17 +219,14 @@ def format_json(value: object) -> str:
 
 
 def tool_call_faults(messages: Sequence[Mapping[str, Any]], tools: Any = None) -> Iterator[Fault]:
-    """Yield kind and evidence of each fault in the tool calls of a row, and in its `tools`.
-
-    Each call must be answered by exactly one result, in its place: Chat Completions reference,
-    https://platform.openai.com/docs/guides/function-calling.
-    """
+    """Yield kind and evidence of each fault in the tool calls of a row, and in its `tools`."""
     names: set[str] | None = None  # None: the row does not say which tools there are
     if tools is not None:
         yield from _tool_list_faults(tools)
     if isinstance(tools, list):
         functions = [tool.get("function") for tool in tools if isinstance(tool, dict)]
         names = {str(f.get("name")) for f in functions if isinstance(f, dict)}
+    # One result for each call, in its place: platform.openai.com/docs/guides/function-calling.
     open_calls: list[str] = []  # ids of the calls whose result is due
     for i, message in enumerate(messages):
         path = f"messages[{i}]"

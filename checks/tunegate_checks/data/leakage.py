@@ -1,6 +1,5 @@
 """Leakage: no test example may repeat a training example."""
 
-import math
 from collections.abc import Iterator, Sequence
 
 from tunegate import Dataset, Finding, check
@@ -59,10 +58,6 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
             evidence = f"{name} line {train[rows[0]].line}{others_text} of the same {names}"
             fingerprint = f"{row_fingerprint(example)} {example.group}"
             yield example.finding("group", evidence, fingerprint=fingerprint)
-    newest = max((time for e in train if (time := e.time) is not None), default=-math.inf)
-    if early := sum(time <= newest for e in test if (time := e.time) is not None):
-        evidence = f"{early:,} of {len(test):,} rows are not later than all of {name}"
-        yield Finding.dataset_hint("time", f"{evidence}; `tunegate split --by-time` parts by time")
 
 
 def _closest_rows(

@@ -38,10 +38,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print the plan of one claim.
-
-    Raises ValueError for a number out of its range, and for a claim that no number of rows shows.
-    """
+    """Print one plan; raises ValueError for a number out of range, or a claim no rows can show."""
     from tunegate.config.schema import load_here
 
     limits = load_here()[1].limits

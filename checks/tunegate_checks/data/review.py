@@ -1,7 +1,6 @@
 """Review: people must have read a random sample of the rows that a model wrote.
 
-A random sample of n rows estimates an error rate to within about 1 / sqrt(n): the 300 rows that are
-10 % of 3,000 tell 5 % wrong from 9 %. `tunegate review sample` draws the sample.
+n random rows tell an error rate to within about 1 / sqrt(n): 300 of 3,000 tell 5 % wrong from 9 %.
 """
 
 from collections.abc import Iterator

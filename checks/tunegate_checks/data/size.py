@@ -13,7 +13,7 @@ from typing import Any
 
 from tunegate import Dataset, Finding, check
 
-from ..stats import RISK, errors_allowed, examples_needed, pass_rate
+from ..stats import RISK, errors_allowed, examples_needed, pass_rate, visible_difference
 from ..text.label_typos import class_names
 from .consistency import no_classes
 
@@ -88,8 +88,7 @@ def resolution(test: Dataset, limit: float, *, worse: float = 0.03) -> Iterator[
     remedy = "" if wrong_pass <= RISK else f"; about {enough:,} examples would make it 5 %"
     weaker = f"a model that is right {_percent(weaker_accuracy)} of the time"
     passes = f"passes accuracy >= {limit:g} on {_percent(wrong_pass)} of such test sets{remedy}"
-    # 1.96 and 0.8416: a two-sided test at 5 % with 80 % power (normal approximation).
-    min_difference = (1.96 + 0.8416) * math.sqrt(2 * limit * (1 - limit) / n)
+    min_difference = visible_difference(n, 2 * limit * (1 - limit))
     # 6 rows: of exact McNemar tests, 2 x 0.5^6 is the first p below 0.05.
     paired = f"row by row, at least 6 rows ({_percent(min(6 / n, 1))}), all one way"
     apart = f"scored apart, two models must differ by {100 * min_difference:.2g} points"

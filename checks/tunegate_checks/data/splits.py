@@ -67,14 +67,14 @@ def drift(
     ]
     expected, observed = (Counter(c for e in s for c in e.labels or [""]) for s in (train, other))
     if len(expected | observed) <= MAX_CLASSES:
-        yield from _shift_findings("labels", expected, observed, psi_limit, sizes)
+        yield from shift_findings("labels", expected, observed, psi_limit, sizes)
     # Lengths are binned by the deciles of the training set's.
     ordered = sorted(len(e.prompt) for e in train)
     edges = sorted({ordered[len(ordered) * i // 10] for i in range(1, 10)})
     bins = [f"up to {edge} characters" for edge in edges] + [f"over {edges[-1]} characters"]
     lengths = ([bins[bisect_left(edges, len(e.prompt))] for e in s] for s in (train, other))
     expected, observed = map(Counter, lengths)
-    yield from _shift_findings("prompt lengths", expected, observed, psi_limit, sizes)
+    yield from shift_findings("prompt lengths", expected, observed, psi_limit, sizes)
     sampled = f"on {len(other_rows):,} of {len(other):,} rows, and {len(train_rows):,} of train's"
     part = f", {sampled}" if max(len(train), len(other)) > MAX_SAMPLE else ""
     if min(len(train_rows), len(other_rows)) >= 20:
@@ -107,9 +107,10 @@ def _word_findings(
         yield Finding.dataset_hint("drift", f"{evidence}; 0.5 is no difference")
 
 
-def _shift_findings(
+def shift_findings(
     name: str, expected: Counter[Any], observed: Counter[Any], limit: float, sizes: Sequence[int]
 ) -> Iterator[Finding]:
+    """Yield what a PSI says that chance does not explain: see `drift`."""
     if (index := psi(expected, observed)) <= max(0.1, psi_by_chance(expected, observed, sizes)):
         return
     p, q = ({b: c[b] / c.total() for b in expected | observed} for c in (expected, observed))

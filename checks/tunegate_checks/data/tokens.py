@@ -1,10 +1,4 @@
-"""Tokens: every row must fit into the longest trained row, and contain tokens to train on.
-
-    assert not tokens.find(dataset, TokenizationSpec("path/to/base", max_length=1024))
-
-Tokens are counted by the tokenizer and chat template of the model that will be trained. The fixture
-`tokenization` has the values of the configuration.
-"""
+"""Tokens: every row must fit into the longest trained row, and contain tokens to train on."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -87,10 +81,7 @@ def find(dataset: Dataset, tokenization: TokenizationSpec) -> Iterator[Finding]:
 
 
 class ChatTemplateCounter:
-    """Counts like the QLoRA trainer, by the base model's own tokenizer and chat template.
-
-    Raises ValueError where the tokenizer cannot be read, ImportError without transformers.
-    """
+    """Counts by the base's own chat template, like the QLoRA trainer; raises as `load_template`."""
 
     estimate = ""
 

@@ -37,13 +37,11 @@ MIN_PREFIX = 4  # characters: words end in shorter ones
 
 
 def sent_key_spans(text: str) -> list[Span]:
-    """Return what stands where a request carries a key: in an address, a query or a header.
-
-    Behind `Bearer` and `Basic` a word that holds no digit, capital or sign is no key.
-    """
+    """Return what stands where a request carries a key: in an address, a query or a header."""
     spans = [Span("key", *match.span()) for match in PATTERNS["short_key"].finditer(text)]
     for match in PATTERNS["sent"].finditer(text):
         group = str(match.lastgroup)
+        # Behind `Bearer` and `Basic` a word that holds no digit, capital or sign is no key.
         if group != "scheme" or not re.fullmatch(r"[A-Z]?[a-z]+", match[group]):
             kind = "url_credentials" if group == "userinfo" else "key"
             spans.append(Span(kind, *match.span(group)))
@@ -88,14 +86,11 @@ def _encoded_keys(text: str, allow: Collection[str]) -> Iterator[Span]:
 
 
 def _is_whole(match: re.Match[str], markers: list[str]) -> bool:
-    """Whether a match is a key, and no part of a longer word: `task-` ends in `sk-`.
-
-    Glued to a word, as in `\\nghp_` or `%3Dsk-proj-`, it is a key where its prefix is too long to
-    end a word and digits are strewn in its body, or where the body looks random.
-    """
+    """Whether a match is a key, and no part of a longer word: `task-` ends in `sk-`."""
     before = match.string[max(match.start() - 1, 0) : match.start()]
     if match[0].startswith("-----") or not re.match(r"[\w\-]", before):
         return True
+    # Glued to a word (`%3Dsk-proj-`): a random body, or digits behind a prefix that ends no word.
     prefix = max((match[0].find(m) + len(m) for m in markers if m in match[0]), default=0)
     body = match[0][prefix:]
     has_digits = any(map(str.isdigit, body)) and 12 * kind_changes(body) > len(body)

@@ -50,13 +50,10 @@ def _label_words(word: str) -> tuple[tuple[int, int, str], ...]:
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """A text with its labels, which are searched for at the first use: in a long text near numbers.
-
-    `numbers` are the spans of its numbers of two digits or more.
-    """
+    """A text with its labels, which are searched at the first use: in a long text near numbers."""
 
     text: str
-    numbers: Sequence[tuple[int, int]] = ()
+    numbers: Sequence[tuple[int, int]] = ()  # the spans of its numbers of two digits or more
 
     @cached_property
     def labels(self) -> list[Label]:
@@ -97,8 +94,7 @@ class Context:
     ) -> int | None:
         """Return the distance from text[start:end] to the label that gives it one of the families.
 
-        It is counted in characters, plus 1, plus REACH_BEFORE for a label behind. Labels before the
-        number count first; a label behind it only where no other label precedes.
+        In characters, plus 1, plus REACH_BEFORE for a label behind, which counts if none is before.
         """
         wanted = frozenset(families)
         if (distance := self._distance_before(start, wanted, needs_own_label)) is not None:

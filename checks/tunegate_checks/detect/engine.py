@@ -198,16 +198,12 @@ def _transformers(model: str) -> Recogniser:
     ]
 
 
-_BACKENDS = {"spacy": _spacy, "transformers": _transformers}
+_BACKENDS = {"spacy": _spacy, "transformers": _transformers}  # by a model's name or folder
 
 
 @cache
 def recogniser(spec: str) -> Recogniser:
-    """Return what finds names in a text, loaded once; raises ConfigError, MissingDependency.
-
-    `spacy:MODEL` is a pipeline of spaCy, installed or a folder; `transformers:FOLDER` a model that
-    labels tokens, a folder or a name on the hub. Their labels PER and PERSON count.
-    """
+    """Return what finds names in a text, loaded once; raises ConfigError, MissingDependency."""
     backend, _, model = spec.partition(":")
     if backend not in _BACKENDS or not model:
         valid = "spacy:en_core_web_sm, transformers:FOLDER"

@@ -65,10 +65,7 @@ class Prefilter:
     def matches(
         self, text: str, clues: Clues, families: Callable[[], Collection[str]]
     ) -> Iterator[tuple[int, int, int]]:
-        """Yield the index of each rule that matches, with start and end of the value.
-
-        `families` returns the families of the labels; it is called where the text has a number.
-        """
+        """Yield the index of each rule that matches, with start and end of the value."""
         words, shape, outline = set(clues.words.split()), clues.shape, clues.outline
         most_digits = max(clues.numbers, default=(0,))[0]
         by_outline = self._by_outline[min(most_digits, len(self._by_outline) - 1)]

@@ -65,32 +65,24 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A pattern, a check of the matched value, and the labels that the value needs beside it.
-
-    The pattern ignores case: people type in lower case. The value is its group `v`, or the whole
-    match. It must pass `valid`, and be valid for the module `stdnum` of python-stdnum. One label of
-    `label_families` (see `rules`) must stand near it; an empty tuple needs none. With
-    `needs_own_label` (for values without check digits) the nearest label must be of these families.
-    With `silent_under_other_label` a value under a label such as "order" or "protocol" is no
-    finding; for rules with label families it never is. A text in which no number has `min_digits`
-    digits (letters end a number) is not searched, nor one with none of the `words`, or with none of
-    the substrings `signs`, if there are any: in lower case, 0 for any digit; with `min_digits` they
-    stand at a number, A for any letter. A match begins with one of `first_words`, if there are any;
-    `within_text`, it does not begin in the context: who thanked did not sign the reply.
-    """
+    """A pattern, a check of the matched value, and the labels that the value needs beside it."""
 
     kind: str
-    pattern: str
+    pattern: str  # case is ignored: people type in lower case; the value is group `v`, or the match
     valid: Callable[[str], bool] = bool  # accepts every match
-    label_families: tuple[str, ...] = ()
-    needs_own_label: bool = False
+    label_families: tuple[str, ...] = ()  # a label of one (see `rules`) must stand near the value
+    needs_own_label: bool = False  # without check digits: the nearest label must be of these
+    # Whether a value under a label such as "order" is no finding; with label families it never is.
     silent_under_other_label: bool = False
+    # A text is searched if a number in it has so many digits (letters end a number), and if it has
+    # one of the `words` and one of the substrings `signs`, where there are any: in lower case, 0
+    # for any digit; with `min_digits` they stand at a number, A for any letter.
     min_digits: int = 0
     signs: tuple[str, ...] = ()
     words: frozenset[str] = frozenset()
-    first_words: frozenset[str] = frozenset()
-    within_text: bool = False
-    stdnum: str = ""
+    first_words: frozenset[str] = frozenset()  # a match begins with one of them, if there are any
+    within_text: bool = False  # no match begins in the context: who thanked did not sign the reply
+    stdnum: str = ""  # the module of python-stdnum for which the value must be valid
 
 
 def phrases(text: str) -> list[str]:

@@ -1,8 +1,7 @@
 """The rules of detection, one TOML file here for each topic, and the labels of vocabulary.toml.
 
-Labels say what a number is. They are in lower case without accents; words of a text are folded the
-same way before they are looked up. A phrase of up to three words takes precedence over its first
-word: "placa de video" is a graphics card, not a number plate.
+Labels say what a number is: in lower case without accents, as the words of a text are folded. A
+phrase of up to three words comes before its first word: "placa de video" is no number plate.
 """
 
 import re

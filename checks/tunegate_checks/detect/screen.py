@@ -54,12 +54,10 @@ def find_private(
 
 
 def _is_of_a_message(kind: str, value: str) -> bool:
-    """Whether messages name a value: a reviewer, a server of a private network, the id of a run.
-
-    One id in some two thousand has the form of a Portuguese identity card, its check digit too.
-    """
+    """Whether messages name a value: a reviewer, a server of a private network, the id of a run."""
     if kind == "ip":
         return ipaddress.ip_address(value).is_private
+    # One id in some two thousand has the form of a Portuguese card, its check digit too.
     return kind == "name" or (kind == "pt_cc" and PATTERNS["run_id"].fullmatch(value) is not None)
 
 

@@ -69,10 +69,7 @@ def is_cnh(value: str) -> bool:
 
 
 def is_voter_id(value: str) -> bool:
-    """Check a voter ID: eight digits, a state (01 to 28), two check digits modulo 11.
-
-    São Paulo (01) and Minas Gerais (02) write 1 for a remainder of 0.
-    """
+    """Check a voter ID: eight digits, a state (01 to 28), two check digits modulo 11."""
     number = only_digits(value)
     state = number[8:10]
     first = _voter_digit(_weighted_sum(number, range(2, 10)), state)
@@ -81,6 +78,7 @@ def is_voter_id(value: str) -> bool:
 
 
 def _voter_digit(total: int, state: str) -> int:
+    # São Paulo (01) and Minas Gerais (02) write 1 for a remainder of 0.
     return total % 11 % 10 or int(total % 11 == 0 and state in ("01", "02"))
 
 

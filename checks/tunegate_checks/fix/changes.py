@@ -1,19 +1,17 @@
 """One file during a fix: its rows, every change with its reason, and the report of them.
 
 Every line that is not blank (every element of an array, every record of a table) becomes a row that
-keeps the bytes it was read from, or is set aside with the reason and its bytes as they are.
+keeps the bytes it was read from, or is set aside with the reason.
 """
 
 import csv
 import io
 import json
-import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +34,6 @@ class Row:
     line: int  # its first line in the source, from 1
     fields: Fields
     raw: bytes  # written to the result; those of the source until a step changes the fields
-    origin: bytes  # as it stands in the source
     unredacted: Fields | None = None  # the fields before redaction, where redaction changed them
     is_kept: bool = True
     refusal: str = ""  # why it was not redacted
@@ -52,8 +49,6 @@ class Source:
     rejected: list[Row] = field(default_factory=list)
     converted: list[tuple[Row, str]] = field(default_factory=list)  # rows that became messages
     notes: list[str] = field(default_factory=list)
-    suffix: str = ".jsonl"  # of the file that gets the rows set aside
-    head: bytes = b""  # its first line: the header of a CSV file
 
 
 def read_source(path: Path, columns: Mapping[str, str] | None = None, split: str = "") -> Source:
@@ -79,86 +74,40 @@ def read_source(path: Path, columns: Mapping[str, str] | None = None, split: str
 def read_json_source(path: Path, data: bytes, columns: Mapping[str, str] | None = None) -> Source:
     """Return the rows of JSON Lines or of a JSON array; `path` is not read."""
     source = Source(path)
-    position = 0  # in `data`, just behind the row that was read last
     for line, raw in json_lines.split_rows(data):
-        if isinstance(raw, Unreadable):  # the rest of an array, which is read no further
-            rest = re.sub(rb"\A\s*[\[\],]?\s*|\s+\Z", b"", data[position:])
-            source.rejected.append(Row(line, {}, rest, rest, reason=str(raw)))
-            continue
-        if (found := data.find(raw, position)) >= 0:  # a question of SQuAD's is part of its article
-            position = found + len(raw)
         try:
+            if isinstance(raw, Unreadable):  # the rest of an array, which is read no further
+                raise raw
             row_format, fields = json_lines.read_row(raw, line, columns)
             # What is read as chat stays as it stands, in another dialect too.
             is_chat = row_format.required == ROW_FORMATS[0].required
             row_bytes = b" ".join(raw.strip().splitlines()) if is_chat else to_json_line(fields)
         except Unreadable as error:
-            source.rejected.append(Row(line, {}, raw, raw, reason=str(error)))
+            source.rejected.append(Row(line, {}, b"", reason=str(error)))
         else:
-            row = Row(line, fields, row_bytes, raw)
+            row = Row(line, fields, row_bytes)
             source.rows.append(row)
             if not is_chat:
                 source.converted.append((row, f"{row_format.name}: {row_format.hint}"))
-    source.notes += _layout_notes(data, source)
     return source
 
 
-def _layout_notes(data: bytes, source: Source) -> Iterator[str]:
-    """Yield what JSON Lines do not keep of the file's layout: nothing that is part of a row."""
-    body = data.removeprefix(json_lines.BOM)
-    first_rows = (*source.rows[:1], *source.rejected[:1])
-    first_raw = min(((row.line, row.raw) for row in first_rows), default=(0, b""))[1]
-    is_array = body.lstrip()[:1] == b"[" and not first_raw.startswith(b"[")
-    returns, lines = body.count(b"\r\n"), body.count(b"\n") + (body[-1:] not in (b"", b"\n"))
-    blank = 0 if is_array else lines - len(source.rows) - len(source.rejected)
-    losses = {
-        "the byte order mark": len(body) < len(data),
-        f"{returns:,} carriage returns at line ends": returns > 0,
-        f"{blank:,} blank lines": blank > 0,
-    }
-    if is_array:
-        yield "a JSON array became JSON Lines: one row a line"
-    yield from (f"{loss} left out" for loss, is_lost in losses.items() if is_lost)
-
-
 def read_table_source(path: Path, data: bytes, columns: Mapping[str, str]) -> Source:
-    """Return rows of CSV or Parquet as chat messages; set aside, as it is, what is unreadable."""
+    """Return rows of CSV or Parquet as chat messages; set aside what is unreadable."""
     rows, problems = read_table_rows(data, columns)
     source = Source(path)
     errors = {p.line: p.evidence for p in problems if p.line is not None}
-    parquet, raw_rows = data.startswith(b"PAR1"), dict[int, bytes]()
-    if not parquet:
-        source.suffix, source.head = path.suffix, data.partition(b"\n")[0] + b"\n"
-        lines, starts = data.split(b"\n"), sorted([*errors, *(line for line, _ in rows)])
-        for start, end in pairwise([*starts, len(lines) + 1]):
-            raw_rows[start] = b"\n".join(lines[start - 1 : end - 1]).rstrip(b"\r\n")
     for line, fields in rows:
         try:
             raw = to_json_line(fields)
             # Dates and such are no values of JSON: what is written is the row from here on.
-            source.rows.append(Row(line, json.loads(raw), raw, raw_rows.get(line, raw)))
+            source.rows.append(Row(line, json.loads(raw), raw))
         except Unreadable as error:
             errors[line] = str(error)
-    if parquet and errors:
-        raw_rows = _parquet_records(data, sorted(errors))
-    for line, reason in sorted(errors.items()):
-        raw = raw_rows.get(line, b"")
-        source.rejected.append(Row(line, {}, raw, raw, reason=reason))
+    source.rejected += (Row(line, {}, b"", reason=why) for line, why in sorted(errors.items()))
     mapping = "; ".join(p.evidence.partition(": ")[2] for p in problems if p.hint)
     source.notes.append(f"a table became chat messages: {mapping}")
     return source
-
-
-def _parquet_records(data: bytes, numbers: list[int]) -> dict[int, bytes]:
-    """Return the records with these numbers (from 1), each as one line of JSON."""
-    import pandas as pd
-
-    frame = pd.read_parquet(io.BytesIO(data))
-    numbers = [n for n in numbers if n <= len(frame)]
-    text = frame.iloc[[n - 1 for n in numbers]].to_json(
-        orient="records", lines=True, force_ascii=False, default_handler=str
-    )
-    return dict(zip(numbers, str(text).encode("utf-8", "surrogatepass").split(b"\n"), strict=False))
 
 
 STEPS = ("review", "format", "redact", "labels", "duplicates", "leaks")
@@ -182,10 +131,9 @@ class Job:
     out: Path
     split: str = ""
 
-    def files(self, suffix: str = ".jsonl") -> dict[str, Path]:
-        """Return the three files of a result; `suffix` is that of the rows set aside."""
-        diff, aside = map(self.out.with_suffix, (".fix.csv", f".aside{suffix}"))
-        return {"data": self.out, "diff": diff, "aside": aside}
+    def files(self) -> dict[str, Path]:
+        """Return the two files of a result."""
+        return {"data": self.out, "diff": self.out.with_suffix(".fix.csv")}
 
 
 @dataclass(frozen=True)
@@ -262,17 +210,10 @@ class FileChanges:
         self.changes.append(Change(row, step, "dropped", reason, kind))
 
     def reject(self, row: Row, reason: str) -> None:
-        """Leave a row out that a person must put right; it is written to the file set aside."""
+        """Leave a row out that a person must put right; its line is told, with the reason."""
         row.is_kept, row.reason = False, reason
         self.rejected.append(row)
         self.changes.append(Change(row, "format", "set aside", reason, "set aside"))
-
-    def rejected_bytes(self) -> bytes:
-        """Return the bytes of the file set aside: each row as it stands in the source."""
-        raws = [row.origin for row in sorted(self.rejected, key=lambda r: r.line)]
-        if self.source.suffix == ".jsonl":  # a record of a CSV file may have several lines
-            raws = [raw.replace(b"\n", b" ") for raw in raws]
-        return self.source.head + b"".join(raw + b"\n" for raw in raws)
 
 
 def changes_csv(file_changes: FileChanges) -> bytes:
@@ -321,7 +262,7 @@ def summary_lines(fixed: Sequence[FileChanges], project: Config) -> Iterator[str
 
 def summary(file_changes: FileChanges) -> dict[str, Any]:
     """Return what was done to one file, and what is left for a person, as builtins."""
-    out = file_changes.job.files(file_changes.source.suffix)
+    out = file_changes.job.files()
     made, steps = file_changes.changes, []
     for step in STEPS:
         changes = [c for c in made if c.step == step and c.kind not in SEPARATE_KINDS]
@@ -362,8 +303,7 @@ def _file_lines(told: Mapping[str, Any]) -> Iterator[str]:
     notes += (f"the data suite still finds {said}" for said in told["still_found"])
     if rejected:
         reason = f"line {rejected[0]['line']:,}: {rejected[0]['reason']}"
-        rows_text = f"{counted(len(rejected), 'row')} set aside in {told['aside']}"
-        notes.append(f"left for you: {rows_text}; {reason}")
+        notes.append(f"left for you: {counted(len(rejected), 'row')} set aside; {reason}")
     for note in notes:
         yield from _wrap(note, initial_indent="  ", subsequent_indent="    ")
     yield f"  each change: {told['diff']}"

@@ -28,7 +28,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--against", type=Path, action="append", default=[], metavar="FILE",
         help="a split that keeps its rows (training first); repeatable")  # fmt: skip
     add("--only", metavar="STEPS", help=f"of {','.join(STEPS)} (all)")
-    add("--columns", metavar="MAP", help="of CSV or Parquet: prompt=COLUMN,reply=COLUMN")
     add("--key-env", metavar="NAME", help="variable with a secret: the same placeholders always")
     add("--surrogates", action="store_true", help="invented values, not placeholders")
     add("--force", action="store_true", help="replace files that are there")
@@ -54,16 +53,8 @@ def run(args: argparse.Namespace) -> int:
         )
     if (key or args.surrogates) and "redact" not in steps:
         raise ConfigError("--key-env and --surrogates go with the step redact: add it to --only")
-    columns: dict[str, str] = {}
-    for pair in args.columns.split(",") if args.columns else ():
-        field, _, column = (part.strip() for part in pair.partition("="))
-        if not (field and column):
-            raise ConfigError(f"--columns {args.columns!r}: write prompt=COLUMN,reply=COLUMN")
-        columns[field] = column
-    fixed = fix_files(
-        args.file, args.out, args.against, steps, columns, config, root, args.force,
-        key.encode(), args.surrogates,
-    )  # fmt: skip
+    files = args.file, args.out, args.against
+    fixed = fix_files(*files, steps, config, root, args.force, key.encode(), args.surrogates)
     told = {"files": [summary(changes) for changes in fixed]}
     print_result(args.json, told, summary_lines(fixed, config))
     return int(any(changes.unresolved or changes.rejected for changes in fixed))

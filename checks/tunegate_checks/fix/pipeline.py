@@ -22,17 +22,16 @@ from .steps import FixRules, run_steps
 
 def fix_files(
     file: Path | None, out: Path, against: Sequence[Path] = (), steps: Collection[str] = STEPS,
-    columns: Mapping[str, str] | None = None, config: Config | None = None,
-    root: Path | None = None, force: bool = False, key: bytes = b"", surrogates: bool = False,
+    config: Config | None = None, root: Path | None = None, force: bool = False, key: bytes = b"",
+    surrogates: bool = False,
 ) -> list[FileChanges]:  # fmt: skip
-    """Fix one file, or without one the configured splits; write results, diffs, rows set aside.
+    """Fix one file, or without one the configured splits; write results and diffs.
 
-    `against` are splits that keep their rows. `columns` maps those of tables, else the
-    configuration does. `key` and `surrogates` are those of Redactor. Raises ConfigError or
-    ValueError for what the user must change first, and OSError; nothing is written then.
+    `against` keep their rows; `key`, `surrogates`: see Redactor. Raises ConfigError, ValueError or
+    OSError for what must change first, and writes nothing then.
     """
     config = config or Config()
-    columns, limits = columns or dict(config.data.columns), config.limits
+    columns, limits = dict(config.data.columns), config.limits
     references = [(path, split_of(path, config, root)) for path in against]
     jobs = make_jobs(file, out, config, root)
     if file is None and against:
@@ -66,20 +65,11 @@ def fix_files(
             file_changes.add_file_change("redact", line, "--surrogates")
         others = [*others, run_steps(file_changes, rules)]
         fixed.append(file_changes)
-    write_files(fixed)
-    return fixed
-
-
-def write_files(fixed: Sequence[FileChanges]) -> None:
-    """Write data, changes and rows set aside of all files, or nothing where one cannot be."""
-    contents, private = dict[Path, bytes | None](), set[Path]()
+    contents: dict[Path, bytes] = {}
     for done in fixed:
-        files = done.job.files(done.source.suffix)
-        # None removes the file that an earlier call left there.
-        contents[files["aside"]] = done.rejected_bytes() if done.rejected else None
-        contents[files["diff"]], contents[files["data"]] = changes_csv(done), done.data()
-        private.add(files["aside"])
-    atomic_write_all(contents, private)
+        contents |= {done.job.files()["diff"]: changes_csv(done), done.job.out: done.data()}
+    atomic_write_all(contents)
+    return fixed
 
 
 def make_jobs(file: Path | None, out: Path, config: Config, root: Path | None) -> list[Job]:
@@ -122,7 +112,6 @@ def check_jobs(jobs: Sequence[Job], references: Sequence[tuple[Path, str]], forc
         if not path.is_file() and not is_saved_folder(path):
             raise ConfigError(f"{path} is not a file")
     written = [file for job in jobs for file in job.files().values()]
-    written += [job.files(job.path.suffix)["aside"] for job in jobs]
     for file in written:
         if file.resolve() in read:
             raise ConfigError(f"{file} is read here, and never written over; choose another -o")

@@ -1,9 +1,8 @@
 """Replace personal data and keys with placeholders, in every text of a row that the checks read.
 
-A value that is found once is replaced wherever it stands in its row, however it is written, and in
-other rows where nothing else can be meant by it. In `[EMAIL_1]` one value has one number, and no
-two values share one. JSON stays JSON, wherever it stands in a text: a reply, the arguments of a
-call, a block between fences, a line of its own. A row in which code would no longer parse is left.
+A value found once is replaced wherever it stands in its row, however it is written, and in other
+rows where nothing else can be meant. In `[EMAIL_1]` one value has one number, and no other value
+has it. JSON stays JSON, inside of a text too. A row in which code would no longer parse is left.
 """
 
 import ast
@@ -43,13 +42,10 @@ Value = tuple[str, str]  # its kind, and what all its writings share
 
 
 class RedactedRow(NamedTuple):
-    """A row without personal data; or as it was, where `refusal` says what would not parse.
-
-    `redactions` has the kind of each value, and in words where, its mask and its placeholder.
-    """
+    """A row without personal data; or as it was, where `refusal` says what would not parse."""
 
     fields: Fields
-    redactions: list[tuple[str, str]]
+    redactions: list[tuple[str, str]]  # the kind; in words where, the mask and the placeholder
     refusal: str = ""
 
 
@@ -107,11 +103,7 @@ class Redactor:
             self._known.add(kind, value, only_unique=True)
 
     def redact_row(self, fields: Fields) -> RedactedRow:
-        """Return the row without personal data, and what was replaced; with none, the row itself.
-
-        A placeholder has another length than its value, which can bring a number close enough to a
-        label, and a value can be known by a later text: the row is read until nothing is found.
-        """
+        """Return the row without personal data, and what was replaced; if none, the row itself."""
         texts = (field.text for field in text_fields.iter_texts(fields))
         if id(fields) in self._clean_rows and not any(map(self._known.spans, texts)):
             return RedactedRow(fields, [])
@@ -122,6 +114,7 @@ class Redactor:
 
         self._start_row(fields)
         new_fields = fields
+        # A placeholder's length can bring a number near to a label, a later text tell a value.
         for _ in range(MAX_ROUNDS):
             count = len(self._redactions)
             new_fields = text_fields.map_texts(new_fields, redact_field)
@@ -216,11 +209,7 @@ class Redactor:
 
 
 def redact_json(text: str, context: str, spans: Iterable[Span], redactor: Redactor) -> str:
-    """Return a JSON text whose strings and numbers hold no personal data.
-
-    `spans` are those of the text as it is written: it alone shows a value whose label stands in
-    another string. A number becomes a string, unless an invented number replaces it.
-    """
+    """Return a JSON text without personal data; a number becomes a string or an invented number."""
 
     def redact_token(token: re.Match[str]) -> str:
         before = f"{context}{text[: token.start()]}"[-_CONTEXT_LETTERS:]
@@ -232,6 +221,7 @@ def redact_json(text: str, context: str, spans: Iterable[Span], redactor: Redact
         new = redactor.placeholder(found[0].kind, token[0]) if found else token[0]
         return new if new.isdecimal() or not found else f'"{new}"'
 
+    # Of the text as it is written: it alone shows a value whose label stands in another string.
     for span in spans:
         redactor.known_in_row.add(span.kind, decoded(text[span.start : span.end])[0])
     return _JSON_TOKEN.sub(redact_token, text)

@@ -1,11 +1,9 @@
 """Values of personal data: how they are written, where known ones stand, and invented ones.
 
-A detector needs a label beside most numbers. A value that was found once is known by its letters
-and digits alone: "CPF 168.995.350-09" in a question is 16899535009 in the reply.
-
-Invented values have the kind and the format of the others, so that extraction stays learnable.
-Check digits are right. Where a range is reserved for documentation, tests or fiction, or given to
-nobody, the value lies in it. Other invented numbers may be somebody's by chance.
+A value that was found once is known by its letters and digits, without a label: "CPF
+168.995.350-09" in a question is 16899535009 in the reply. Invented values keep kind and format, so
+that extraction stays learnable; check digits are right. Where a range is kept for documentation,
+tests or fiction, or given to nobody, they lie in it; others may be somebody's by chance.
 """
 
 import re
@@ -74,15 +72,13 @@ def national_number(value: str) -> str:
 
 
 def date_parts(value: str) -> tuple[int, int, int]:
-    """Return the last two digits of a date's year, then the smaller of day and month, the larger.
-
-    Nothing says which of two small numbers is the month: both readings of a date have one key.
-    """
+    """Return the last two digits of a date's year, the smaller of day and month, and the larger."""
     words = WORD.findall(value)
     numbers = [word for word in words if word.isdecimal()] or ["0"]
     year = next((n for n in numbers if len(n) == 4), numbers[-1])
     numbers.remove(year)
     months = [found[1] for found in map(find_month, words) if found]
+    # Nothing says which of two small numbers is the month: both readings have one key.
     low, high = sorted([*months, *map(int, numbers), 0, 0][:2])
     return int(year) % 100, low, high
 
@@ -110,10 +106,7 @@ def spellings(kind: str, value: str) -> Iterator[str]:
 
 
 def is_unique(kind: str, value: str, spelling: str) -> bool:
-    """Tell whether a value is so rare that in other rows too the same letters mean it.
-
-    A number has ten digits or more, and does not count up; a name has two words.
-    """
+    """Tell whether a value is so rare that in other rows too the same letters mean it."""
     if kind in _SHARED_KINDS or (kind == "name" and spelling in map(squeeze, value.split())):
         return False
     is_counting = len(set(spelling)) < 4 or spelling in "0123456789" * 2
@@ -203,8 +196,7 @@ def as_written(text: str, start: int, end: int, kind: str, key: str) -> Iterator
 def invent(kind: str, value: str, seed: str, first: str) -> str:
     """Return the invented value of a seed, written as `value` is; "" where there is none.
 
-    `first` is the writing of the value by which the others go. Passwords and keys have none, since
-    no model should learn to write them.
+    `first` is the value as first written. Passwords and keys have none: no model should learn them.
     """
     random = Random(f"{kind} {seed}")
     if kind == "email":
@@ -242,14 +234,12 @@ def _letters(kind: str, key: str, value: str, random: Random) -> str:
 
 
 def _written_as(value: str, letters: str) -> str:
-    """Return letters and digits with the punctuation and the capitals of a value.
-
-    They take the last places: what stands before them (+55) stays, and so does an extension.
-    """
+    """Return letters and digits with the punctuation and the capitals of a value."""
     if not letters.isalnum():
         return letters
     number = EXTENSION.sub("", value)
     rest, new = [*letters], ""
+    # From the end: what stands before them (+55) stays, and so does an extension.
     for c in reversed(number):
         new = (_like(c, rest.pop()) if rest and c.isalnum() else c) + new
     return new + value[len(number) :]
@@ -263,10 +253,7 @@ def _is_valid(kind: str, value: str) -> bool:
 
 
 def _date(value: str, random: Random) -> str:
-    """Return an invented date in the format of a date; all forms of one date get one date.
-
-    The smaller of day and month is replaced by the smaller, the larger by the larger.
-    """
+    """Return an invented date in the format of a date; all forms of one date get one date."""
     _, low, high = date_parts(value)
     year, days = random.randint(1940, 2004), random.randint(13, 28)
     new_low, new_high = sorted(random.sample(range(1, 13), 2))

@@ -95,11 +95,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def usable_seeds(dataset: Dataset, splits: Sequence[Dataset]) -> tuple[Dataset, list[str]]:
-    """Return the rows that others can be made after, and notes of those that are left out.
-
-    They have one prompt and one reply, both texts. A seed that stands in validation or test is left
-    out: what is made after it would leak.
-    """
+    """Return the rows that others can be made after, and notes of those that are left out."""
 
     def is_plain(e: Example) -> bool:
         roles = [m["role"] for m in e.messages if m["role"] not in ("system", "developer")]
@@ -107,6 +103,7 @@ def usable_seeds(dataset: Dataset, splits: Sequence[Dataset]) -> tuple[Dataset, 
         return roles == ["user", "assistant"] and bool(e.prompt and e.reply and not others)
 
     plain = [e for e in dataset if is_plain(e)]
+    # What is made after a row of validation or test would leak.
     leaked = {i for s in splits if s.split != "train" for i in rows_in_training(plain, s)}
     odd = len(dataset) - len(plain)
     left_out = {"not one prompt and one reply": odd, "in validation or test": len(leaked)}

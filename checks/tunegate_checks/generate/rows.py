@@ -1,7 +1,6 @@
 """Plan rows so that their variety is designed, ask a model for them, and keep those that hold.
 
-A plan runs over label, language, difficulty and length. Its first n slots are the same whatever n
-is: a longer call asks what a shorter one asked, and has those answers in the cache.
+The first n slots of a plan are the same whatever n is: a longer call has them in the cache.
 """
 
 import json
@@ -95,8 +94,7 @@ class Generation:
     """The seeds, what new rows are held to, and what came of it.
 
     A row holds where it has the label that was asked for, no check of `tunegate fix` finds a fault
-    in it, and it nearly repeats no seed, no other new row, and none of `splits`. `second` says by
-    row what a second model has against it.
+    in it, and it nearly repeats no seed, no other new row, and none of `splits`.
     """
 
     seeds: Dataset
@@ -106,7 +104,7 @@ class Generation:
     splits: Sequence[Dataset] = ()
     shots: int = 15  # seeds in a prompt
     away: str = ""  # the reply to what is out of scope
-    second: Callable[[Dataset], dict[int, str]] | None = None
+    second: Callable[[Dataset], dict[int, str]] | None = None  # a second model's objections, by row
     kept: dict[int, Fields] = field(default_factory=dict)  # rows by the number of the slot
     refused: Counter[str] = field(default_factory=Counter)  # by reason
     asked: Counter[str] = field(default_factory=Counter)  # by the digest of a request
@@ -146,10 +144,7 @@ class Generation:
             yield from (dict(own[i : i + size]) for i in range(0, len(own), size))
 
     def messages(self, batch: Sequence[Slot], turn: int) -> list[dict[str, str]]:
-        """Return the messages that show seeds and ask for a row for each slot of a batch.
-
-        Shown are the parents, then the labels in turn, in an order that hangs on the `turn`.
-        """
+        """Return the messages that show seeds and ask for a row for each slot of a batch."""
         from jinja2 import Template
 
         kind = REWORDED if batch[0].difficulty == REWORDED else NEW

@@ -158,11 +158,7 @@ def _read_vote(answer: Answer, read: ReadAnswer[T]) -> Vote[T] | str:
 
 
 def majority_marks(votes: Sequence[Vote[Marks]], rubric: Rubric) -> Marks | None:
-    """Return the marks by majority; None where votes that are missing could change them.
-
-    A criterion is met where more than half of all votes say so: a tie is not enough. On a scale the
-    mark is the median, of two the lower.
-    """
+    """Return the marks by majority; None where votes that are missing could change them."""
     outcomes: list[Marks] = []
     for assumed in rubric.extremes():
         cast = [vote.value if vote.value is not None else assumed for vote in votes]
@@ -184,9 +180,7 @@ def plurality_side(votes: Sequence[str | None]) -> str | None:
 
 
 def agreement(votes_by_item: Sequence[Sequence[Hashable]]) -> float:
-    """Return the share of pairs of votes on the same item that are equal; NaN without a pair.
-
-    Each pair counts the same. Source: J. L. Fleiss (1971), Psychological Bulletin 76:378-382.
-    """
+    """Return the share of pairs of votes on the same item that are equal; NaN without a pair."""
+    # J. L. Fleiss (1971), Psychological Bulletin 76:378-382; here each pair counts the same.
     pairs = [first == second for votes in votes_by_item for first, second in combinations(votes, 2)]
     return sum(pairs) / len(pairs) if pairs else math.nan

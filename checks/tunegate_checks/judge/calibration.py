@@ -2,10 +2,9 @@
 
 A judge may gate where its kappa with human labels is high enough and, for comparisons, where enough
 verdicts stay when the order of the answers is swapped. Both are measured in every session, on
-answers from the cache. A note of the last measurement shows what has changed since.
+answers from the cache: no calibration is stale.
 """
 
-import json
 import math
 import operator
 from collections.abc import Callable, Sequence
@@ -19,12 +18,10 @@ from tunegate.config.schema import Section, explain_error
 from tunegate.errors import ConfigError
 from tunegate.models.predict import JudgePanel
 from tunegate.results.score import Score, Unmeasurable, format_value
-from tunegate.storage.state_dir import read_unverified
-from tunegate.utils.files import atomic_write, sha256_bytes, sha256_json
 from tunegate.utils.strict_json import parse_strict
 
 from .ballots import JUDGE_ERROR
-from .prompt import Item, item_with_setting, prompt_version
+from .prompt import Item, item_with_setting
 from .rubric import Marks, Rubric
 
 LINE_FORM = '{"prompt": "...", "answer": "...", "verdicts": {...}, "who": "..."}'
@@ -70,11 +67,10 @@ class HumanLabel:
 
 @dataclass(frozen=True, slots=True)
 class HumanLabels:
-    """The labels of a file, of both kinds, and the SHA-256 of its bytes."""
+    """The labels of a file, of both kinds."""
 
     graded: list[HumanLabel]
     compared: list[HumanLabel]
-    digest: str
 
 
 def load_human_labels(path: Path, rubric: Rubric) -> HumanLabels:
@@ -85,8 +81,7 @@ def load_human_labels(path: Path, rubric: Rubric) -> HumanLabels:
     """
     __tracebackhide__ = True
     try:
-        data = path.read_bytes()
-        text = data.decode("utf-8")
+        text = path.read_bytes().decode("utf-8")
     except OSError as error:
         reason = error.strerror or error
         raise ConfigError(f"the human labels {path} cannot be read: {reason}") from None
@@ -111,7 +106,7 @@ def load_human_labels(path: Path, rubric: Rubric) -> HumanLabels:
         except ValueError as error:
             raise ConfigError(f"{path}, line {number}: {error}") from None
     graded, compared = ([x for x in labels if bool(x.better) == two] for two in (False, True))
-    return HumanLabels(graded, compared, sha256_bytes(data))
+    return HumanLabels(graded, compared)
 
 
 def _to_label(line: LabelLine, number: int, rubric: Rubric) -> HumanLabel:
@@ -145,7 +140,6 @@ class Calibration:
 
     reason: str  # why not; "" where it may
     measured: str = ""  # such as "kappa 0.82 (0.64 to 1.00) with 40 human labels"
-    stale_note: str = ""  # what has changed since the measurement before
 
 
 class JudgedScore(Score):
@@ -174,11 +168,8 @@ class JudgedScore(Score):
             measured_text = f"advisory: {calibration.reason}"
             judged_score.name = f"{score.name}, advisory"
             judged_score.hints += (f"gates nothing: {calibration.reason}",)
-        if calibration.stale_note:
-            judged_score.hints += (calibration.stale_note,)
         judged_score.signature = f"{measured_text}|{score.signature}"
-        parts = measured_text, calibration.stale_note, score.detail
-        judged_score.detail = "\n".join(filter(None, parts))
+        judged_score.detail = "\n".join(filter(None, (measured_text, score.detail)))
         return judged_score
 
     @property
@@ -198,8 +189,8 @@ class JudgedScore(Score):
         return super()._compare(other, compare, sign)
 
 
-def calibrate(kind: str, rubric: Rubric, panel: JudgePanel, measure: Measure) -> Calibration:
-    """Return whether these judges agree with people well enough to gate, and save a note of it.
+def calibrate(rubric: Rubric, panel: JudgePanel, measure: Measure) -> Calibration:
+    """Return whether these judges agree with people well enough to gate.
 
     `measure` puts the human labels to the judges, and returns their agreement, and the error of
     each label that they could not judge. Raises ConfigError for labels that cannot be read.
@@ -209,30 +200,11 @@ def calibrate(kind: str, rubric: Rubric, panel: JudgePanel, measure: Measure) ->
         return Calibration("no human labels; name a file of them: [judge] labels")
     human_labels = load_human_labels(panel.labels, rubric)
     agreement, errors = measure(human_labels)
-    digests = {  # of everything that a calibration depends on
-        "rubric": rubric.digest, "prompt": prompt_version(), "labels": human_labels.digest,
-        "judge": sha256_json([[judge.digest for judge in panel.judges], panel.repetitions]),
-    }  # fmt: skip
-    folder = panel.calibration_dir
-    path = folder / f"{kind}-{sha256_json(rubric.name)[:12]}.json" if folder else None
-    before = read_unverified(path).get("measured with") if path else None
-    known = before if isinstance(before, dict) else digests  # where no note can be read
-    changed = ", ".join(part for part, digest in digests.items() if known.get(part) != digest)
-    numbers = {"kappa": float(agreement), "low": agreement.low, "high": agreement.high}
-    interval_text = f"{numbers['kappa']:.2f} ({agreement.low:.2f} to {agreement.high:.2f})"
+    interval_text = f"{float(agreement):.2f} ({agreement.low:.2f} to {agreement.high:.2f})"
     measured = f"kappa {interval_text} with {agreement.n:,} human labels"
     if errors:
         measured += f", {len(errors):,} of them unjudged"
-    stale_note = f"the calibration was stale, {changed} changed: measured again" if changed else ""
-    reason = _not_calibrated(agreement, measured, errors, panel)
-    if path:
-        note = {
-            "measured with": digests, "n": agreement.n, "advisory": reason,
-            **{name: None if math.isnan(value) else value for name, value in numbers.items()},
-        }  # fmt: skip
-        text = json.dumps(note, indent=2, ensure_ascii=False)
-        atomic_write(path, text.encode() + b"\n", mode=0o600)
-    return Calibration(reason, measured, stale_note)
+    return Calibration(_not_calibrated(agreement, measured, errors, panel), measured)
 
 
 def _not_calibrated(agreement: Score, shown: str, errors: Sequence[str], panel: JudgePanel) -> str:

@@ -9,7 +9,7 @@ from tunegate import Finding, Findings, JudgePanel, Predictions
 from tunegate.results.score import Score, format_value
 from tunegate.utils.text import one_line
 
-from ..stats import Units, estimate_mean, kappa, share
+from ..stats import kappa, share
 from .ballots import agreement, collect_votes, majority_marks, parse_marks
 from .calibration import Calibration, HumanLabels, JudgedScore, calibrate
 from .prompt import Item, grading_prompt, item_of, prompt_version
@@ -36,33 +36,13 @@ def score(predictions: Predictions, judge: JudgePanel, rubric: Rubric | None = N
     __tracebackhide__ = True
     rubric = rubric or load_rubric(judge.rubric)
     calibration = calibrate_grading(rubric, judge)
-    grades = _grades_of(predictions, rubric, judge)
+    graded = iter(grade([item_of(p) for p in predictions if not p.error], rubric, judge))
+    grades = [Grade(None, error=p.error) if p.error else next(graded) for p in predictions]
     base_score = share(
         f"judge ({rubric.name})", [g.marks is not None and rubric.passes(g.marks) for g in grades],
         predictions, missing=[g.marks is None for g in grades],
         misses=_not_passed(predictions, grades, rubric), detail=_detail_text(grades, rubric),
         signature=judge_signature(rubric, judge, [g.passed_votes for g in grades]),
-    )  # fmt: skip
-    return JudgedScore.of(base_score, calibration, [g.error for g in grades])
-
-
-def mean(predictions: Predictions, judge: JudgePanel, rubric: Rubric | None = None) -> JudgedScore:
-    """Return the mean mark: of a scale the score, of criteria the share of weight that is met.
-
-    An error counts as in `score`, as the worst or the best mark. Interval: `stats.estimate_mean`.
-    """
-    __tracebackhide__ = True
-    rubric = rubric or load_rubric(judge.rubric)
-    calibration = calibrate_grading(rubric, judge)
-    grades = _grades_of(predictions, rubric, judge)
-    units, scale = Units.of(predictions), rubric.scale or (0, 1)
-    marks = [None if g.marks is None else rubric.mark(g.marks) for g in grades]
-    worst, best = ([end if mark is None else mark for mark in marks] for end in scale)
-    base_score = units.score(
-        estimate_mean(worst, units, *scale), estimate_mean(best, units, *scale),
-        judge_signature(rubric, judge, [g.passed_votes for g in grades]), scale=scale,
-        name=f"judge mean ({rubric.name})", errors=sum(g.marks is None for g in grades),
-        detail=_detail_text(grades, rubric),
     )  # fmt: skip
     return JudgedScore.of(base_score, calibration, [g.error for g in grades])
 
@@ -99,17 +79,15 @@ def calibrate_grading(rubric: Rubric, judge: JudgePanel) -> Calibration:
         passed, judge_passed = ([rubric.passes(m) for m in side] for side in (people, judges))
         return kappa(passed, judge_passed, (False, True)), errors
 
-    return calibrate("grading", rubric, judge, measure)
+    return calibrate(rubric, judge, measure)
 
 
 def _opposite_marks(marks: Marks, rubric: Rubric) -> Marks:
     """Return the marks that disagree most with these, which an unjudged label counts as."""
-
-    def disagreement(end: Marks) -> tuple[bool, float]:
-        distance = abs(rubric.mark(end) - rubric.mark(marks))
-        return not rubric.scale and rubric.passes(end) != rubric.passes(marks), distance
-
-    return max(rubric.extremes(), key=disagreement)
+    worst, best = rubric.extremes()
+    if rubric.scale:
+        return max(worst, best, key=lambda end: abs(end["score"] - marks["score"]))
+    return worst if rubric.passes(marks) else best
 
 
 def judge_signature(rubric: Rubric, judge: JudgePanel, votes: Sequence[Sequence[object]]) -> str:
@@ -120,12 +98,6 @@ def judge_signature(rubric: Rubric, judge: JudgePanel, votes: Sequence[Sequence[
     if not math.isnan(alike):
         votes_text += f", {format_value(alike, True)} alike"
     return f"{names}|rubric {rubric.digest[:8]}|prompt {prompt_version()[:8]}|{votes_text}"
-
-
-def _grades_of(predictions: Predictions, rubric: Rubric, judge: JudgePanel) -> list[Grade]:
-    """Grade the predictions that have an answer; the others get their error."""
-    grades = iter(grade([item_of(p) for p in predictions if not p.error], rubric, judge))
-    return [Grade(None, error=p.error) if p.error else next(grades) for p in predictions]
 
 
 def _not_passed(predictions: Predictions, grades: Sequence[Grade], rubric: Rubric) -> Findings:

@@ -116,4 +116,4 @@ def calibrate_pairwise(rubric: Rubric, judge: JudgePanel) -> Calibration:
         errors = [c.error for c in comparisons if c.better is None]
         return kappa(people, judges, BETTER_VALUES), errors
 
-    return calibrate("pairwise", rubric, judge, measure)
+    return calibrate(rubric, judge, measure)

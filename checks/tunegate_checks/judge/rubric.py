@@ -41,19 +41,15 @@ class Criterion(Section):
 
 
 class Rubric(Section):
-    """What a judge marks by: yes/no `criteria`, or a `scale` with `anchors` that describe it.
-
-    A reply passes from `pass_from` on: for criteria the share of their weights that must be met
-    (default 1, all), for a scale the score. With `reference` the judge sees the expected reply too.
-    """
+    """What a judge marks by: yes/no `criteria`, or a `scale` with `anchors` that describe it."""
 
     name: Text
     instructions: Text
-    reference: bool = False
+    reference: bool = False  # whether the judge sees the expected reply too
     criteria: tuple[Criterion, ...] = ()
     scale: tuple[int, int] | None = None
     anchors: dict[str, Text] = Field(default_factory=dict)
-    pass_from: float | None = None
+    pass_from: float | None = None  # the least score, or share of criteria weights (default: all)
 
     @model_validator(mode="after")
     def _checked(self) -> Self:

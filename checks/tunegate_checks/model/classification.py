@@ -116,10 +116,7 @@ def recall(
 def averaged(
     measure: Measure = "F1", average: Average = "macro", label: LabelRule = exact
 ) -> Metric:
-    """Return an average over the classes as a metric, by which two models can be compared.
-
-    Its detail is the table per class and the confusion matrix.
-    """
+    """Return an average over the classes as a metric, by which two models can be compared."""
 
     def combine(sums: Array, n: int) -> Array:
         counts = sums.reshape(*sums.shape[:-1], 3, -1)
@@ -199,15 +196,12 @@ def _one_hot(predictions: Predictions, label: LabelRule) -> Array:
 
 
 def _confusions(statistics: Array, both_ways: bool) -> tuple[Array, Array]:
-    """Return rows of wrong answers, in which each class has an error more, and a mean row.
-
-    In pairs by frequency, one class is taken for the other (`both_ways`: and reversed): the bound
-    of each class by itself is then Clopper & Pearson's, of the rarest too.
-    """
+    """Return rows of wrong answers, in which each class has an error more, and a mean row."""
     import numpy as np
 
     support = statistics.reshape(len(statistics), 3, -1)[:, 2].sum(axis=0)
     order = np.argsort(support, kind="stable").tolist()
+    # In pairs by frequency: each class's own bound is then Clopper & Pearson's, the rarest's too.
     pairs = [(order[i], order[i + 1 : i + 2]) for i in range(0, len(order), 2)]
     pairs += [(other, [one]) for one, others in pairs for other in others if both_ways]
     wrong = np.zeros((len(pairs), 3, len(order)))

@@ -3,7 +3,7 @@
 All tests are paired. Accuracy: McNemar's exact test, with a margin Gaffke's bound. All else: the
 paired Bayesian bootstrap, 10,000 resamples, what was not seen added at its worst (see
 `stats.resampled_sums`). All p-values are one-sided and compared with alpha = 0.05.
-Of several comparisons the chance that one holds by luck grows: `HolmFamily` keeps it at alpha.
+Claims which must all hold need no adjustment (Berger 1982); `models` adjusts its p-values by Holm.
 """
 
 import math
@@ -52,12 +52,17 @@ class Comparison:
 
     def holds(self) -> bool | None:
         """Tell whether the claim is shown, unrecorded; None where missing answers decide."""
-        return is_shown(self.p, self.best_case_p, self.alpha)
+        outcomes = {self.p <= self.alpha, self.best_case_p <= self.alpha}
+        return None if math.isnan(self.p) or len(outcomes) > 1 else outcomes.pop()
 
     def __bool__(self) -> bool:
         __tracebackhide__ = True
-        name, data = self.difference.name, self.to_data()
-        return record_comparison(self.holds(), name, repr(self), data, self.flips)
+        name, passed, summary = self.difference.name, self.holds(), repr(self)
+        record(Outcome(name, "", passed, summary, self.to_data(), self.flips))
+        if passed is None:
+            reason = "missing answers decide; run again for them"
+            raise Unmeasurable(f"{summary}\nis unmeasurable: {reason}")
+        return passed
 
     def to_data(self) -> dict[str, Any]:
         """Return the comparison as JSON values, for the score table and the scorecard."""
@@ -77,24 +82,6 @@ class Comparison:
         if kinds := self.flips.kinds:
             change += f", {kinds.get('gained', 0):,} gained, {kinds.get('lost', 0):,} lost"
         return f"<{self.claim}: {change}; p = {self.p:.2g}, {self.method}>"
-
-
-def is_shown(p: float, best_case_p: float, alpha: float) -> bool | None:
-    """Tell whether p <= alpha; None where that depends on the missing answers."""
-    outcomes = {p <= alpha, best_case_p <= alpha}
-    return None if math.isnan(p) or len(outcomes) > 1 else outcomes.pop()
-
-
-def record_comparison(
-    passed: bool | None, name: str, summary: str, data: dict[str, Any], subject: object
-) -> bool:
-    """Record the outcome of a comparison and return `passed`; raise Unmeasurable for None."""
-    __tracebackhide__ = True
-    record(Outcome(name, "", passed, summary, data, subject))
-    if passed is None:
-        reason = "missing answers decide; run again for them"
-        raise Unmeasurable(f"{summary}\nis unmeasurable: {reason}")
-    return passed
 
 
 def superior(
@@ -178,41 +165,3 @@ def adjusted_p_values(ps: Sequence[float]) -> list[float]:
     for rank, (p, i) in enumerate(sorted(known)):
         result[i] = highest = max(highest, min((len(ps) - rank) * p, 1.0))
     return result
-
-
-class HolmFamily:
-    """Comparisons that are claimed together; true where every one holds after Holm's adjustment.
-
-    `assert compare.HolmFamily(superior(new, old), not_inferior(new, old, chrf, margin=1))`
-    """
-
-    def __init__(self, *comparisons: Comparison, alpha: float = ALPHA) -> None:
-        if not comparisons:
-            raise ValueError("no comparisons: give at least one, such as superior(new, old)")
-        self.comparisons, self.alpha = comparisons, alpha
-        self.p = adjusted_p_values([c.p for c in comparisons])
-        self.best_case_p = adjusted_p_values([c.best_case_p for c in comparisons])
-
-    def holds(self) -> list[bool | None]:
-        """Tell of each claim whether it is shown; None where missing answers decide."""
-        both = zip(self.p, self.best_case_p, strict=True)
-        return [is_shown(p, best, self.alpha) for p, best in both]
-
-    def __bool__(self) -> bool:
-        __tracebackhide__ = True
-        outcomes = self.holds()
-        all_hold = False if False in outcomes else None if None in outcomes else True
-        p = [None if math.isnan(p) else p for p in self.p]
-        data = {"alpha": self.alpha, "p": p, "claims": [c.claim for c in self.comparisons]}
-        failed = [c for c, h in zip(self.comparisons, outcomes, strict=True) if not h]
-        subject = failed[0].flips if failed else None
-        return record_comparison(all_hold, "Holm", repr(self), data, subject)
-
-    def __repr__(self) -> str:
-        """Return one line: the claims that fail, with p before and after the adjustment."""
-        rows = zip(self.comparisons, self.p, self.holds(), strict=True)
-        failed = [f"{c.claim} (p = {c.p:.2g}, adjusted {p:.2g})" for c, p, h in rows if not h]
-        n = len(self.comparisons)
-        if not failed:
-            return f"<all {n} claims hold after Holm, alpha = {self.alpha:g}>"
-        return f"<{len(failed)} of {n} claims fail after Holm: {'; '.join(failed)}>"

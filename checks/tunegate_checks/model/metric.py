@@ -1,7 +1,6 @@
 """Metrics: numbers that are summed over the examples, and a function that turns sums into a score.
 
-That is enough to give any score an interval, and to compare two models example by example: the
-difference, its interval, its p-value, and the examples on which they differ.
+That is enough to give any score an interval, and to compare two models example by example.
 """
 
 import math
@@ -124,15 +123,13 @@ class ModelPair:
             self.resampled = self._resample(0)
 
     def _resample(self, end: int) -> Array:
-        """Return differences, the candidate's worst (0) or best (1) unseen rows added.
-
-        There the other model is as good as on average; the reverse, where answers are right or not.
-        """
+        """Return differences, the candidate's worst (0) or best (1) unseen rows added."""
         import numpy as np
 
         new, old = self._statistics
         added = self.metric.extremes(new)[end]
         other = np.repeat(old.mean(axis=0, keepdims=True), len(added), axis=0)
+        # There the other is as good as on average; the reverse, where answers are right or not.
         both = np.hstack([added, 1 - added if self.metric.binary else other])
         rows, times = np.hstack([new, old]), stats.P_VALUE_RESAMPLES
         sums = stats.resampled_sums(rows, times, self.units, both)
@@ -153,16 +150,13 @@ class ModelPair:
         return min(float(low), self.difference), max(float(high), self.difference)
 
     def p(self, margin: float | None) -> float:
-        """Return the one-sided p-value of a difference above 0, or above -`margin`.
-
-        For a metric that is not binary it is the achieved significance level of the bootstrap.
-        """
+        """Return the one-sided p-value of a difference above 0, or above -`margin`."""
         if self.exact:
             return stats.not_inferior_p(self.gained, self.lost, self.n, margin or 0.0)
         if self.n < MIN_EXAMPLES:
             return 1.0
         not_above = int((self.resampled <= -(margin or 0.0)).sum())
-        return (1 + not_above) / (1 + stats.P_VALUE_RESAMPLES)
+        return (1 + not_above) / (1 + stats.P_VALUE_RESAMPLES)  # the achieved significance level
 
     def method(self, margin: float | None) -> str:
         """Return the name of the test behind `p`."""
@@ -174,11 +168,8 @@ class ModelPair:
 def measure_difference(
     metric: Metric, new: Predictions, old: Predictions, name: str
 ) -> tuple[Score, ModelPair, ModelPair]:
-    """Return the candidate's score less the other's, and both models in the worst and best case.
-
-    The predictions are paired, at least one. In the worst case errors count as wrong for the
-    candidate and right for the other, in the best case reversed.
-    """
+    """Return the candidate's score less the other's, and both models in worst and best case."""
+    # Errors count as wrong for the candidate and right for the other; in the best case reversed.
     worst = ModelPair(metric, new, with_errors_right(old))
     best = ModelPair(metric, with_errors_right(new), old)
     low, high = worst.interval()

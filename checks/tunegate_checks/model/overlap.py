@@ -79,25 +79,23 @@ def _sacrebleu_metric(name: str, scorer: Any) -> Metric:
     return Metric(name, statistics, combine, signature, extremes=extremes, scale=(0.0, 100.0))
 
 
-def rouge(kind: str = "L", *, stem: bool = False) -> Metric:
+def rouge(kind: str = "L") -> Metric:
     """Return ROUGE as the mean F-measure over the examples, 0 to 1; kind is 1, 2, L or Lsum.
 
-    Lsum splits at line ends: each line counts as a sentence. `stem`: Porter's stemmer, for English
-    only. Source: C.-Y. Lin (2004), ROUGE, ACL workshop 74-81. An answer that is
-    missing counts 0. Raises ValueError for another kind.
+    Lsum splits at line ends: each line counts as a sentence. Source: C.-Y. Lin (2004), ROUGE, ACL
+    workshop 74-81. An answer that is missing counts 0. Raises ValueError for another kind.
     """
     if kind not in ROUGE_TYPES:
         raise ValueError(f"ROUGE kind is {kind!r}; one of {', '.join(ROUGE_TYPES)} is valid")
     name = ROUGE_TYPES[kind]
     library = require("rouge_score.rouge_scorer", "text")
-    scorer = library.RougeScorer([name], tokenizer=Tokenizer(stem))
+    scorer = library.RougeScorer([name], tokenizer=Tokenizer())
 
     def value(p: Prediction) -> float:
         references = () if p.error else (p.expected, *p.references)
         return max((scorer.score(r, p.got)[name].fmeasure for r in references), default=0.0)
 
-    stemmer = "porter" if stem else "no"
-    words_text = f"stem:{stemmer}|words:unicode, or letters where no spaces are, lower-cased"
+    words_text = "stem:no|words:unicode, or letters where no spaces are, lower-cased"
     signature = f"ROUGE-{kind}|F, mean|{words_text}|rouge-score {version('rouge-score')}"
     return mean(f"ROUGE-{kind}", value, signature=signature)
 
@@ -105,12 +103,6 @@ def rouge(kind: str = "L", *, stem: bool = False) -> Metric:
 class Tokenizer:
     """Splits a text into the words of any script (`utils.text`), lower-cased, in NFC."""
 
-    def __init__(self, stem: bool = False) -> None:
-        self.stemmer = require("nltk.stem.porter", "text").PorterStemmer() if stem else None
-
     def tokenize(self, text: str) -> list[str]:
-        """Return the words; those of more than three letters stemmed, as rouge-score does."""
-        tokens = words_of(unicodedata.normalize("NFC", text).lower().replace("_", " "))
-        if self.stemmer is None:
-            return tokens
-        return [self.stemmer.stem(token) if len(token) > 3 else token for token in tokens]
+        """Return the words."""
+        return words_of(unicodedata.normalize("NFC", text).lower().replace("_", " "))

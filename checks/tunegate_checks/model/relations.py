@@ -1,9 +1,8 @@
 """Metamorphic relations as gates: what must hold between the answers to two forms of a question.
 
-A change is a function from a text and a number, which selects one of the possible changes, to a
-text; where no change is possible, it returns the text as it is. `robustness` is an example. Rows
-and numbers are drawn uniformly with a fixed seed, which the interval of a rate needs (hypothesis
-searches for failures rather than for a fair sample).
+A change is a function of a text and a number, which selects one of the possible changes; where none
+is possible, it returns the text as it is. Rows and numbers are drawn uniformly with a fixed seed,
+which the interval of a rate needs (hypothesis searches for failures rather than a fair sample).
 """
 
 import math
@@ -54,27 +53,22 @@ class Case:
 
 @dataclass(frozen=True)
 class Relation:
-    """What must hold between the answers to a question and to its forms, by the kind of change.
-
-    `holds` is given both answers; by default they must have the same label. `by_word`: the halves
-    of a question and of a form with as many words are two forms of one question, too.
-    """
+    """What must hold between the answers to a question and to its forms, by the kind of change."""
 
     name: str
     changes: Mapping[str, Change]
-    holds: Callable[[Any, Any], bool] = eq
+    holds: Callable[[Any, Any], bool] = eq  # of both answers; by default they have the same label
     calls: int = 200
-    by_word: bool = False
+    by_word: bool = False  # halves of a question and of a form with as many words are forms too
 
     def __call__(
         self, predictions: Predictions, test: Dataset, ask: Ask, *, label: LabelRule = exact
     ) -> Score:
         """Return the share of cases in which it does not hold.
 
-        Every change is tried on the same number of test rows, which are put to the model in one
-        batch; the answers to the unchanged rows come from `predictions`. Further batches make the
-        failing cases small, one of each kind first. No more than `calls` questions are asked in
-        all. The cases of one row are one unit of the interval.
+        Every change is tried on the same number of test rows, in one batch; `predictions` answers
+        the unchanged ones. Further batches make the failing cases small, one of each kind first. At
+        most `calls` questions are asked in all. The cases of a row are one unit of the interval.
         """
         read: Read = label.read if self.holds is eq else str
         rows = [p for p in predictions if self.holds is not eq or is_label(read(p.expected) or "")]
@@ -139,11 +133,8 @@ class Relation:
                     yield Case(example, kind, plain, changed, read(p.got))
 
     def _made_small(self, broken: list[Case], ask: Ask, read: Read, asked: int) -> Iterator[Case]:
-        """Yield cases halved for as long as one half fails too, the first of each kind first.
-
-        Both forms of a half are asked, those of several cases in one batch: the first step of delta
-        debugging (Zeller & Hildebrandt 2002, IEEE TSE 28(2):183-200).
-        """
+        """Yield cases halved for as long as one half fails too, the first of each kind first."""
+        # The first step of delta debugging (Zeller & Hildebrandt 2002, IEEE TSE 28(2):183-200).
         waves, count_of_kind = defaultdict[int, list[Case]](list), Counter[str]()
         for case in broken:
             waves[count_of_kind[case.kind]].append(case)

@@ -1,7 +1,6 @@
 """Check whether labels change when only the way of writing does: a relation with several changes.
 
-The idea of testing a model by what must *not* change: Ribeiro et al. 2020, *Beyond Accuracy:
-Behavioral Testing of NLP Models with CheckList* (its invariance tests).
+Its idea: Ribeiro et al. 2020, *Beyond Accuracy: Behavioral Testing of NLP Models with CheckList*.
 """
 
 import re

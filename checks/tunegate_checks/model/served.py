@@ -8,7 +8,6 @@ $ tunegate run serve-check 3fa9c1@merged --model openai:local --limit 200
 """
 
 import argparse
-import random
 import re
 import sys
 import time
@@ -17,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tunegate import ConfigError, Dataset, Prediction, Predictions, Score, exit_codes
+from tunegate import ConfigError, Prediction, Predictions, Score, exit_codes
 from tunegate.config.data_files import find_data_files
 from tunegate.config.project import current_project
 from tunegate.config.schema import Config, load
-from tunegate.interfaces.model import Model, ModelUnknown, budget_from_options, hold_to_budget
+from tunegate.interfaces.model import ModelUnknown, budget_from_options, hold_to_budget
 from tunegate.models.predict import cached_predictions, predict
 from tunegate.models.spec import open_model, open_unchanged, resolve_candidate
 from tunegate.results.score import format_value
@@ -37,8 +36,6 @@ from .compare import ALPHA, Comparison, not_inferior
 from .metric import Metric
 from .overlap import chrf
 
-ASKED_AGAIN = 20  # of the answers before an interruption
-LONGEST_CHECK = 86_400  # seconds; an older one is begun anew
 SHOWN_ANSWERS = 5  # of those that differ
 FEWEST_ALIKE = 0.5  # the share of answers whose first word, or whole text, is the trained model's
 TEXT_TASKS = ("text", "style", "chat")  # of free text, scored by chrF
@@ -52,7 +49,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--model", required=True, metavar="SPEC", help="the served model, as in [models]")
     add("--margin", type=float, metavar="M", help="not worse by (limits.margin)")
     add("--limit", type=int, metavar="N", help="ask a random sample of N rows")
-    add("--fresh", action="store_true", help="use no answer of an interrupted check")
     add("--max-requests", type=int, metavar="N", help="send no more requests than N")
     add("--max-cost", type=float, metavar="USD", help="spend no more than this")
     add_json_option(parser)
@@ -82,21 +78,17 @@ def run(args: argparse.Namespace) -> int:
     found = [resolve_candidate(option, state, lambda: installed) for option in names]
     model = open_unchanged(found[0].spec, found[0].digest, f"run:{name}", root, installed.openers)
     other = hold_to_budget(budget, open_model(found[1].spec, root, installed.openers))
-    about = f"serve-check-{other.digest[:12]}-{rows.digest[:12]}-{len(rows)}"
-    started = state.path("runs", of_run.id, about)
     try:
         with progress.progress_bar("asking the trained model") as bar:
             trained = predict(model, rows, state, bar)
         metric_for(trained, config, margin)  # a library that lacks is told before a server is paid
-        served = ask_anew(other, StateDir(root), rows, started, args.fresh)
+        state.answers_since = time.time()  # a server with other weights keeps name and address
+        with progress.progress_bar("asking the served model") as bar:
+            served = predict(other, rows, state, bar)
     except ModelUnknown as error:
         print(f"tunegate run serve-check: {error}", file=sys.stderr)
         return exit_codes.UNMEASURABLE
-    except KeyboardInterrupt:
-        print("tunegate run serve-check: interrupted; the same command goes on", file=sys.stderr)
-        return exit_codes.INTERRUPTED
-    if not served.errors:
-        started.unlink()
+    state.answers_since = 0.0  # those of the base model may be older
     digest = (of_run.record.get("baseline") or {}).get("digest")
     base = cached_predictions("base", digest, rows, state) if digest else None
     check = compare_served(served, trained, base, config, margin)
@@ -109,38 +101,6 @@ def run(args: argparse.Namespace) -> int:
     lines = f"served    {args.model}, beside run:{name}, on {len(rows):,} test rows", *check.lines()
     print_result(args.json, facts, lines)
     return {"open": 0, "closed": 1}.get(check.verdict, exit_codes.UNMEASURABLE)
-
-
-def ask_anew(
-    model: Model, state: StateDir, rows: Dataset, started: Path, fresh: bool
-) -> Predictions:  # fmt: skip
-    """Return the answers of a served model that came since this check `started`, the rest anew.
-
-    Older ones may be those of another model: a server with other weights keeps name and address. So
-    may those before an interruption: they count where a sample of them is answered alike.
-    """
-    now, kept = time.time(), dict[int, Prediction]()
-    since = float(started.read_text("ascii")) if started.is_file() and not fresh else 0
-    if now - since < LONGEST_CHECK:
-        state.answers_since = since
-        found = cached_predictions(model.name, model.digest, rows, state) or ()
-        kept = {p.row: p for p in found if not p.error}
-    sample, state.answers_since = random.sample([*kept], min(len(kept), ASKED_AGAIN)), now
-    again = predict(model, Dataset([e for e in rows if e.row in sample]), state)
-    failed = {p.row: p for p in again if p.error}
-    changed = sum(not is_same(kept[p.row], p) for p in again if not p.error)
-    if kept:
-        others = f"{changed} of {len(again)} answers are others now: all are asked anew"
-        same = "goes on where it was interrupted; --fresh asks anew"
-        print(f"note      {others if changed else same}", file=sys.stderr)
-    state.answers_since = since if kept and not changed else now
-    started.write_text(repr(state.answers_since), "ascii")
-    with progress.progress_bar("asking the served model") as bar:
-        answers = predict(model, rows, state, bar)
-    if changed or not failed:
-        return answers
-    known = [failed.get(p.row, p) for p in answers]  # what did not come again is missing
-    return Predictions(known, model=model.name, test=rows.digest)
 
 
 @dataclass(frozen=True)
@@ -190,7 +150,7 @@ def compare_served(
     reasons, shown = [*broken_reasons(answered, base)], comparison.holds()
     is_closed = bool(reasons)
     if shown is None:
-        reasons.append(f"{sum(missing):,} answers are missing, and decide: run again for them")
+        reasons.append(f"{sum(missing):,} answers are missing, and decide: run it again")
     elif not shown:
         # Is it the server, or would no server be shown to be as good?
         is_worse = float(comparison.difference) < -wide

@@ -72,7 +72,7 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
-class _Comparison:
+class PairedClaim:
     """Decides a claim about two models where its test takes `alpha=ALPHA_LEFT`.
 
     Early claims are wrong in ALPHA_EARLY of the cases at most, which with ALPHA_LEFT is 5 %. One
@@ -120,7 +120,7 @@ class _Comparison:
 
 
 @dataclass(frozen=True)
-class BetterThanBaseline(_Comparison):
+class BetterThanBaseline(PairedClaim):
     """Decides `compare.superior(clean, over=baseline, alpha=ALPHA_LEFT)`."""
 
     baseline: Predictions | None
@@ -131,7 +131,7 @@ class BetterThanBaseline(_Comparison):
 
 
 @dataclass(frozen=True)
-class NoWorseThanIncumbent(_Comparison):
+class NoWorseThanIncumbent(PairedClaim):
     """Decides `compare.not_inferior(clean, incumbent, margin=limits.margin, alpha=ALPHA_LEFT)`."""
 
     incumbent: Predictions | None

@@ -140,11 +140,7 @@ def number_in(text: str, total: int) -> int:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers GET with a page, and POST, which saves a form, with the way to the next.
-
-    Another page in the same browser can send requests here too: the names in Host and Origin, which
-    it cannot choose, and the token, which it does not know, keep it out.
-    """
+    """Answers GET with a page, and POST, which saves a form, with the way to the next."""
 
     server: PageServer
     timeout = 30  # seconds; a connection that says nothing is closed
@@ -173,6 +169,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self, text: str, act: Callable[[Mapping[str, str]], None]) -> None:
         fields, hosts = dict(parse_qsl(text, keep_blank_values=True)), self.server.hosts
+        # Another page in the browser can send, but not choose Host or Origin, nor know the token.
         token = fields.get("token", "").encode("utf-8", "replace")
         is_known = hmac.compare_digest(token, self.server.token.encode())
         is_ours = self.headers.get("Origin") in (None, *(f"http://{host}" for host in hosts))

@@ -1,9 +1,8 @@
 """Draw the rows that people review; write and read the sheet that a reviewer fills in.
 
-A sheet is CSV that is safe to open in a spreadsheet. It begins with a byte order mark, since Excel
-reads UTF-8 without one as another encoding. A text that does not begin with a letter gets an
-apostrophe before it: a spreadsheet would run a text that begins with = + - or @ as a formula
-(OWASP, CSV Injection), and turn 1/2 into a date.
+A sheet is CSV with a byte order mark, without which Excel takes UTF-8 for another encoding. A text
+that does not begin with a letter gets an apostrophe before it: a spreadsheet would run = + - or @
+as a formula (OWASP, CSV Injection), and turn 1/2 into a date.
 """
 
 import csv
@@ -44,10 +43,7 @@ def population(dataset: Dataset, generated: bool = False) -> list[int]:
 
 
 def draw_order(dataset: Dataset, rows: Sequence[int], seed: int) -> list[int]:
-    """Return the rows in a random order that depends on the dataset's digest and the seed alone.
-
-    The first k rows are a simple random sample, the same in each Python and on each machine.
-    """
+    """Return rows in a random order by the dataset's digest and seed alone: the same everywhere."""
     keys = {row: f"{dataset.digest} {seed} {row}".encode() for row in rows}
     return sorted(rows, key=lambda row: sha256_bytes(keys[row]))
 

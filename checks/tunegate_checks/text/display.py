@@ -1,8 +1,4 @@
-"""Compare and quote texts for evidence.
-
-`quote_line` and `diff` compare words; `quote_repr` and `first_difference` compare characters, white
-space included: for labels and system prompts.
-"""
+"""Compare and quote texts for evidence: by words, or labels and system prompts by characters."""
 
 from tunegate.utils.text import common_length, cut, one_line
 
@@ -15,11 +11,7 @@ def quote_line(text: str, width: int = MAX_WIDTH) -> str:
 
 
 def diff(text: str, other: str, width: int = MAX_WIDTH) -> str:
-    """Return `text` on one line around its difference from `other`: “…my [card|cards] is…”.
-
-    The brackets hold the words of `text`, then those of `other`; as much of the words before and
-    after them is shown as the width allows.
-    """
+    """Return `text` on one line around its difference from `other`: “…my [card|cards] is…”."""
     text_words, other_words = one_line(text).split(), one_line(other).split()
     one, two = ([word.lower() for word in words] for words in (text_words, other_words))
     head = common_length(one, two)

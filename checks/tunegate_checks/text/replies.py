@@ -41,10 +41,7 @@ def is_mostly_json(dataset: Dataset) -> bool:
 
 
 def form_faults(dataset: Dataset) -> Iterator[tuple[Example | None, str, str]]:
-    """Yield example, kind and evidence for each reply that differs from the form of most.
-
-    The last, without an example, is a hint at the keys that only some replies have.
-    """
+    """Yield example, kind and evidence for each reply that differs from the form of most."""
     forms = [(example, _form_of(example)) for example in dataset]
     read = [form for _, form in forms if form is not None]
     counts = Counter(path for form in read for path in form)
@@ -65,11 +62,7 @@ def form_faults(dataset: Dataset) -> Iterator[tuple[Example | None, str, str]]:
 
 
 def _usual_keys(forms: list[Form], counts: Mapping[str, int]) -> tuple[Form, set[str]]:
-    """Return the keys that more than half of the replies have, with their type; and the optional.
-
-    Of replies with the object that a key stands in, a tenth, and three or more, lack an optional
-    key; or three have it; or most have one of their own: the keys of that object are data.
-    """
+    """Return the keys that most replies have, with their type, and the optional ones."""
     types: defaultdict[str, Counter[str]] = defaultdict(Counter)
     objects, odd = Counter[str](), Counter[str]()
     for form in forms:
@@ -78,6 +71,8 @@ def _usual_keys(forms: list[Form], counts: Mapping[str, int]) -> tuple[Form, set
         for path, value_type in form.items():
             types[path][value_type] += 1
     usual, optional = Form(), set[str]()
+    # A key is optional if a tenth of its objects, and three or more, lack it; or if three have it;
+    # or if most of the objects have a key of their own: then their keys are data.
     for path, n in sorted(counts.items()):
         if n * 2 > (whole := objects[_parent(path)]):
             usual[path] = max(types[path], key=lambda name: (name != "null", types[path][name]))

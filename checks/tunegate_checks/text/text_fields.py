@@ -1,7 +1,6 @@
 """The texts of a row: every message and every other field, at any depth, to read or to replace.
 
-`iter_texts` walks a row; `map_texts` replaces what the same walk yields, so that `tunegate fix`
-changes exactly the texts that the checks have read.
+`map_texts` replaces what `iter_texts` yields: `tunegate fix` changes what the checks have read.
 """
 
 import re
@@ -21,18 +20,14 @@ _SKIPPED_KEYS = frozenset({"role", "type"})
 
 
 class TextField(NamedTuple):
-    """A text of a row, or a number as text.
-
-    `shared_text` is that of a system prompt, which many rows have in common: a finding in it
-    belongs to the text and not to one row. It is "" for other texts.
-    """
+    """A text of a row, or a number as text."""
 
     path: str  # `messages[1]`, `meta.phone`
     context: str  # what stands just before it: the end of the message before, or the field's name
     text: str
     holder: Any  # the object or array that has it under `key`, a name or an index
     key: Any
-    shared_text: str = ""
+    shared_text: str = ""  # that of a system prompt: a finding belongs to it, not to a row
 
 
 def text_fields(dataset: Dataset) -> Iterator[tuple[Example, TextField]]:
@@ -51,11 +46,7 @@ def text_fields(dataset: Dataset) -> Iterator[tuple[Example, TextField]]:
 
 
 def iter_texts(fields: Mapping[str, Any]) -> Iterator[TextField]:
-    """Yield every text of a row, messages first.
-
-    The context of a message is the last text of the message before; the context of a rejected
-    reply is that of the preferred reply, since both answer the same question.
-    """
+    """Yield every text of a row, messages first."""
     context = last_text_end = ""
     for i in range(len(fields["messages"])):
         context = last_text_end
@@ -63,6 +54,7 @@ def iter_texts(fields: Mapping[str, Any]) -> Iterator[TextField]:
             last_text_end = field.text[-_CONTEXT_LETTERS:] + "\n"
             yield field
     for name in fields:
+        # A rejected reply has the context of the preferred one: both answer the same question.
         if name == REJECTED and rejected_in(fields):
             yield from _texts_of(fields, name, name, context)
         elif name != "messages":
@@ -88,19 +80,13 @@ def _texts_of(holder: Any, key: Any, path: str, context: str) -> Iterator[TextFi
 
 
 def _name_and_context(name: object) -> tuple[str, str]:
-    """Return a field's name as findings print it, and the context that it gives to its text.
-
-    A name that could itself be personal data is printed as "(field)".
-    """
-    printed_name = str(name) if _SAFE_NAME.fullmatch(str(name)) else "(field)"
+    """Return a field's name as findings print it, and the context that it gives to its text."""
+    printed_name = str(name) if _SAFE_NAME.fullmatch(str(name)) else "(field)"  # may be private
     return printed_name, f"{name}: "[-_CONTEXT_LETTERS:]
 
 
 def map_texts(fields: Fields, replace_text: Callable[[str, str, str], str]) -> Fields:
-    """Return the row with each text replaced; unchanged, the same object.
-
-    `replace_text` is called with path, context and text, as `TextField` describes them.
-    """
+    """Return the row with each text replaced; unchanged, the same object."""
     found = list(iter_texts(fields))
     new_texts = [replace_text(field.path, field.context, field.text) for field in found]
     if new_texts == [field.text for field in found]:

@@ -28,13 +28,16 @@ FILE_HEADER = """\
 """
 
 
-def read_accepted(root: Path) -> dict[str, AcceptedEntry]:
-    """Return the project's entries, by id; raises ConfigError naming file, line and key."""
+def read_accepted(root: Path, data: bytes = b"") -> dict[str, AcceptedEntry]:
+    """Return the project's entries, by id; raises ConfigError naming file, line and key.
+
+    `data`: what the file held in another revision.
+    """
     path = root / ACCEPTED_FILE
-    if not path.is_file():
+    if not data and not path.is_file():
         return {}
     try:
-        text = path.read_text("utf-8")
+        text = (data or path.read_bytes()).decode("utf-8")
         table = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {toml_error_text(error)}") from None
@@ -133,6 +136,11 @@ class LastFindings:
     tests: Collection[str] = ()
     digests: Mapping[str, str] = field(default_factory=dict)
     without_id: list[dict[str, Any]] = field(default_factory=list)  # they cannot be accepted
+
+    @property
+    def every(self) -> list[dict[str, Any]]:
+        """All findings, those that cannot be accepted last."""
+        return [*self.findings.values(), *self.without_id]
 
     def add(self, tables: Sequence[dict[str, Any]]) -> None:
         """Add the tables that a test reported (see `to_dicts`)."""

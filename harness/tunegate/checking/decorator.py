@@ -22,10 +22,7 @@ FindingGenerator = Callable[P, Iterator[Finding]]
 
 
 class Check(Protocol[P]):
-    """A check: called with the arguments of its generator, it returns Findings.
-
-    `advisory=True` is taken by every check: its findings are then shown, and close no gate.
-    """
+    """A check: returns the Findings of its generator; with `advisory=True` they close no gate."""
 
     @overload
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Findings: ...
@@ -150,10 +147,9 @@ def make_findings(
 ) -> Findings:
     """Return the findings of a check, with the accepted ones in `.accepted`, and record them.
 
-    `about` is what else `Findings` takes: `path`, `n`, `named`.
-
-    Here private values and control characters are masked, whatever their author did: the ids are
-    made by now, of what was found. One that another check calls is not: that can make an id of it.
+    `about` is what else `Findings` takes: `path`, `n`, `named`. Private values and control
+    characters are masked here, since the ids are made by now, of what was found; not those of a
+    check that another check calls, which can make an id of them.
     """
     entries = recordings[-1].accepted or {}
     # An entry edited to name another check or kind than its id has would mislead its reader.

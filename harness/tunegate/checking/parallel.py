@@ -35,10 +35,7 @@ MIN_SECONDS = 3.0  # of work left; to start two processes and send them the rows
 
 
 def split_into_chunks(dataset: Dataset, rows: int = 0) -> list[Dataset]:
-    """Return a dataset in chunks of `rows` rows (0: 1,000); an empty dataset is one chunk.
-
-    Each knows the system messages that rows before it have too.
-    """
+    """Return chunks of `rows` rows (0: 1,000), one at least; each knows earlier system messages."""
     rows = rows or CHUNK_ROWS
     chunks, earlier = [], set[str]()
     for start in range(0, max(len(dataset), 1), rows):
@@ -55,10 +52,9 @@ def split_into_chunks(dataset: Dataset, rows: int = 0) -> list[Dataset]:
 
 
 def run_in_chunks(find: FindRows, dataset: Dataset, *args: Any, **kwargs: Any) -> Iterator[Finding]:
-    """Return the findings of a generator in the order of the rows, wherever it runs.
+    """Return the findings of a generator in the order of the rows; its exceptions are raised here.
 
-    A dataset of one chunk is given to the generator as it is. Of others the first chunks run in
-    this process: their time tells whether more processes would pay. An exception is raised here.
+    Of several chunks the first run in this process: their time tells whether more would pay.
     """
     __tracebackhide__ = True
     if len(dataset) <= CHUNK_ROWS:
@@ -112,8 +108,7 @@ def _importable(
 def _find_in_process(module: str, name: str, packed: bytes, chunk: Dataset) -> list[Finding] | None:
     """Return the findings of a check in one chunk, or None where it raises an exception.
 
-    The parent then runs the chunk itself, and the exception is raised there: not every exception
-    can be pickled, and a pickled one has no traceback.
+    The parent then runs the chunk itself and raises it: a pickled exception has no traceback.
     """
     try:
         args, kwargs = pickle.loads(packed)
@@ -125,9 +120,8 @@ def _find_in_process(module: str, name: str, packed: bytes, chunk: Dataset) -> l
 class _Processes(ProcessPoolExecutor):
     """Processes that ignore Ctrl-C, and do not import `__main__`.
 
-    A script without a `__main__` guard would run in each of them. None needs `__main__`: what is
-    defined there is not importable (see `_importable`). SIGINT is blocked while a process starts,
-    since a process inherits the mask of its parent.
+    A script without a `__main__` guard would run in each of them, and none needs it (see
+    `_importable`). SIGINT is blocked while one starts, since it inherits its parent's mask.
     """
 
     def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:

@@ -1,21 +1,21 @@
 """Show the rows that were added, removed and changed in git.
 
 A row is changed where another one asked the same. --comment writes Markdown for a pull request,
-with what the last session of the data suite found.
+with what the last session of the data suite found that was not accepted there.
 
 $ tunegate data diff main
-$ tunegate data diff origin/main --comment
+$ tunegate data diff origin/main --comment --post
 """
 
 import argparse
 import subprocess
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from html import escape
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..checking.accepted import read_last_findings
+from ..checking.accepted import ACCEPTED_FILE, UNCHECKED, read_accepted, read_last_findings
 from ..config.data_files import DataFiles, find_data_files, needs_columns
 from ..config.project import current_project
 from ..config.schema import load
@@ -25,12 +25,16 @@ from ..data.dataset import Dataset, Example
 from ..data.json_lines import select_split
 from ..data.tables import check_data
 from ..errors import ConfigError
+from ..reporting.html.render import render_html
 from ..storage.state_dir import StateDir
-from ..utils.masking import add_json_option, masker, print_result
+from ..utils.github import post_comment
+from ..utils.masking import add_json_option, mask, masker, print_result
 from ..utils.text import common_length, counted, cut, one_line
 
 MAX_ROWS = 20  # of each kind and split; the numbers count all
 TEXT_WIDTH = 60
+MARKER = "<!-- tunegate data diff -->\n"  # by which the next comment finds this one
+Json = Mapping[str, Any]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +42,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--comment", action="store_true", help="as Markdown, with the findings")
     add_json_option(form)
+    parser.add_argument("--post", action="store_true", help="on the pull request, by gh")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -47,14 +52,38 @@ def run(args: argparse.Namespace) -> None:
     for split, path in files.paths.items():
         before = rows_at(args.revision, path, split, files)
         splits.append(compare(split, before, [*files.get(split)], most))
-    lines = (comment if args.comment else terminal_lines)(splits, args.revision, root)
+    lines = terminal_lines(splits, args.revision)
+    if args.comment or args.post:
+        found = findings_since(args.revision, StateDir(root))
+        values = {"data": comparison(splits, args.revision, *found)}
+        text = f"{MARKER}{render_html('data.md', **values).decode()}"
+        lines = iter([post_comment(mask(text)) if args.post else text])
     print_result(args.json, {"revision": args.revision, "splits": splits}, lines)
 
 
-def rows_at(revision: str, path: Path, split: str, files: DataFiles) -> list[Example]:
-    """Return the rows of a file in a revision, none where it lacks it; raises ConfigError."""
-    if path.is_dir():
-        raise ConfigError(f"{path} is a folder: the rows of a file can be compared")
+def findings_since(revision: str, state: StateDir) -> tuple[list[tuple[str, Json]], str]:
+    """Return what was found that was not accepted in a revision, or is gone; and in which session.
+
+    A finding that no session looked for is not gone.
+    """
+    last = read_last_findings(state)
+    accepted = file_at(revision, state.root / ACCEPTED_FILE)
+    entries = read_accepted(state.root, accepted).values() if accepted else ()
+    before = [asdict(entry) for entry in entries if last.status(entry) != UNCHECKED]
+    changes = finding_changes(before, last.every)
+    about = f"Findings in the session of {last.when}" if last.when else "The data suite was not run"
+    return changes, about
+
+
+def finding_changes(before: Sequence[Json], now: Sequence[Json]) -> list[tuple[str, Json]]:
+    """Return the findings that are new, those without an id too, and those that are gone."""
+    old, found = ({f["id"]: f for f in findings if f["id"]} for findings in (before, now))
+    new = [("new", f) for f in now if f["id"] not in old]
+    return [*new, *(("gone", f) for id_, f in old.items() if id_ not in found)]
+
+
+def file_at(revision: str, path: Path) -> bytes:
+    """Return the bytes of a file in a revision, none where it lacks it; raises ConfigError."""
     git = ["git", "-C", str(path.parent)]
     known = [*git, "rev-parse", "--quiet", "--verify", "--end-of-options", f"{revision}^{{commit}}"]
     commit = subprocess.run(known, capture_output=True, text=True, check=False).stdout.strip()
@@ -62,14 +91,21 @@ def rows_at(revision: str, path: Path, split: str, files: DataFiles) -> list[Exa
         raise ConfigError(f"git knows no revision {revision!r} in {path.parent}")
     show = [*git, "show", f"{commit}:./{path.name}"]
     shown = subprocess.run(show, capture_output=True, check=False)
-    if shown.returncode:
-        return []
     if shown.stdout.startswith(b"version https://git-lfs.github.com/spec/"):
         raise ConfigError(f"{path.name} is kept by git-lfs: check {revision} out beside, and fetch")
-    old, rows = Path(f"{revision}:{path.name}"), select_split(shown.stdout, split)
+    return b"" if shown.returncode else shown.stdout
+
+
+def rows_at(revision: str, path: Path, split: str, files: DataFiles) -> list[Example]:
+    """Return the rows of a file in a revision, none where it lacks it; raises ConfigError."""
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder: the rows of a file can be compared")
+    if not (content := file_at(revision, path)):
+        return []
+    old, rows = Path(f"{revision}:{path.name}"), select_split(content, split)
     columns = files.columns if needs_columns(old, rows) else {}
     check_data(rows, old, columns)
-    return [*Dataset.parse(shown.stdout, split, old, columns, files.reading)]
+    return [*Dataset.parse(content, split, old, columns, files.reading)]
 
 
 def compare(
@@ -122,7 +158,7 @@ def change(old: str, new: str) -> str:
     return " -> ".join(cut(text[start:], TEXT_WIDTH // 2 - 2) for text in (old, new))
 
 
-def terminal_lines(splits: Sequence[Mapping[str, Any]], revision: str, root: Path) -> Iterator[str]:
+def terminal_lines(splits: Sequence[Json], revision: str) -> Iterator[str]:
     """Yield the lines for a terminal."""
     for d in splits:
         numbers = ", ".join(f"{d[kind]:,} {kind}" for kind in ("added", "removed", "changed"))
@@ -130,20 +166,12 @@ def terminal_lines(splits: Sequence[Mapping[str, Any]], revision: str, root: Pat
         yield from (f"  {kind:<8} {place:<10} {text}" for kind, place, text in details(d))
 
 
-def comment(splits: Sequence[Mapping[str, Any]], revision: str, root: Path) -> Iterator[str]:
-    """Yield the lines of a comment: numbers first, rows and findings folded."""
-    yield f"### The data, compared with `{revision}`\n"
-    yield "| split | added | removed | changed | as before |\n|---|--:|--:|--:|--:|"
-    for d in splits:
-        numbers = (f"{d[kind]:,}" for kind in ("added", "removed", "changed", "same"))
-        yield f"| {d['split']} | {' | '.join(numbers)} |"
-    last = read_last_findings(StateDir(root))
-    found = [f for f in [*last.findings.values(), *last.without_id] if not f["accepted"]]
-    rows = [(d["split"], *row) for d in splits for row in details(d)]
-    told = [(f["check"], f["kind"], f["where"], one_line(f["evidence"])) for f in found]
-    session = f" in the session of {last.when}" if last.when else ": the data suite was not run"
-    for title, table in (("Rows", rows), (f"{counted(len(found), 'finding')}{session}", told)):
-        yield f"\n<details><summary>{title}</summary>\n\n<table>"
-        for row in table[: 5 * MAX_ROWS]:
-            yield f"<tr>{''.join(f'<td><code>{escape(cell)}</code></td>' for cell in row)}</tr>"
-        yield "</table>\n</details>"
+def comparison(
+    splits: Sequence[Json], other: str, found: Sequence[tuple[str, Json]], about: str
+) -> dict[str, Any]:
+    """Return what the template of a comment shows: the first rows, and `finding_changes`."""
+    rows = [(d["split"], *row) for d in splits for row in details(d)][: 5 * MAX_ROWS]
+    told = [(c, f["check"], f["kind"], f["where"], f["evidence"]) for c, f in found]
+    kinds = Counter(f"{change} {check} {kind}" for change, check, kind, *_ in told).most_common()
+    about_found = {"about": about, "found": told[: 5 * MAX_ROWS], "kinds": kinds}
+    return {"splits": splits, "other": other, "rows": rows, **about_found}

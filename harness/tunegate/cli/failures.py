@@ -11,28 +11,30 @@ from pathlib import Path
 from ..config.data_files import find_data_files
 from ..config.project import current_project
 from ..config.schema import load
+from ..data.clusters import cluster_texts
 from ..data.dataset import Dataset
 from ..models.evaluation import find_judged, judged_answers
 from ..results.labels import LabelRule
+from ..results.prediction import Predictions
 from ..storage.state_dir import StateDir
 from ..utils.files import atomic_write
-from ..utils.masking import add_json_option, hide_values, print_result
+from ..utils.masking import add_json_option, hide_values, hider, print_result
 
 
 def write_failures(
     state: StateDir, name: str, out: Path, test: Dataset, rule: LabelRule, *, masked: bool = True
-) -> tuple[int, int, int]:
+) -> tuple[list[int], Predictions]:
     """Write the rows that a run, or a model without one, got wrong on a test set.
 
-    Returns how many, of how many, and how often each was asked. The answers are those that are
-    kept; no request is sent. Each row holds the fields of the example (`messages` with the reply
+    Returns their indices in the answers, and these, which are kept: no request is sent. Each row
+    holds the fields of the example (`messages` with the reply
     that was expected), `line`, `got` (the first wrong answer), what there is of `got_calls`,
     `reasoning` and `error`, and where it was asked several times `right`, such as "2 of 5". With
     `masked`, private values in its texts are. Raises ConfigError for no such model, or no answers.
     """
     predictions = judged_answers(find_judged(state, name), test)
-    wrong, rounds = [], predictions.repetitions or (predictions,)
-    for answers in zip(*rounds, strict=True):
+    wrong, texts, rounds = list[int](), "", predictions.repetitions or (predictions,)
+    for i, answers in enumerate(zip(*rounds, strict=True)):
         if misses := [p for p in answers if not rule.right(p)]:
             p = misses[0]
             row = {**test[p.row].fields, "got": p.got, "line": p.line}
@@ -40,10 +42,11 @@ def write_failures(
             row |= {"got_calls": json.loads(p.calls)} if p.calls else {}
             if len(rounds) > 1:
                 row["right"] = f"{len(rounds) - len(misses)} of {len(rounds)}"
-            wrong.append(hide_values(row) if masked else row)
-    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in wrong)
-    atomic_write(out, text.encode(), mode=0o600)
-    return len(wrong), len(predictions), len(rounds)
+            wrong.append(i)
+            text = json.dumps(hide_values(row) if masked else row, ensure_ascii=False)
+            texts += f"{text}\n"
+    atomic_write(out, texts.encode(), mode=0o600)
+    return wrong, predictions
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,13 +64,28 @@ def run(args: argparse.Namespace) -> None:
     config = load(root)
     test = find_data_files(config, root, {"test": args.test_data}, Path.cwd()).get("test")
     parts = StateDir(root), args.run, args.out, test, config.label_rule
-    wrong_count, n, times = write_failures(*parts, masked=not args.unmasked)
+    wrong, answers = write_failures(*parts, masked=not args.unmasked)
+    n, times, hide = len(answers), len(answers.repetitions) or 1, hider()
     of_several = f"rows were wrong in at least one of {times} answers"
     what = "answers were wrong" if times == 1 else of_several
-    lines = [f"{wrong_count:,} of {n:,} {what}: {args.out}"]
-    if wrong_count:
+    lines = [f"{len(wrong):,} of {n:,} {what}: {args.out}"]
+    found = cluster_texts([hide(p.prompt, True) for p in answers], wrong)
+    for c in found:
+        share = f"{len(c.rows):,} of {c.n:,}"
+        lines.append(f"  {share:>11} ({len(c.rows) / c.n:4.0%})  {', '.join(c.words)}")
+    if wrong:
         lines += [
-            "These rows are test rows. Write new ones like them to train on; one that goes",
-            "into training must leave the test set, or the leakage check closes the gate.",
+            "These are test rows: who trains on them has no test, and the leakage check closes the",
+            "gate. Draw new ones like them from what is asked of the model: tunegate data next LOG",
         ]
-    print_result(args.json, {"path": args.out, "wrong": wrong_count, "n": n, "times": times}, lines)
+    told = {"path": args.out, "wrong": len(wrong), "n": n, "times": times}
+    clusters = [
+        {
+            "words": c.words,
+            "wrong": len(c.rows),
+            "n": c.n,
+            "lines": [answers[i].line for i in c.rows],
+        }
+        for c in found
+    ]
+    print_result(args.json, {**told, "clusters": clusters}, lines)

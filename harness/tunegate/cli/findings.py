@@ -46,8 +46,7 @@ def run(args: argparse.Namespace) -> None:
     last = read_last_findings(StateDir(current_project()))
     if not last.when:
         raise ConfigError("no session of the data suite is kept here: run pytest suites/data")
-    every = [*last.findings.values(), *last.without_id]
-    found = [f for f in every if args.accepted or not f["accepted"]]
+    found = [f for f in last.every if args.accepted or not f["accepted"]]
     for name in FILTERS:
         found = matching(found, name, getattr(args, name))
     if args.json:

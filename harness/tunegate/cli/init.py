@@ -146,7 +146,8 @@ def update_suites(root: Path) -> list[str]:
     if suite_files.holds_shipped_suites(root):
         raise ConfigError(f"{root / 'suites'} holds the installed suites themselves")
     installed = suite_files.shipped_manifest()
-    known = suite_files.known_digests(root, suite_files.read_manifest(root))
+    manifest = suite_files.read_manifest(root) or suite_files.SuiteManifest()
+    known = {path: {digest} for path, digest in manifest.files.items()}
     lines, diffs, files, unchanged = [], [], {}, 0
     for path in installed.files:
         data = (suite_files.SHIPPED_SUITES / path).read_bytes()

@@ -43,10 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def links(entry: RegistryEntry, state: StateDir) -> list[dict[str, Any]]:
-    """Return the records of a promotion, the newest first; files of data where the run is here.
-
-    `path`, below the project's root, is that of the record where it is a file of `.tunegate`.
-    """
+    """Return the records of a promotion, newest first, with the paths of those on this machine."""
     folder = state.runs / str(entry["run"])
     receipt, intent = (read_unverified(folder / f"{name}.json") for name in ("receipt", "intent"))
     data = receipt.get("data", {})

@@ -23,7 +23,7 @@ from ..utils.text import did_you_mean, os_error_text
 ENTRY_POINT_GROUP = "tunegate.commands"
 _names: dict[str, Any] = tomllib.loads(Path(__file__).with_name("commands.toml").read_text("utf-8"))
 BUILTIN_COMMANDS, DAILY, GROUPS = _names["builtin"], _names["daily"], _names["groups"]
-ALIASES, REMOVED = _names["aliases"], _names["removed"]
+ALIASES = _names["aliases"]
 
 Commands = dict[str, metadata.EntryPoint]
 
@@ -61,7 +61,7 @@ def installed_commands() -> Commands:
     for name in BUILTIN_COMMANDS:
         module = f"{__package__}.{name.rpartition('.')[2]}"
         installed[name] = metadata.EntryPoint(name, module, ENTRY_POINT_GROUP)
-    return {name.replace(".", " ", 1): entry_point for name, entry_point in installed.items()}
+    return {name.replace(".", " "): entry_point for name, entry_point in installed.items()}
 
 
 def load_command(path: str, entry: metadata.EntryPoint) -> tuple[Command, argparse.ArgumentParser]:
@@ -84,10 +84,7 @@ def load_command(path: str, entry: metadata.EntryPoint) -> tuple[Command, argpar
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command that is named and return its exit status, 2 for a mistake.
-
-    It ends without a word where nobody reads what it prints any more, as in `tunegate fix | head`.
-    """
+    """Run the named command; return its exit status, 2 for a mistake. A closed pipe is none."""
     try:
         try:
             return run_command(argv)
@@ -110,13 +107,9 @@ def run_command(argv: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["--"]:
         del words[0]
-    name = words[0] if words else ""
-    if name in REMOVED:
-        print(f"tunegate {name} is gone: {REMOVED[name]}", file=sys.stderr)
-        return 2
-    words[:1] = ALIASES[name].split() if name in ALIASES else words[:1]
+    words[:1] = ALIASES[words[0]].split() if words and words[0] in ALIASES else words[:1]
     commands = installed_commands()
-    if not (size := next((n for n in (1, 2) if " ".join(words[:n]) in commands), 0)):
+    if not (size := next((n for n in (1, 2, 3) if " ".join(words[:n]) in commands), 0)):
         return answer_without_command(words, commands)
     path = " ".join(words[:size])
     with let_through(*public_lists(Path.cwd())), masked_output():
@@ -138,8 +131,8 @@ def run_command(argv: Sequence[str] | None) -> int:
 
 def answer_without_command(words: Sequence[str], commands: Commands) -> int:
     """Print the help of the top or of a group, or a completion script; 2 for an unknown word."""
-    group = words[0] if words and verbs_of(words[0], commands) else ""
-    prog, rest = " ".join(["tunegate", *([group] if group else [])]), words[bool(group) :]
+    group = next((g for n in (2, 1) if verbs_of(g := " ".join(words[:n]), commands)), "")
+    prog, rest = " ".join(["tunegate", *([group] if group else [])]), words[len(group.split()) :]
     if rest and not rest[0].startswith("-"):
         print(f"{prog}: {unknown_word(group, rest[0], commands)}", file=sys.stderr)
         raise SystemExit(2)
@@ -224,7 +217,7 @@ def print_completion(shell: str, commands: Commands) -> int:
         return 2
     top = argparse.ArgumentParser("tunegate")
     subparsers: dict[str, Any] = {"": top.add_subparsers()}
-    for path, entry_point in commands.items():
+    for path, entry_point in sorted(commands.items(), key=lambda item: item[0].count(" ")):
         try:
             _, parser = load_command(path, entry_point)
         except CommandBroken:
@@ -234,7 +227,8 @@ def print_completion(shell: str, commands: Commands) -> int:
                 action.complete = shtab.FILE  # type: ignore[attr-defined]
         group, _, verb = path.rpartition(" ")
         if group not in subparsers:
-            subparsers[group] = subparsers[""].add_parser(group, help=group).add_subparsers()
+            above, _, name = group.rpartition(" ")
+            subparsers[group] = subparsers[above].add_parser(name, help=name).add_subparsers()
         help_text = summary(entry_point).replace("%", "%%")
         subparsers[group].add_parser(verb, help=help_text, parents=[parser], add_help=False)
     print(shtab.complete(top, shell=shell))

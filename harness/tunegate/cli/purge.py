@@ -1,4 +1,4 @@
-"""Remove a snapshot, and the answers to its prompts.
+"""Remove a snapshot, here and in the store, and the answers to it.
 
 Receipts and the registry keep its digest, which reveals nothing of the data.
 
@@ -10,26 +10,23 @@ import shutil
 from pathlib import Path
 
 from ..checking.accepted import LAST_FINDINGS_FILE
-from ..config.project import current_project
-from ..errors import ConfigError
 from ..models.predict import request_of
 from ..storage.answer_cache import AnswerCache, delete_judge_answers
-from ..storage.state_dir import Run, StateDir
+from ..storage.state_dir import Run, only_one
+from ..storage.store import Store
 from ..utils.text import counted
+from .pack import open_store
 
 
-def purge_snapshot(state: StateDir, digest_prefix: str) -> tuple[Path, int]:
+def purge_snapshot(store: Store, digest_prefix: str) -> tuple[Path, int]:
     """Delete the one snapshot whose digest has this prefix, and all cached answers to its prompts.
 
     Findings of the last session, HTML reports and probes are deleted too: they can show rows.
     Returns the path and the number of answers. Raises ConfigError unless the prefix fits one.
     """
-    folder = state.folder / "snapshots"
-    matches = sorted(folder.glob(f"{digest_prefix}*.jsonl")) if digest_prefix.isalnum() else []
-    if len(matches) != 1:
-        available = ", ".join(p.stem[:12] for p in sorted(folder.glob("*.jsonl"))) or "none"
-        raise ConfigError(f"{digest_prefix!r} fits {len(matches)} snapshots; kept are: {available}")
-    (snapshot,) = matches
+    state = store.state
+    kept = sorted(path.stem for path in state.folder.glob("snapshots/*.jsonl"))
+    snapshot = state.snapshot_path(only_one(digest_prefix, kept, "snapshot"))
     # A table is read by its columns, so its prompts depend on the mapping that a run has used.
     mappings = {
         tuple(plan.columns.items())
@@ -48,6 +45,7 @@ def purge_snapshot(state: StateDir, digest_prefix: str) -> tuple[Path, int]:
     answers.close()
     removed += delete_judge_answers(state)
     snapshot.unlink()
+    store.file(snapshot.stem).unlink(missing_ok=True)
     shutil.rmtree(state.probe.folder, ignore_errors=True)
     (state.folder / LAST_FINDINGS_FILE).unlink(missing_ok=True)
     for page in state.folder.glob("*/*/report*.html"):
@@ -57,9 +55,10 @@ def purge_snapshot(state: StateDir, digest_prefix: str) -> tuple[Path, int]:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("digest", metavar="DIGEST", help="the beginning of the dataset's sha256")
+    parser.add_argument("--store", type=Path, metavar="DIR", help="default: that of [store]")
 
 
 def run(args: argparse.Namespace) -> None:
     """Delete the data and print what is gone."""
-    path, answers = purge_snapshot(StateDir(current_project()), args.digest)
+    path, answers = purge_snapshot(open_store(args.store), args.digest)
     print(f"removed {path.name} and {counted(answers, 'answer')} to its prompts")

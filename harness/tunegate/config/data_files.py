@@ -53,10 +53,9 @@ def find_data_files(
 ) -> DataFiles:
     """Return the files that the command line names, else those of the configuration.
 
-    The configuration's paths start from `root`, the folder of the project; `given_files`, the paths
-    that an option named, by split, from the working directory `folder`. Where all of them are chat
-    messages, `data.columns` is ignored. Raises ConfigError where a file does not exist, or
-    `data.columns` does not fit it.
+    The configuration's paths start from `root`, the project's folder; `given_files`, those that an
+    option named, by split, from the working directory `folder`. Where all are chat messages,
+    `data.columns` is ignored. Raises ConfigError for a missing file, or columns that do not fit it.
     """
     paths: dict[str, Path] = {}
     for split in SPLITS:
@@ -92,10 +91,7 @@ def read_file(
 
 
 def read_system_prompt(config: Config, root: Path) -> str | None:
-    """Return the text of the file `data.system`, None if unset; raises ConfigError.
-
-    The line break that an editor puts at the end of a file is no part of it.
-    """
+    """Return `data.system`'s text less a final line break, None if unset; raises ConfigError."""
     name = config.data.system
     text = None if name is None else read_text(root / name, "data.system")
     return text and text.removesuffix("\n").removesuffix("\r")

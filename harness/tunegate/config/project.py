@@ -11,7 +11,7 @@ from ..errors import ConfigError
 
 TABLE_HEADERS = ("[tool.tunegate]", "[tool.tunegate.")
 DEFAULT_SUITES = {"data": "suites/data", "model": "suites/model"}
-USUAL_SUITES = (*DEFAULT_SUITES.values(), "suites/readiness")  # of any project
+USUAL_SUITES = (*DEFAULT_SUITES.values(), "suites/readiness", "suites/shadow")  # of any project
 
 
 def find_root(start: Path) -> Path | None:

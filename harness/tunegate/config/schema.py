@@ -311,6 +311,18 @@ class Readiness(Section):
     tone: Share = 0.8  # training replies that have the commonest form, at least
 
 
+class Shadow(Section):
+    """What `pytest suites/shadow` replays, and the limits of its tests; None: shown, no limit."""
+
+    log: Names = ()  # patterns of files, from the project's folder: logged requests
+    incumbent: str = "production"  # an alias; before its first promotion, the replies in the log
+    rows: int = Field(default=10_000, ge=20)  # requests that are replayed, at most
+    judged: int = Field(default=200, ge=1)  # pairs of replies that the judge reads, at most
+    agreement: Share = 0.9  # replies with the label that production's have, at least
+    errors: Share = 0.01  # requests without a reply, at most
+    far: Share | None = None  # requests farther from training than 95 % of its rows are, at most
+
+
 class Compared(Section):
     """A model that the candidate is compared with."""
 
@@ -360,9 +372,11 @@ class Config(Section):
     limits: Limits = Limits()
     judge: Judge = Judge()
     readiness: Readiness = Readiness()
+    shadow: Shadow = Shadow()
     checks: dict[str, ProgramTable] = {}
     train: dict[str, dict[str, Any]] = {}
     tokens: Tokens = Tokens()
+    store: dict[Literal["folder"], str] = {}  # of runs and snapshots, for other machines
     models: dict[str, dict[str, Any]] = {}  # each validated by what opens the model
 
     @pydantic.model_validator(mode="after")

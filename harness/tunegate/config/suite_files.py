@@ -14,8 +14,6 @@ from ..errors import ConfigError
 from ..utils.files import atomic_write, sha256_bytes
 
 MANIFEST_NAME = ".tunegate-suites.json"
-# Digests of the files of suites that were copied before there were manifests.
-FORMER_FILES = Path(__file__).with_name("former_suites.json")
 DIGEST_LENGTH = 16
 # The folder of the suites: in the wheel, or in a checkout of the repository.
 _IN_WHEEL = Path(__file__).parents[1] / "suites"
@@ -26,8 +24,8 @@ SHIPPED_SUITES = _IN_WHEEL if _IN_WHEEL.is_dir() else Path(__file__).parents[3] 
 class SuiteManifest:
     """The version of the suites in a project, and the digest of each file as it was shipped.
 
-    `digest` is that of all shipped files, "" where the project's are older than any manifest. A
-    file whose shipped content is not known has the digest "".
+    `digest` is that of all shipped files, "" where it cannot be read. A file whose shipped content
+    is not known has the digest "".
     """
 
     tunegate: str = ""
@@ -72,35 +70,12 @@ def read_manifest(root: Path) -> SuiteManifest | None:
         raise ConfigError(f"{path} is not what `tunegate init` has written: {advice}") from None
 
 
-def known_digests(root: Path, manifest: SuiteManifest | None) -> dict[str, set[str]]:
-    """Return by path the digests, of manifest or former versions, of a file that nobody edited."""
-    known = {path: {digest} for path, digest in manifest.files.items()} if manifest else {}
-    if manifest is None or not manifest.digest:
-        former: dict[str, list[str]] = json.loads(FORMER_FILES.read_text("utf-8"))
-        if any((root / "suites" / path).is_file() for path in former):
-            for path, digests in former.items():
-                known.setdefault(path, set()).update(digests)
-    return known
-
-
 def project_version(root: Path) -> SuiteManifest | None:
-    """Return the version of the suites in a project, None where it copied none.
-
-    The digest is "" where the manifest cannot be read, or is missing beside a former file.
-    """
+    """Return the version of a project's suites, None without one; its digest "" if unreadable."""
     try:
-        manifest = read_manifest(root)
+        return read_manifest(root)
     except ConfigError:  # `tunegate init --update` says what is wrong with it
         return SuiteManifest()
-    if manifest is not None or holds_shipped_suites(root):
-        return manifest
-    installed = shipped_manifest().files
-    for path, digests in known_digests(root, None).items():
-        file = root / "suites" / path
-        digest = file_digest(file.read_bytes()) if file.is_file() else ""
-        if digest in digests and digest != installed.get(path):
-            return SuiteManifest()
-    return None
 
 
 def older_than_installed(root: Path) -> str:

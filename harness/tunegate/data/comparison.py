@@ -64,8 +64,7 @@ _character = lru_cache(maxsize=4096)(html.unescape)  # of an entity
 def equal_text(text: str) -> str:
     """Return a form of a text that is equal for texts which a reader calls the same.
 
-    It has no entities of HTML, no invisible characters, no letters of full or half width, and each
-    run of white space as one space; letters are in the Unicode form NFC.
+    It is in NFC, without HTML entities, invisible characters, widths of letters, runs of space.
     """
     if "&" in text:
         text = _ENTITY.sub(lambda entity: _character(entity[0]), text)
@@ -88,8 +87,7 @@ def meaning_signs(text: str) -> str:
     """Return the digits, signs and emoji of a text: what carries meaning in it beside its words.
 
     `50 mg` and `500 mg`, `a + b` and `a - b`, `x != y` and `x = y` differ in it. Punctuation around
-    words is no part of it, nor are hyphens, apostrophes and underscores inside of them: the labels
-    `card_arrival` and `lost_or_stolen_card` have the same signs, none.
+    words is no part of it, nor are the signs inside of one: `card_arrival` and `card` have none.
     """
     signs = _LETTERS.sub(" ", _WORD_JOINERS.sub("", folded_text(text)))
     if not signs.isascii():  # vowel signs are letters
@@ -105,10 +103,7 @@ def accents_differ(text: str, other: str) -> bool:
 
 
 def subjects_differ(asked: tuple[str, str], answered: tuple[str, str]) -> bool:
-    """Tell whether each of two rows asks and answers about a word that the other does not have.
-
-    `The dose of ibuprofen?`, `200 mg of ibuprofen`, and the same of losartan, are no copies.
-    """
+    """Tell whether each of two rows asks and answers about a word of its own: a drug, a city."""
     (question, other_question), (answer, other_answer) = (
         [{*words_of(folded_text(text))} for text in pair] for pair in (asked, answered)
     )
@@ -118,10 +113,7 @@ def subjects_differ(asked: tuple[str, str], answered: tuple[str, str]) -> bool:
 
 
 def near_scopes(rows: Sequence[Example]) -> list[list[int]]:
-    """Return lists of indices such that two rows can be near if they are in one list.
-
-    They have the same setting, and the same signs in their questions or in their answers.
-    """
+    """Return lists of rows that can be near: of one setting, equal signs in question or answer."""
     answered = [(e.setting, meaning_signs(f"{e.target.text} {e.target.calls}")) for e in rows]
     scopes = [*group_indices(answered, lambda key: key).values()]
     if len(scopes) > 1:
@@ -159,10 +151,7 @@ def comparison_texts(*datasets: Sequence[Example]) -> list[list[str]]:
 
 
 def rows_by_document(texts: Sequence[str]) -> list[list[int]]:
-    """Return the indices of the `comparison_texts` that begin, or end, with the same document.
-
-    There are documents where most texts share the larger part, at one end, with two others or more.
-    """
+    """Return the indices of texts that begin, or end, with a document: the larger part of each."""
     by_document: list[dict[str, list[int]]] = []
     for side, sizes in _documents(texts):
         begun = (text[:size] for text, size in zip(side, sizes, strict=True))
@@ -177,10 +166,9 @@ def _documents(texts: Sequence[str]) -> list[tuple[Sequence[str], list[int]]]:
 
 
 def question_comparer(texts: Sequence[str], similarity: float) -> Callable[[int, int], bool]:
-    """Return a function that tells whether two near texts also ask what is near, by their indices.
+    """Return a function that tells whether two near `comparison_texts` also ask what is near.
 
-    The texts are `comparison_texts`. Those of two templates ask different things, and those of one
-    document (see `rows_by_document`) what is left without it.
+    Those of two templates do not; of one document (see `rows_by_document`), all else is compared.
     """
     sides = _documents(texts)
 
@@ -205,8 +193,7 @@ def question_text(example: Example, with_system: bool = False) -> str:
 def system_is_asked(*datasets: Sequence[Example]) -> bool:
     """Tell whether system messages hold what rows ask about, such as documents.
 
-    Otherwise they are instructions, with a few variants, and two rows with the same prompt ask the
-    same. They are documents if none stands in half of the rows, and each in under ten on average.
+    They do if none is in half of the rows, and each in under ten on average; else they instruct.
     """
     systems = [e.system for rows in datasets for e in rows if e.system.strip()]
     counts = Counter(part_tools(system)[0] for system in systems)
@@ -271,9 +258,8 @@ def question_key(
 def rows_in_training(test: Sequence[Example], train: Sequence[Example]) -> dict[int, list[int]]:
     """Return the index of each test row that stands in `train`, with its indices there.
 
-    It stands there if a training row asks the same, or begins with all that the test row asks: then
-    its next turn answers the test row. This is the only definition of "stands in training": the
-    leakage check, split and promotion use it.
+    It does if a training row asks the same, or begins with all that the test row asks: its next
+    turn then answers it. The leakage check, split and promotion all use this definition.
     """
     with_system = system_is_asked(test, train)
     asked = [question_key(example, with_system) for example in test]
@@ -283,10 +269,7 @@ def rows_in_training(test: Sequence[Example], train: Sequence[Example]) -> dict[
 
 
 def rows_together(examples: Sequence[Example]) -> list[list[int]]:
-    """Return lists of indices of rows that belong together; a row can be in none, or in several.
-
-    They are rows of one group, and a row with those that ask, or begin with, what it asks: turns.
-    """
+    """Return lists of rows of one group, or that ask, or begin with, the same; they may overlap."""
     with_system = system_is_asked(examples)
     keys = [[*history_keys(example, with_system)] for example in examples]
     groups = group_indices(examples, lambda e: e.group)

@@ -105,10 +105,7 @@ class Example(Located):
 
     @property
     def context(self) -> str:
-        """All that the model is given, as canonical JSON: equal for identical contexts alone.
-
-        The system message, earlier turns, tools, pictures, sound: see `data.canonical`.
-        """
+        """All that the model is given, tools and media too, as JSON: equal for equal ones alone."""
         turns = canonical.canonical_turns(self.given)
         return canonical.to_json([turns, canonical.given_fields(self.fields)])
 
@@ -116,8 +113,7 @@ class Example(Located):
     def setting(self) -> str:
         """The tools, pictures and sound of the row, and its earlier calls, as JSON; "" for none.
 
-        Two rows that ask the same about different pictures are no copies: the texts of two rows are
-        compared only if their settings are equal.
+        Rows that ask the same about different pictures are no copies: settings are compared first.
         """
         calls = [call for message in self.given for call in canonical.calls_of(message)]
         given, parts = canonical.given_fields(self.fields), canonical.non_text_json(self.given)
@@ -168,10 +164,7 @@ class Example(Located):
 
     @property
     def desirable(self) -> bool | None:
-        """Whether the reply is a good one, of the rows of KTO; None where the row does not say.
-
-        It is the first of `DESIRABLE_FIELDS` that is true or false.
-        """
+        """Whether the reply is good, by the first of `DESIRABLE_FIELDS` that is a boolean (KTO)."""
         marks = (self.fields.get(name) for name in DESIRABLE_FIELDS)
         return next((mark for mark in marks if isinstance(mark, bool)), None)
 
@@ -269,10 +262,7 @@ class Dataset(Items[Example]):
         return cls.parse(hf_json_lines(rows), split, reading=reading)
 
     def drawn(self, n: int, seed: int | str = 0, before: int = 0) -> Dataset:
-        """Return n rows, drawn at random, the same ones for a seed, less the first `before`.
-
-        They keep their order and their numbers, and the dataset its digest.
-        """
+        """Return n rows drawn by a seed, less the first `before`; their order and digest stay."""
         order = random.Random(seed).sample(range(len(self)), len(self))
         return Dataset(
             [self[row] for row in sorted(order[before:n])], split=self.split, path=self.path,

@@ -18,6 +18,7 @@ from ..results.finding import Finding
 from ..utils.strict_json import Unreadable, parse_strict
 from .formats import to_messages
 from .formats.columns import Columns
+from .formats.logs import spans_of
 from .formats.pairs import squad_questions
 from .formats.row_format import Fields, RowFormat
 
@@ -169,6 +170,8 @@ def split_rows(data: bytes) -> Iterator[tuple[int, bytes | Unreadable]]:
     for line, row in _split_elements(data):
         if isinstance(row, bytes) and b'"qas"' in row and (questions := squad_questions(row)):
             yield from ((line, question) for question in questions)
+        elif isinstance(row, bytes) and b'"resourceSpans"' in row:
+            yield from ((line, span) for span in spans_of(row))
         else:
             yield line, row
 

@@ -77,10 +77,7 @@ class RowSchema:
     by_row: bool  # no rule looks at several rows
 
     def faults(self, examples: Sequence[Example]) -> Iterator[tuple[Example | None, str, str]]:
-        """Yield example, column and fault for all that is wrong; None: a rule on all the rows.
-
-        Rows are looked at 10,000 at a time, unless a rule looks at several of them.
-        """
+        """Yield example (None: a rule on all the rows), column and fault for all that is wrong."""
         import pandas as pd
         from pandera.config import CONFIG, ValidationDepth, config_context
         from pandera.errors import SchemaErrors
@@ -144,8 +141,7 @@ def _type_fault(value: Any, wanted: type, may_lack: bool) -> str:
 def load_row_schema(spec: str, root: Path, examples: Iterable[Example]) -> RowSchema:
     """Return the schema `FILE.py:CLASS` of a project with these rows.
 
-    Raises ConfigError where there is none, and where no row has a column that it requires;
-    MissingDependency without pandera.
+    Raises ConfigError for none, or a required column in no row; MissingDependency without pandera.
     """
     pandera, dtypes = require("pandera.pandas", "pandera"), require("pandera.dtypes", "pandera")
     file, _, name = spec.rpartition(":")

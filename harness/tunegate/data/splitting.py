@@ -190,8 +190,7 @@ def strata_of(dataset: Dataset, by: str | None) -> list[str]:
 def similar_groups(examples: Sequence[Example], similarity: float) -> list[list[int]]:
     """Return the indices of all rows, in groups that must stay in one split; most hold one row.
 
-    Rows are in one group if their texts reach the similarity, or if they are of one source:
-    directly, or through other rows.
+    Rows are in one group if, directly or through others, they are similar or of one source.
     """
     texts = comparison.comparison_texts(examples)[0]
     linked: list[list[int]] = []
@@ -206,8 +205,7 @@ def similar_groups(examples: Sequence[Example], similarity: float) -> list[list[
 def rows_of_one_source(examples: Sequence[Example], texts: Sequence[str]) -> list[list[int]]:
     """Return lists of indices of rows of one source; a row can be in none, or in several.
 
-    They are those of one group or conversation (`comparison.rows_together`), and those whose
-    `comparison_texts` share a passage or a document.
+    They are of one group or conversation, or their `comparison_texts` share a passage or document.
     """
     # Twice the rows that make a passage boilerplate in the leakage check: a split has only some.
     max_rows = 2 * ngrams.BOILERPLATE_ROWS

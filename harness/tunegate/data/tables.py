@@ -104,10 +104,7 @@ def _csv_records(data: bytes, columns: Columns) -> Iterator[Record]:
 
 
 def _is_unquoted(text: str, delimiter: str) -> bool:
-    """Tell whether quotes are letters in a table with tabs, by the standard of TSV.
-
-    They are where all lines have as many tabs, and by the rules of CSV not each is a record.
-    """
+    """Tell whether quotes are letters, by the standard of TSV: not each line is a CSV record."""
     lines = [line for line in text.split("\n") if line.strip()]
     if delimiter != "\t" or '"' not in text or len({line.count("\t") for line in lines}) > 1:
         return False
@@ -160,10 +157,7 @@ def class_names(features: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
 
 
 def name_class(value: Any, names: tuple[str, ...]) -> Any:
-    """Return the name of a class by its number; another value, or one without a name, as it is.
-
-    Of a list of classes each is named.
-    """
+    """Return the name of a class by its number, of a list each; a value without a name as it is."""
     if isinstance(value, list):
         return [name_class(item, names) for item in value]
     has_name = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(names)
@@ -180,8 +174,7 @@ def _check_mapping(columns: Columns, header: list[str]) -> None:
 def detect_delimiter(header: str, columns: Columns | None = None) -> str:
     """Return the delimiter of a CSV file by its first line.
 
-    The first of DELIMITERS that yields all mapped columns; else the tab if there is one, which no
-    name or text holds, or the one that yields most names.
+    The first that yields all mapped columns; else a tab, which no name holds, or what yields most.
     """
     names = {d: next(csv.reader([header], delimiter=d), []) for d in DELIMITERS}
     wanted = {column for _, column in mapped_columns(columns or {})}

@@ -1,7 +1,6 @@
 """Says in in-toto statements, signed, what is known of a run: others verify them by the key alone.
 
-The predicates are SLSA's provenance (https://slsa.dev/provenance/v1) for the training, and else the
-records themselves, of which docs/schemas has the types.
+The predicate of the training is https://slsa.dev/provenance/v1, else a record of docs/schemas.
 """
 
 import base64

@@ -1,7 +1,4 @@
-"""The rule of all gates, open only if all tests passed on the bytes on disk; and the receipt.
-
-Of a suite the gates know digests of the files that decide what it checks, and list its tests anew.
-"""
+"""The rule of all gates, open only if all tests passed on the bytes on disk; and the receipt."""
 
 import json
 import os
@@ -42,10 +39,7 @@ UNTRUSTED_ENV = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONOPTIMIZE")
 
 
 def suite_fingerprint(suite: Path, root: Path, config: Config) -> dict[str, str]:
-    """Return the sha256 of each file that decides what a suite checks, by its path below `root`.
-
-    These are also those of the schema and of the programs that the configuration names.
-    """
+    """Return the sha256 of each file that decides what a suite checks, by its path below `root`."""
     parents = [folder for folder in suite.parents if folder == root or root in folder.parents]
     other_files = [folder / "conftest.py" for folder in parents]
     other_files += [root / name for name in ("tunegate.toml", ACCEPTED_FILE, *PYTEST_FILES)]
@@ -97,8 +91,7 @@ class CollectedSuite:
 def collect_suite(suite: Path, root: Path, options: Sequence[str] = ()) -> CollectedSuite:
     """List the tests of a suite by `pytest --collect-only` in a child process.
 
-    It gets neither the session's options nor `addopts` of the ini file: a `-k` there would hide
-    tests from the session and from this listing alike. Raises CollectionFailed.
+    It gets no option of the session, nor `addopts`: `-k` would hide tests. Raises CollectionFailed.
     """
     with tempfile.TemporaryDirectory() as folder:
         listing = Path(folder) / "inventory.json"

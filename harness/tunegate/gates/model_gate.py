@@ -27,7 +27,9 @@ class ModelGate(Gate):
     """
 
     def __init__(self, session: SessionContext, spec: str, alias: str | None, why: str) -> None:
-        super().__init__(session, session.config.suites.model, f"--model {spec}")
+        self.replays = session.is_shadow and alias is None
+        suite = str(session.suite) if self.replays else session.config.suites.model
+        super().__init__(session, suite, f"--model {spec}")
         self.alias, self.reason = alias, why
         if alias is not None and session.limit:
             advice = f"leave --limit {session.limit} out"
@@ -67,13 +69,17 @@ class ModelGate(Gate):
         return self._promote(self.alias, card, card_digest) if self.alias else 0
 
     def _keep(self, card: Mapping[str, Any], name: str) -> list[str]:
-        """Write the scorecard; return what to say of it where it is about no run."""
+        """Write the scorecard; return what to say of it where it is about no run, or of traffic."""
+        text = json.dumps(card, indent=2, ensure_ascii=False, sort_keys=True).encode()
+        if self.replays:
+            path = self.session.state.path("shadow", f"{card['model_digest'][:12]}.json")
+            atomic_write(path, text, mode=0o600)
+            return [f"kept: {path.relative_to(self.session.root)}; tunegate report shows it"]
         run = (candidate := self.session.candidate) and candidate.run
         if candidate and run and "?" in candidate.checkpoint:
             run.add_checkpoint(candidate.checkpoint, candidate.spec, candidate.digest)
         owner = run or Evaluation.of(self.session.state, card)
-        text = json.dumps(card, indent=2, ensure_ascii=False, sort_keys=True)
-        atomic_write(owner.scorecard_path(name), text.encode(), mode=0o600)
+        atomic_write(owner.scorecard_path(name), text, mode=0o600)
         if run and not card.keys() & {"limit", "stopped"}:  # a model card speaks of all test rows
             trainer = self.session.plugins.trainers.get(run.plan.trainer)
             written = getattr(trainer and trainer(), "scorecard_written", lambda *_: None)
@@ -92,7 +98,7 @@ class ModelGate(Gate):
         rule = session.config.label_rule
         keys = {"candidate": "predictions", "baseline": "baseline", "incumbent": "incumbent"}
         summaries: dict[str, dict[str, Any] | None] = dict.fromkeys(keys.values())
-        for role, key in keys.items():
+        for role, key in () if self.replays else keys.items():
             if test is not None and (predictions := models.cached(role, test)):
                 summary = session_results.predictions_summary(predictions, rule)
                 answers = [[p.row, p.got, p.error, *filter(None, [p.calls])] for p in predictions]

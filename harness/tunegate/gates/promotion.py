@@ -1,7 +1,4 @@
-"""Checks that the chain from data to scores is whole before an alias points at a model.
-
-It also names the limits that are weaker than they were when the data gate opened.
-"""
+"""Checks the chain from data to scores before an alias moves, and names limits that are weaker."""
 
 import json
 from collections.abc import Iterator, Mapping

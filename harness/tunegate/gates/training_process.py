@@ -1,7 +1,6 @@
 """Trains one run in a child process: `python -m tunegate.gates.training_process RUN_FOLDER`.
 
-`train_in_child` starts the process; `main` is what runs in it. `--root` names the project's folder;
-without it, that of the state tree above the run.
+`train_in_child` starts it, `main` runs in it. The project is `--root`, else above the state tree.
 """
 
 import argparse
@@ -39,8 +38,7 @@ ATTENDED_OPTION = "--attended"  # standard input is a pipe that the parent holds
 def train_in_child(run: Run, *options: str) -> int:
     """Train a run in a child process; return 0, 70 for any failure, or 130 if interrupted.
 
-    Ctrl-C is delivered to both processes. This one ignores it and waits, so that the child can
-    write its checkpoint. The child also ends when this process dies: see `exit_with_parent`.
+    This process ignores Ctrl-C and waits: the child, which gets it too, writes its checkpoint.
     """
     sys.stdout.flush()
     arguments = [str(run.folder), "--root", str(run.state.root), ATTENDED_OPTION, *options]

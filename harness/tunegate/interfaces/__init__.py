@@ -1,7 +1,6 @@
 """What the author of a trainer or a model implements, and how installed ones are found.
 
-The two hooks below are on pytest's plugin manager. Mark each `@pytest.hookimpl(optionalhook=True)`:
-pytest then also starts without tunegate.
+Mark each hook `@pytest.hookimpl(optionalhook=True)`: pytest then also starts without tunegate.
 """
 
 from collections.abc import Callable

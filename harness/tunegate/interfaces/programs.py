@@ -48,9 +48,8 @@ class ProgramFailed(ConfigError):
 class Program:
     """A command, run without a shell, and its bounds.
 
-    `timeout` is how many seconds may pass in which it neither reads nor writes; `memory` is the
-    most that one of its processes may allocate, in megabytes. It is known by its files: those that
-    the command names, and `files`, patterns below the root.
+    `timeout`: the most seconds in which it neither reads nor writes; `memory`: megabytes of each of
+    its processes. It is known by the files that it names, and `files`, patterns below the root.
     """
 
     name: str
@@ -75,8 +74,7 @@ class Program:
     def exchange(self, lines: Lines) -> Iterator[dict[str, Any]]:
         """Yield each object that the program writes, as soon as it is there.
 
-        Raises ProgramFailed, also where it ends before it has read all, and whatever making the
-        lines raises. What was yielded before is right.
+        Raises ProgramFailed, also on an early end, or what `lines` raise; what was yielded holds.
         """
         failures: list[Exception] = []
         with tempfile.TemporaryFile() as errors:

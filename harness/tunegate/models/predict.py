@@ -217,7 +217,6 @@ class JudgePanel:
     kappa: float = 0.6
     swap_consistency: float = 0.8  # the share of verdicts that stay when answers change places
     fewest_labels: int = 30
-    calibration_dir: Path | None = None  # the folder that keeps the last calibration
 
     def __repr__(self) -> str:
         """Return a short form: pytest shows it beside every failed comparison."""

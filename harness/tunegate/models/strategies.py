@@ -11,7 +11,7 @@ import logging
 import random
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from glob import glob
 from importlib.metadata import version
 from itertools import chain, takewhile, zip_longest
@@ -53,8 +53,6 @@ class Strategy:
     top: int  # the most passages
     passages: Ranker[tuple[str, str]]  # each with the name of its file
     similarity: float  # of questions that nearly ask the same
-    asked: int = field(default=0, init=False)
-    left_out: int = field(default=0, init=False)  # questions without an example that asks the same
 
     @property
     def temperature(self) -> Any:
@@ -65,12 +63,6 @@ class Strategy:
     def reads_group(self) -> bool:
         """Whether the prompt depends on the group of a row, and so the answer in the cache."""
         return self.shots > 0
-
-    @property
-    def note(self) -> str:
-        """How many of the questions asked now had an example left out; "" for none."""
-        asked = f"{self.left_out:,} of {self.asked:,} questions of {self.name}"
-        return f"left out for {asked}: the same, near it, or of its group" * bool(self.left_out)
 
     def with_budget(self, budget: Budget) -> Model:
         """Return the strategy, its model held to the budget; raises ModelUnknown."""
@@ -95,21 +87,18 @@ class Strategy:
         return replace(request, messages=[*own, *earlier, *rest])
 
     def _fitting(self, request: Request, question: str) -> list[Example]:
-        """Return the examples for a question, and count it where one that asks it is left out."""
+        """Return the examples for a question, without those that ask it or are of its group."""
         fields = {"messages": request.messages, **({"tools": t} if (t := request.tools) else {})}
         key, signs = question_key(Example(0, 0, fields)), meaning_signs(question)
-        fitting, left_out, folded = list[Example](), False, folded_text(question)
+        fitting, folded = list[Example](), folded_text(question)
         for row, _ in self.examples(question):
             if len(fitting) == self.shots:
                 break
             is_near = meaning_signs(row.prompt) == signs
             is_near = is_near and ratio(folded_text(row.prompt), folded) >= self.similarity
             is_of_group = bool(request.group) and row.group == request.group
-            if is_near or is_of_group or key in history_keys(row):
-                left_out = True
-            else:
+            if not (is_near or is_of_group or key in history_keys(row)):
                 fitting.append(row)
-        self.asked, self.left_out = self.asked + 1, self.left_out + left_out
         return fitting[::-1]
 
 

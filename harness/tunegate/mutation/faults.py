@@ -13,12 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from ..config.data_files import find_data_files
-from ..config.project import read_table
 from ..config.schema import load
 from ..data.comparison import label_counts
 from ..data.dataset import PLAIN_READING, Example, Reading
@@ -30,7 +28,6 @@ from ..utils.files import atomic_write, sha256_file, sha256_json
 from ..utils.optional_deps import require
 from ..utils.processes import WORKERS_VARIABLE
 from ..utils.strict_json import parse_json_text
-from ..utils.text import toml_string
 
 Row = dict[str, Any]
 Rows = Mapping[str, Sequence[Row]]  # by split, each with its `messages`
@@ -38,7 +35,7 @@ ANSWERS = "answers"  # beside the splits: what a model answers each test row, as
 NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "node_modules", "venv", "registry.jsonl")
 LARGEST_COPY = 4_000_000  # bytes: weights of models are linked
 CAUGHT, MISSED, NOT_APPLICABLE, NOT_RUN = "caught", "MISSED", "not applicable", "not run"
-RECORDER = "tunegate.pytest_plugin.record_session"
+RECORDER = "tunegate.pytest_plugin.record_session"  # takes the models out of the configuration
 LYING_JUDGE, JUDGE_MODULE = "lying-judge", "tunegate_lying_judge"
 
 
@@ -277,8 +274,6 @@ class Mutants:
     def make_copy(self, copy: Path, suite: str, rows: Rows, *, lies: bool) -> list[str]:
         """Make a copy of the project with other rows; return the command of a session there."""
         shutil.copytree(self.root, copy, ignore=NOT_COPIED, copy_function=_copy_or_link)
-        path, _ = read_table(copy)
-        atomic_write(path, without_models(path.read_text("utf-8"), lies=lies).encode())
         if lies:
             rubric = tomllib.loads((copy / str(self.config.judge.rubric)).read_text("utf-8"))
             praise = {criterion["id"]: True for criterion in rubric.get("criteria", [])}
@@ -292,30 +287,3 @@ class Mutants:
             options += [f"--{split}-data=.tunegate/{split}.jsonl"] if split != ANSWERS else []
         pytest = f"-m pytest -q -o addopts= -p no:cacheprovider -p tunegate -p {RECORDER}".split()
         return [sys.executable, *pytest, str(self.suites[suite].relative_to(self.root)), *options]
-
-
-def without_models(text: str, *, lies: bool) -> str:
-    """Return a configuration less the models that would be asked, or with a judge that lies."""
-    document = tomllib.loads(text)
-    tool = document.pop("tool", {})
-    is_own, own = "tunegate" in tool, tool.pop("tunegate", {})
-    for table in (document, own):
-        for name in ("baseline", "compare", *["judge"] * (not lies)):
-            table.pop(name, None)
-        table.get("limits", {}).pop("compare", None)
-        table.get("judge", {})["models"] = f"python:{JUDGE_MODULE}:answer"
-    tables = {"": document, "[tool]": tool} | ({"[tool.tunegate]": own} if is_own else {})
-    lines = ((head, *(to_toml({k: v})[1:-1] for k, v in table.items()))
-             for head, table in tables.items() if table or is_own)  # fmt: skip
-    return "\n".join(chain.from_iterable(lines))
-
-
-def to_toml(value: Any) -> str:
-    """Return a value as TOML, tables inline."""
-    if isinstance(value, dict):
-        items = (f"{toml_string(k)} = {to_toml(v)}" for k, v in value.items())
-        return f"{{{', '.join(items)}}}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(to_toml, value))}]"
-    plain = json.dumps(value) if isinstance(value, bool) else str(value)
-    return toml_string(value) if isinstance(value, str) else plain

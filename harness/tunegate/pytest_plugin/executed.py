@@ -1,7 +1,4 @@
-"""The hooks that watch a suite: what each test did, whatever its report says, and what it loaded.
-
-Private values are masked in what pytest shows: traceback, locals, captured output.
-"""
+"""The hooks that watch what tests do and load, and mask private values in what pytest shows."""
 
 import functools
 import inspect
@@ -49,8 +46,7 @@ def fail_what_is_no_test() -> None:
 class ExecutedTests:
     """The hooks that watch the test functions of a suite.
 
-    A plugin can run a test again until it passes, catch its exception, or write its report itself:
-    the reports then say "passed". `raised` and `returned` of the results say what happened.
+    A plugin can repeat a test, catch its error, write its report: see `raised` and `returned`.
     """
 
     def __init__(self, session: SessionContext) -> None:

@@ -22,7 +22,7 @@ from ..utils.files import sha256_json
 from ..utils.text import os_error_text
 
 if TYPE_CHECKING:
-    from ..config.schema import Config, Limits, Readiness
+    from ..config.schema import Config, Limits, Readiness, Shadow
     from ..interfaces.programs import Program
     from ..models.predict import Ask, JudgePanel
     from ..results.labels import LabelRule
@@ -136,6 +136,12 @@ def limits(pytestconfig: pytest.Config) -> Limits:
 def readiness(pytestconfig: pytest.Config) -> Readiness:
     """The table `[readiness]`: what the suite of that name is told."""
     return pytestconfig.stash[SESSION].config.readiness
+
+
+@pytest.fixture(scope="session")
+def shadow(pytestconfig: pytest.Config) -> Shadow:
+    """The table `[shadow]`: which requests the suite of that name replays, and its limits."""
+    return pytestconfig.stash[SESSION].config.shadow
 
 
 @pytest.fixture(scope="session")

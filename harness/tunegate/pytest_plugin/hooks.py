@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import time
@@ -145,18 +146,24 @@ class GateSession:
             from ..gates.data_gate import take_rows_of_run
 
             self.for_run = take_rows_of_run(session.state, name, given_files)
+        if session.is_shadow:
+            given_files["test"] = session.take_traffic(given_files["test"])
         if suite is not None or any(given_files.values()):
             from ..config.data_files import find_data_files
 
             session.splits = find_data_files(session.config, self.root, given_files, folder)
             for split, path in session.splits.paths.items():  # xdist's workers get it absolute
                 setattr(config.option, f"{split}_data", str(path))
+        if session.is_shadow:
+            reading = session.splits.reading
+            session.splits.reading = replace(reading, group_by=("conversation", *reading.group_by))
         if model := option("model"):
             from ..models.spec import resolve_candidate
 
             session.candidate = resolve_candidate(model, session.state, lambda: session.plugins)
         session.choose_rows(option("limit"), option("repeat"))
-        session.alias = option("promote") or DEFAULT_ALIAS
+        incumbent = session.config.shadow.incumbent if session.is_shadow else DEFAULT_ALIAS
+        session.alias = option("promote") or incumbent
         if not hasattr(config.option, "answers_since"):  # xdist's workers are given it
             age = 0.0 if option("fresh") else option("max_answer_age")
             config.option.answers_since = 0.0 if age is None else time.time() - age
@@ -378,6 +385,11 @@ class GateSession:
                 terminalreporter.write_sep("=", title)
             for line in lines:
                 write(mask(line))
+        if self.accepts and os.environ.get("GITHUB_ACTIONS") == "true":
+            found = [f for f in session.seen.every if not f["accepted"]]
+            top = Path(os.environ.get("GITHUB_WORKSPACE") or self.root)
+            for line in terminal.annotations(found, session.splits.paths, top):
+                write(line)
         if session.suite:
             from ..config.suite_files import older_than_installed
 
@@ -430,8 +442,6 @@ class GateSession:
             return status  # with --help no session runs; xdist's workers decide nothing
         if spent := str((c := self.context).budget):
             self.print_line("asked", spent)
-        for note in c.models.notes if "models" in vars(c) else ():
-            self.print_line("shots", note)
         if self.gate is None:
             ignored = self.context.results.ignored_findings() if self.context.suite else ""
             if ignored:

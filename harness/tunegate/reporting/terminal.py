@@ -2,6 +2,7 @@
 
 import math
 import operator
+import os
 import re
 import textwrap
 import tomllib
@@ -17,7 +18,8 @@ from ..results.finding import Finding, Findings
 from ..results.outcome import Outcome
 from ..results.score import Score, clopper_pearson, format_limit, format_value, rows_needed
 from ..results.session_results import asked_in_words
-from ..utils.masking import masker
+from ..utils.github import MAX_ANNOTATIONS, annotation
+from ..utils.masking import mask, masker
 from ..utils.text import counted, cut
 
 WIDTH = 80
@@ -131,6 +133,23 @@ def behind_label(text: str, width: int) -> str:
     wrap = partial(textwrap.wrap, break_long_words=False, break_on_hyphens=False)
     lines = (wrap(line, width - 10, subsequent_indent="  ") or [""] for line in text.split("\n"))
     return ("\n" + " " * 10).join(chain.from_iterable(lines))
+
+
+def annotations(
+    findings: Sequence[Mapping[str, Any]], paths: Mapping[str, Path], top: Path
+) -> Iterator[str]:
+    """Yield the lines by which GitHub shows findings (see `to_dicts`) beside the rows of files.
+
+    `paths` are those of the splits, and `top` is the folder of the repository.
+    """
+    for f in findings[:MAX_ANNOTATIONS]:
+        split, line = re.fullmatch(r"(.*?)(?:, )?(?:line (\d+))?", f["where"]).groups()  # type: ignore[union-attr]
+        file = os.path.relpath(paths[split], top) if split in paths else ""
+        title = f"{f['check']}: {f['kind']}"
+        yield annotation("error", mask(f["evidence"]), file=file, line=line, title=mask(title))
+    if (more := len(findings) - MAX_ANNOTATIONS) > 0:
+        told = f"{counted(more, 'more finding')}: see the job's output, or tunegate data findings"
+        yield annotation("notice", told, title="tunegate")
 
 
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {

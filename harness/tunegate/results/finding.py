@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import InitVar, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar, overload
 
 from ..utils.text import counted
@@ -29,11 +29,6 @@ class Finding:
     # without row and line numbers. The id is made of it; leave it out otherwise.
     fingerprint: str = field(default="", compare=False, repr=False)
     id: str = field(default="", compare=False, repr=False)  # to accept it by; `@check` fills it in
-    about: InitVar[str] = ""  # the old name of `fingerprint`
-
-    def __post_init__(self, about: str) -> None:
-        if about and not self.fingerprint:
-            object.__setattr__(self, "fingerprint", about)
 
     @classmethod
     def of_dataset(
@@ -46,10 +41,6 @@ class Finding:
     def dataset_hint(cls, kind: str, evidence: str) -> Self:
         """Return advice about the whole dataset: it is printed, and closes no gate."""
         return cls(None, None, kind, evidence, hint=True)
-
-
-# To read, too, and for `dataclasses.replace`, which would otherwise see the default.
-Finding.about = property(lambda finding: finding.fingerprint)  # type: ignore[attr-defined]
 
 
 class Located:

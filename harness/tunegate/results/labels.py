@@ -53,8 +53,7 @@ class LabelRule:
     def labels_of(self, p: "Prediction") -> tuple[str | None, str | None]:
         """Return the expected label and that of the answer; None for none.
 
-        A reply that calls tools has its calls as its label. Of several that are expected it is the
-        one that was given, else the first.
+        Calls of tools are a label. Of several expected ones it is the one given, else the first.
         """
         got = None if p.error else p.calls or self.read(p.got)
         expected = p.expected_calls or self.read(p.expected)

@@ -37,8 +37,7 @@ class Outcome:
 class AcceptedEntry:
     """One entry of accepted.toml: a finding that a person looked at, and that closes no gate.
 
-    `where` and `evidence` are for people who read the diff. It holds in the splits of `split`, as
-    in "test, train", or in all: older ones name none.
+    `where` and `evidence` are for people; it holds in the splits of `split`, or all (older ones).
     """
 
     id: str
@@ -63,10 +62,7 @@ class AcceptedEntry:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recording:
-    """What is recorded while a test runs, and what is in force for it.
-
-    `accepted` is None where no finding can be; by `mode` scores are held to plain numbers.
-    """
+    """Where outcomes go, what can be accepted (None: nothing), and the mode for plain numbers."""
 
     outcomes: MutableSequence[Outcome]
     accepted: Mapping[str, AcceptedEntry] | None
@@ -98,10 +94,9 @@ def collect_outcomes(
 ) -> Iterator[list[Outcome]]:
     """Yield a list that takes the outcomes recorded inside the block.
 
-    The findings of these entries are `accepted` there; by default those of the block around it are.
-    Outside of such a block (a notebook, a model suite) nothing is accepted: findings may be used
-    there to leave rows out, and an entry gives no reason to keep them. By `mode` scores are held to
-    plain numbers; by default as in the block around it.
+    `accepted`, and `mode`, by which scores are held to plain numbers, are by default those of the
+    block around it. Outside of blocks (a notebook, a model suite) nothing is accepted: findings may
+    be used there to leave rows out, and an entry gives no reason to keep them.
     """
     outcomes: list[Outcome] = []
     around = recordings[-1]

@@ -46,10 +46,7 @@ class Prediction(Located):
 
 
 class Predictions(Items[Prediction]):
-    """One model's predictions over one test set, in the order of the test set.
-
-    `repetitions` holds those of each time where rows were asked several times; else it is empty.
-    """
+    """A model's predictions in a test set's order; `repetitions` has those of each time."""
 
     def __init__(
         self, rows: Sequence[Prediction], *, model: str = "", test: str = "", digest: str = "",

@@ -272,10 +272,7 @@ def clopper_pearson(hits: int, n: int, confidence: float = 0.95) -> float:
 
 
 def one_sided_bounds(score: Score, sign: str) -> tuple[float, float]:
-    """Return the 95 % bound that `sign` holds, with every error wrong and with every one right.
-
-    It is the lower bound for `>=` and `>`, else the upper one; NaN where the score has none.
-    """
+    """Return the 95 % bound that `sign` holds, all errors wrong, then right; NaN for none."""
     is_lower = sign in (">=", ">")
     bound = score.lower if is_lower else score.upper
     best_bound = score.best_case_lower if is_lower else score.best_case_upper
@@ -306,10 +303,7 @@ def proportion(
     name: str, hits: int, n: int, *, misses: "Findings | None" = None, errors: int = 0,
     higher_is_better: bool = True, signature: str = "", detail: str = "", hints: Sequence[str] = (),
 ) -> Score:  # fmt: skip
-    """Return hits / n as a Score with Wilson's interval; NaN where n is 0.
-
-    The `errors` could not be had: they are no hits where higher is better, else they are hits.
-    """
+    """Return hits / n as a Score with Wilson's interval; NaN for n = 0; errors count as worst."""
     low, high = wilson(hits, n)
     best_hits = hits + errors if higher_is_better else hits - errors
     return Score(

@@ -161,7 +161,7 @@ def predictions_summary(predictions: Predictions, rule: LabelRule) -> dict[str, 
 
 def asked_in_words(card: Mapping[str, Any]) -> str:
     """Say which test rows a scorecard is about, and how often they were asked; "" for all, once."""
-    words = []
+    words = [card["traffic"]] if "traffic" in card else []
     if limit := card.get("limit"):
         rows = f"{limit['rows']:,} of {limit['of']:,} test rows"
         words.append(f"{rows}, drawn at random (--limit): never promotable")

@@ -60,6 +60,7 @@ class SessionContext:
         self.seen = LastFindings()  # of this session
         self.environment, self.import_mode = Environment(), "prepend"
         self.limit, self.repeat = 0, 1  # test rows that are asked, 0 for all; how often each is
+        self.traffic = ""  # what the rows of the shadow suite are
 
     @cached_property
     def splits(self) -> "DataFiles":
@@ -92,6 +93,26 @@ class SessionContext:
             self.plugins.openers, self.budget, self.state, self.progress, self.limit, self.repeat,
         )  # fmt: skip
 
+    @property
+    def is_shadow(self) -> bool:
+        """Whether this is a session of `suites/shadow`, whose test rows are logged requests."""
+        return self.suite is not None and self.suite.name == "shadow"
+
+    def take_traffic(self, given: str | None) -> str:
+        """Return the snapshot of the masked requests of `[shadow] log`; raises ConfigError.
+
+        It is the `given` one in other processes of the session.
+        """
+        from ..data.traffic import read_traffic
+
+        if given is None:
+            settings = self.config.shadow
+            data, self.traffic = read_traffic(self.root, settings.log, settings.rows)
+            given = str(self.state.store_snapshot(data))
+        elif Path(given).parent != self.state.snapshot_path("").parent:
+            raise ConfigError(f"--test-data {given}: suites/shadow replays the log of [shadow]")
+        return given
+
     def choose_rows(self, limit: int | None, repeat: int | None) -> None:
         """Set how many test rows are asked, and how often; raises ConfigError."""
         for option, number in (("--limit", limit), ("--repeat", repeat)):
@@ -104,13 +125,16 @@ class SessionContext:
         """When the candidate is asked no more: `ask`, by default "certain" with a budget."""
         if self.limit or self.repeat > 1:
             return "all"
+        if self.is_shadow:
+            return self.config.ask or "sequential"
         bounds = self.budget.requests, self.budget.cost
         return self.config.ask or ("all" if bounds == (None, None) else "certain")
 
     @property
-    def asked(self) -> dict[str, dict[str, Any]]:
+    def asked(self) -> dict[str, Any]:
         """What a scorecard says of the rows that are asked; {} for all. Raises ConfigError."""
-        asked: dict[str, dict[str, Any]] = {**self.models.stopped} if self.candidate else {}
+        asked: dict[str, Any] = {"traffic": self.traffic} if self.traffic else {}
+        asked |= self.models.stopped if self.candidate else {}
         if self.limit:
             n = len(self.splits.get("test"))
             asked["limit"] = {"rows": min(self.limit, n), "of": n}

@@ -53,7 +53,7 @@ class SessionModels:
     judged: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.started, self.opened = time.time(), list[Model]()
+        self.started = time.time()
         self.model = cache(self._open)
         self.predictions = cache(self._predictions)
 
@@ -93,13 +93,7 @@ class SessionModels:
             changed = "is not the model that was promoted: it was changed since"
             advice = f"`tunegate registry rollback {self.alias}` goes back to the one before"
             raise ConfigError(f"the incumbent {model.name} {changed}; {advice}")
-        self.opened.append(model := hold_to_budget(self.budget, model))
-        return model
-
-    @property
-    def notes(self) -> dict[str, None]:
-        """What strategies left out of their prompts, for the last lines of a session."""
-        return dict.fromkeys(filter(None, (getattr(m, "note", "") for m in self.opened)))
+        return hold_to_budget(self.budget, model)
 
     def check(self) -> None:
         """Open the candidate and the models of `[compare]`: a spec that opens nothing ends here."""
@@ -132,8 +126,9 @@ class SessionModels:
         return predictions
 
     def ask(self, dataset: Dataset, role: str = "candidate") -> Predictions:
-        """Do what `predict.Ask` says; none without a baseline. Raises ConfigError, ModelUnknown."""
+        """Do what `predict.Ask` says; none where no model has the role. Raises ConfigError."""
         lacks_model = role == "baseline" and not self.has_baseline
+        lacks_model |= role == "incumbent" and self.promoted is None
         if lacks_model or not len(dataset) or isinstance(self.model(role), FileModel):
             return Predictions([])
         with self.show_progress(f"asking the {role}") as progress:
@@ -197,5 +192,4 @@ class SessionModels:
             rubric=self.root / settings.rubric,
             labels=self.root / settings.labels if settings.labels else None,
             **settings.model_dump(exclude={"models", "rubric", "labels"}),
-            calibration_dir=state.path("judge", "calibration").parent,
         )

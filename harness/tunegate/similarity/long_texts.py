@@ -70,10 +70,7 @@ def _word_counts(text: str) -> Array:
 
 
 def ratio(left: str, right: str, cutoff: float = 0.0) -> float:
-    """Return the similarity of two texts: of their letters, of long texts of their words.
-
-    It may be 0 where it is below the cutoff, which is found sooner.
-    """
+    """Return the similarity of two texts, of long ones by words; below the cutoff maybe 0."""
     from rapidfuzz.distance import Indel
 
     if max(len(left), len(right)) > MAX_LETTERS:
@@ -84,10 +81,7 @@ def ratio(left: str, right: str, cutoff: float = 0.0) -> float:
 
 @lru_cache(maxsize=1 << 17)  # several checks search in the same texts; at most 2 kB each
 def _sample(text: str) -> Array:
-    """Return the SAMPLE_SIZE smallest hashes of the runs of words of a text.
-
-    A run is hashed with its occurrence, the number of the same run before it.
-    """
+    """Return the SAMPLE_SIZE smallest hashes of runs of words, each with its occurrence."""
     import numpy as np
 
     numbers = [*map(_word_number, _words(text))]
@@ -124,10 +118,7 @@ def screening_note(*sides: Sequence[str]) -> str:
 
 
 class LongTextSearch:
-    """Finds the pairs of which one text is long; those of short texts are left to another engine.
-
-    That is `short`, which counts the short texts from 0.
-    """
+    """Finds pairs with a long text; `short` finds those of short texts, counted from 0."""
 
     def __init__(self, search: Search, short: FindNear) -> None:
         import numpy as np

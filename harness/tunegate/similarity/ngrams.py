@@ -72,8 +72,7 @@ def indices_by_key(
 def shared_ngrams(left: Sequence[str], right: Sequence[str]) -> Iterator[tuple[int, int, str]]:
     """Yield (i, j, 13-gram) for each text i on the left that shares a 13-gram with the right.
 
-    Text j is the first on the right that does. 13-grams in more than ten texts are boilerplate and
-    are left out. They are compared by their hashes, which takes a tenth of the time.
+    Text j is the first on the right. 13-grams in more than ten texts are left out as boilerplate.
     """
     import numpy as np
 
@@ -105,10 +104,7 @@ def shared_ngrams(left: Sequence[str], right: Sequence[str]) -> Iterator[tuple[i
 
 
 def _first_places(hashes: Array, owners: Array) -> tuple[Array, Array, Array, Array]:
-    """Return the distinct hashes of texts, sorted, and of each where it first stands.
-
-    Where: its position among all hashes, the text, and how many texts hold it.
-    """
+    """Return the distinct hashes, sorted, with each one's first place and text, and text count."""
     import numpy as np
 
     distinct, positions, places = np.unique(hashes, return_index=True, return_inverse=True)

@@ -75,10 +75,7 @@ def flip(sketches: Array, common: int, sizes: Array, letters: Array) -> None:
 
 @_compiled
 def _load_pattern(text: Array, slots: Array, masks: Array) -> None:
-    """Set a bit in `masks` for each place of each letter of the pattern.
-
-    `slots` gets the row of `masks` for each letter of the pattern, from 1; row 0 stays empty.
-    """
+    """Set a bit for each place of a letter in its row of `masks`, from 1, which `slots` names."""
     used = 0
     for k in range(text.size):
         if slots[text[k]] == 0:
@@ -184,8 +181,7 @@ def screen(
 ) -> int:  # fmt: skip
     """Write the targets with enough runs in common with each query from `first` on.
 
-    It is what `long_texts.LongTextSearch._screen` does without compiled code. `bounds` gets how
-    many `matches` there are so far; returns for how many queries there was room.
+    As `LongTextSearch._screen` does; `bounds` gets the counts; returns how many queries fitted.
     """
     count = 0
     for q in range(min(bounds.size, sizes.size - first)):

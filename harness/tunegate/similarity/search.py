@@ -133,8 +133,7 @@ def connected_groups(
 ) -> list[list[int]]:
     """Return the connected components of near-duplicates of two texts or more, as sorted indices.
 
-    Texts of one component are not compared with each other again, so that ten thousand variants of
-    one template take about ten thousand comparisons.
+    Texts of one are not compared again: n variants of one template take about n comparisons.
     """
     side = TextsByLength(texts)
     find_near = make_finder(side, side, cutoff, fast)
@@ -157,10 +156,9 @@ def connected_groups(
 def make_finder(
     queries: TextsByLength, targets: TextsByLength, cutoff: float, fast: bool | None
 ) -> FindNear:
-    """Return the function that finds the targets near to a query, of the fastest engine.
+    """Return the fastest engine's function that finds the targets near to a query.
 
-    `fast` forces the compiled kernel (True) or numpy and rapidfuzz (False). Raises ValueError for a
-    cutoff outside 0 < cutoff <= 1.
+    `fast`: force the compiled kernel (True) or rapidfuzz. ValueError unless 0 < cutoff <= 1.
     """
     if not 0 < cutoff <= 1:
         raise ValueError(f"the similarity is {cutoff}; it must be above 0 and at most 1")

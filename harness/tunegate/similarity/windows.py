@@ -40,8 +40,7 @@ class TextsByLength:
 class Search:
     """Queries, targets, and the similarity (0..1) from which on two of them are near.
 
-    `lo` and `hi` have for each query the first target that is short enough, and the end of those
-    that are long enough. `is_within_one_list`: the targets are the queries, each pair counts once.
+    `lo` and `hi` bound each query's targets of a near size; `is_within_one_list`: pairs count once.
     """
 
     def __init__(self, queries: TextsByLength, targets: TextsByLength, cutoff: float) -> None:

@@ -13,7 +13,7 @@ from ..data.canonical import request_digest
 from ..errors import ConfigError
 from ..interfaces.model import Answer, Request
 from ..utils.files import sha256_json
-from .state_dir import StateDir, key_file_content, seal_of
+from .state_dir import StateDir, key_of, seal_of
 
 VERSION = 4  # of the schema, kept in the database's user_version
 TIMEOUT = 60  # seconds to wait for others that write
@@ -43,7 +43,7 @@ class AnswerCache:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path, self.key = path, key_file_content(path.parent / "key")
+        self.path, self.key = path, key_of(path.parent / "key")
         path.touch(mode=0o600, exist_ok=True)
         # Autocommit: an answer is on disk when `put` returns, kill -9 or not.
         self.db = sqlite3.connect(path, timeout=TIMEOUT, isolation_level=None)
@@ -122,7 +122,7 @@ class AnswerCache:
                 if answer.asked_at >= since:
                     answers[request.row] = answer
         if edited:
-            said = f"{edited} answers were edited since, and are asked for again"
+            said = f"{edited} answers were edited, or have the seal of another key: asked anew"
             warnings.warn(f"{self.path}: {said}", stacklevel=2)
         return answers
 

@@ -110,8 +110,7 @@ def conflict_sides(lines: Sequence[Line]) -> list[list[Line]]:
 def read_history(lines: Iterable[Line], *, may_fork: bool = False) -> "History":
     """Return the history of lines; raises RegistryBroken naming the first bad line.
 
-    Each line must name lines above it, and the last line must follow from all others; with
-    `may_fork`, several lines may be the last of a branch.
+    Each line must follow from lines above, and all lead to the last, or to several with `may_fork`.
     """
     entries: dict[str, RegistryEntry] = {}  # by digest
     places: list[str] = []

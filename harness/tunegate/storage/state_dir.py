@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from functools import cached_property
@@ -20,6 +20,8 @@ from ..interfaces.trainer import Plan, Trained
 from ..utils.files import atomic_write, canonical_json, sha256_bytes, sha256_json
 from ..utils.text import os_error_text
 from ..utils.timestamps import time_key, timestamp
+
+KEY_VARIABLE = "TUNEGATE_KEY"  # a secret that machines share, in place of the file `key`
 
 
 class SealBroken(ConfigError):
@@ -85,8 +87,8 @@ class StateDir:
 
     @property
     def key(self) -> bytes:
-        """The 32 random bytes that this state tree seals with, made at first use, mode 0600."""
-        return key_file_content(self.path("key"))
+        """The 32 bytes that this state tree seals with: TUNEGATE_KEY's, or random ones."""
+        return key_of(self.path("key"))
 
     def write_sealed(self, path: Path, body: Mapping[str, Any]) -> None:
         """Write a JSON file with its HMAC under the key `seal`, atomically, mode 0600."""
@@ -104,7 +106,8 @@ class StateDir:
         except (ValueError, KeyError, TypeError, AttributeError):
             raise SealBroken(f"{path} was not written by tunegate") from None
         if not isinstance(seal, str) or not hmac.compare_digest(seal, seal_of(body, self.key)):
-            remedy = remedy or f"restore it, or remove {path.parent} and run the data suite again"
+            anew = f"restore it, or remove {path.parent} and run the data suite again"
+            remedy = remedy or f"{anew}; made elsewhere, it needs the same {KEY_VARIABLE} here"
             changed = "was not written by a gate of this state tree, or was changed since"
             raise SealBroken(f"{path} {changed}; {remedy}")
         return body
@@ -117,9 +120,9 @@ class StateDir:
     def verify_signed(self, body: Mapping[str, Any]) -> None:
         """Raise SealBroken where this state tree signed the body and it was changed since."""
         path = self.folder / "key"
-        if "signed_by" not in body or not path.is_file():
+        if "signed_by" not in body or not (path.is_file() or KEY_VARIABLE in os.environ):
             return
-        key = path.read_bytes()
+        key = key_of(path)
         unsealed = {name: value for name, value in body.items() if name != "seal"}
         is_ours = body["signed_by"] == sha256_bytes(key)[:12]
         if is_ours and body.get("seal") != seal_of(unsealed, key):
@@ -140,8 +143,16 @@ def read_unverified(path: Path) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def key_file_content(path: Path) -> bytes:
-    """Return the key in this file, made at first use: by one of the processes that want it."""
+def key_of(path: Path) -> bytes:
+    """Return the key in this file, made at first use, or in its place one made of TUNEGATE_KEY.
+
+    The probes' is another one: their receipts, copied out of their folder, are worth nothing.
+    """
+    if secret := os.environ.get(KEY_VARIABLE, "").strip():
+        if len(secret) < 32:
+            short = f"{KEY_VARIABLE} has {len(secret)} characters, and needs at least 32"
+            raise ConfigError(f"{short}: openssl rand -hex 32")
+        return hmac.digest(secret.encode(), path.parent.name.encode(), "sha256")
     if not path.exists():
         from filelock import FileLock
 
@@ -152,7 +163,7 @@ def key_file_content(path: Path) -> bytes:
 
 
 class RunNotFound(ConfigError):
-    """No run, or no checkpoint of a run, has this name; the message lists those there are."""
+    """No run, checkpoint or snapshot has this name; the message lists those there are."""
 
 
 def run_id(plan: Plan) -> str:
@@ -379,27 +390,24 @@ def read_curves(path: Path) -> list[dict[str, float]]:
 
 def find_finished(state: StateDir, name: str) -> Run:
     """Return the finished run of an id, the beginning of one, or `latest`; raises RunNotFound."""
-    name = name.removeprefix("run:")
     ids = [path.parent.name for path in state.runs.glob("*/run.json")]
     ids.sort(key=lambda id_: (Run(state, id_).age, id_))
-    matches = ids[-1:] if name == "latest" else _ids_that_begin(ids, name)
-    if len(matches) != 1:
-        fits = f"{name!r} fits {len(matches)} runs" if matches else f"no finished run {name!r}"
-        available = ", ".join(ids) or "none yet; train one with --train-with"
-        raise RunNotFound(f"{fits}; finished runs: {available}")
-    return Run(state, matches[0])
+    name = name.removeprefix("run:")
+    name = ids[-1] if ids and name == "latest" else name
+    return Run(state, only_one(name, ids, "finished run", "none yet; train one with --train-with"))
 
 
 def find_started(state: StateDir, name: str) -> Run:
     """Return the run, finished or not, of an id or the beginning of one; raises RunNotFound."""
     ids = sorted(path.parent.name for path in state.runs.glob("*/intent.json"))
-    matches = _ids_that_begin(ids, name.removeprefix("run:"))
+    return Run(state, only_one(name.removeprefix("run:"), ids))
+
+
+def only_one(name: str, known: Collection[str], what: str = "run", none: str = "none yet") -> str:
+    """Return the one id or digest that begins with the name; raises RunNotFound."""
+    matches = [id_ for id_ in known if name and id_.startswith(name)]  # all begin with ""
     if len(matches) != 1:
-        available = ", ".join(ids) or "none yet"
-        raise RunNotFound(f"{name!r} fits {len(matches)} runs; there are: {available}")
-    return Run(state, matches[0])
-
-
-def _ids_that_begin(ids: Sequence[str], name: str) -> list[str]:
-    """Return the ids that begin with the name; an empty name is none, though all begin with it."""
-    return [id_ for id_ in ids if name and id_.startswith(name)]
+        fits = f"{name!r} fits {len(matches)} {what}s" if matches else f"no {what} {name!r}"
+        available = ", ".join(id_[:12] for id_ in known) or none
+        raise RunNotFound(f"{fits}; {what}s: {available}")
+    return matches[0]

@@ -44,7 +44,7 @@ def _shapes() -> dict[str, list[Shape]]:
 def rows() -> st.SearchStrategy[dict[str, Any]]:
     """Return rows that `Dataset.of` reads: conversations, and every shape that texts can fill.
 
-    Exports of annotation tools and results of batches are left out.
+    Exports of annotation tools and logs of requests are left out.
     """
     shaped = st.sampled_from([*_shapes().values()]).flatmap(st.sampled_from).flatmap(
         lambda shape: st.fixed_dictionaries({k: _TEXTS.map(v) for k, v in shape.items()})

@@ -48,10 +48,7 @@ class TemplateOptions:
 
 
 def pin_template(name: str, root: Path) -> str:
-    """Return the name of a template's file with the digest of its text, `FILE@1a2b3c4d5e6f`.
-
-    Raises ValueError where the name has another digest already, or the file cannot be read.
-    """
+    """Return `FILE@1a2b3c4d5e6f` for a template; raises ValueError if changed or unreadable."""
     pinned = re.fullmatch(r"(.+)@([0-9a-f]{12})", name)
     name, expected = pinned.groups() if pinned else (name, "")
     try:

@@ -101,8 +101,7 @@ def is_trained_on(message: Message) -> bool:
 class Rendering:
     """A conversation as text and token ids, of which the last message is trained on.
 
-    `places` are positions in `text`, each inside the text of a message; a message without a text,
-    and a system message, has none.
+    `places` are positions in `text`, inside each message's text; a system message has none.
     """
 
     messages: Messages
@@ -191,8 +190,7 @@ def render_conversation(
 ) -> Rendering:
     """Render a conversation that ends with a message to be learnt.
 
-    `fields` are those of its row. Raises TemplateError where the template refuses it, or leaves out
-    something that it was given: a text, a picture, a tool call, a refusal, tools.
+    Raises TemplateError where the template refuses it, or leaves out a part of it or its `fields`.
     """
     tools = given_tools(fields)
     text = template.render(messages, tools=tools)

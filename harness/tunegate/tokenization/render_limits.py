@@ -19,10 +19,7 @@ class RenderStopped(Exception):
 
 
 class Watchdog:
-    """Raises RenderStopped in each thread that is past its deadline, from a thread of its own.
-
-    No signal is used: they reach the main thread alone, and other plugins use the alarm.
-    """
+    """A thread that raises RenderStopped in late threads; signals reach the main thread alone."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()

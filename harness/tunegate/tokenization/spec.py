@@ -1,8 +1,7 @@
 """Finds out what tokens are counted with: the tokenizer and limits of the model to be trained.
 
-A trainer answers with `Trainer.tokenization`. For other trainers their settings answer: `base`,
-`max_length`, `epochs`, `on_overflow`, `price_per_million`. The table `[tokens]` of the
-configuration overrides both.
+A trainer answers with `Trainer.tokenization`, others by their settings `base`, `max_length`,
+`epochs`, `on_overflow`, `price_per_million`. The configuration's table `[tokens]` overrides both.
 """
 
 import hashlib
@@ -121,8 +120,7 @@ class TokenCount:
 class OpenAITokenCounter:
     """Counts by tiktoken's encoding of a model, or four characters as a token.
 
-    `estimate` says why the count is only an estimate; it is "" if it is exact. The encoding must be
-    in tiktoken's cache: nothing is downloaded.
+    `estimate` says why it only estimates, "" if it is exact. Only tiktoken's cache is read.
     """
 
     max_tokens = 2**31
@@ -169,8 +167,7 @@ def _token_counter(model: str) -> tuple[Callable[[str], int], str]:
 def cached_encoding(name: str) -> Any:
     """Return an encoding from tiktoken's cache; raise OSError instead of downloading it.
 
-    All that we assume of tiktoken's inside stands here: where `tiktoken.load` keeps a file, and
-    that it downloads one with `read_file`.
+    All that we assume of `tiktoken.load` stands here: its cache's paths, `read_file` for downloads.
     """
     import tiktoken
     from tiktoken import load

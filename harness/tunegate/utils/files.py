@@ -5,28 +5,43 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-PRIVATE_MODE = 0o600  # rows that a cleaning step removed can hold personal data
+from typing import IO, Any
 
 
 def atomic_write(path: Path | str, data: bytes, *, mode: int = 0o644) -> None:
-    """Write a file so that a reader sees either its former content, or all of `data`.
+    """Write a file so that a reader sees either its former content, or all of `data`."""
+    with atomic_file(Path(path), mode) as file:
+        file.write(data)
 
-    The bytes are on the disk when this returns. Folders above the file are made; `mode` (less the
-    umask) is the file's, also where it replaces one with another mode. Raises OSError, and leaves
-    no half-written file behind, where the disk is full or the place cannot be written to.
+
+def copy_verified(source: Path, target: Path, digest: str, *, mode: int = 0o600) -> None:
+    """Copy a file, whole or not at all; raises ValueError where its bytes have another sha256."""
+    digest_read = hashlib.sha256()
+    with open(source, "rb") as read, atomic_file(target, mode) as file:
+        while chunk := read.read(1 << 20):
+            digest_read.update(chunk)
+            file.write(chunk)
+        if digest_read.hexdigest() != digest:
+            raise ValueError(f"{source} is damaged: its sha256 is not {digest}")
+
+
+@contextmanager
+def atomic_file(path: Path, mode: int) -> Iterator[IO[bytes]]:
+    """Yield a file to write, which takes the place of the one at `path` at the end of the block.
+
+    The bytes are on the disk then. Folders above the file are made; `mode` (less the umask) is the
+    file's, also where it replaces one with another mode. Raises OSError, and leaves no half-written
+    file behind, where the disk is full, the place cannot be written to or the block raises.
     """
-    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target: os.replace is atomic only inside one file system.
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}")
     try:
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -44,20 +59,14 @@ def atomic_write(path: Path | str, data: bytes, *, mode: int = 0o644) -> None:
             os.close(handle)
 
 
-def atomic_write_all(files: Mapping[Path, bytes | None], private: Collection[Path] = ()) -> None:
-    """Write all files, or none: each under a temporary name first, then all are renamed.
-
-    The content None removes a file that an earlier call wrote. Files are renamed in their order,
-    and removed last; those in `private` get the mode 0600. Raises OSError.
-    """
+def atomic_write_all(files: Mapping[Path, bytes]) -> None:
+    """Write all files, or none, first under temporary names; raises OSError."""
     token = secrets.token_hex(4)
-    to_write = {path: data for path, data in files.items() if data is not None}
-    temporary_files = {path: path.with_name(f".{path.name[:100]}.{token}") for path in to_write}
+    temporary_files = {path: path.with_name(f".{path.name[:100]}.{token}") for path in files}
     try:
-        for path, data in to_write.items():
-            mode = PRIVATE_MODE if path in private else 0o644
+        for path, data in files.items():
             try:
-                atomic_write(temporary_files[path], data, mode=mode)
+                atomic_write(temporary_files[path], data)
             except OSError as error:
                 reason = error.strerror or error
                 raise OSError(f"{path} cannot be written: {reason}; nothing was written") from None
@@ -67,8 +76,6 @@ def atomic_write_all(files: Mapping[Path, bytes | None], private: Collection[Pat
         for temporary in temporary_files.values():
             if temporary.exists():  # unlink fails where a folder above is a file
                 temporary.unlink()
-    for path in files.keys() - to_write.keys():
-        path.unlink(missing_ok=True)
 
 
 @contextmanager

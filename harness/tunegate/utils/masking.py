@@ -193,10 +193,9 @@ def add_json_option(command: Any) -> None:
 
 
 def print_json(value: Any, indent: int | None = 1) -> None:
-    """Print a value as JSON in ASCII, with private values masked in its texts.
+    """Print a value as JSON in ASCII, NaN and infinities as null, private values masked in texts.
 
     Each text is masked by itself: in the whole, a value could be masked with the quotes around it.
-    NaN and infinities, which JSON lacks, are null.
     """
     plain = json.loads(json.dumps(value, default=str), parse_constant=lambda _: None)
     text = json.dumps(hide_values(plain), indent=indent).replace("\x7f", "\\u007f")
@@ -245,9 +244,8 @@ def looks_like_key(value: str) -> bool:
 class KeyEchoes:
     """Finds keys as they stand, URL-encoded, in base64 or hex, and split into pieces.
 
-    Texts are compared by their letters and digits alone, so that line ends, quotes and other
-    characters between the pieces of a key do not hide it. A piece of WINDOW letters and digits is
-    enough where it looks random, since no other text holds it by chance.
+    Letters and digits alone are compared, so that line ends and quotes between pieces hide nothing.
+    WINDOW of them are enough if they look random: no other text holds these by chance.
     """
 
     def __init__(self, keys: Iterable[str]) -> None:

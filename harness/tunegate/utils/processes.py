@@ -15,8 +15,7 @@ MAX_OUTPUT_BYTES = 4_096  # read from the end of what a process wrote
 def worker_count() -> int:
     """Return how many processes row checks may use: the CPUs of this process.
 
-    The workers of pytest-xdist share the CPUs. The environment variable TUNEGATE_WORKERS overrides
-    the count (in a container with a CPU quota); raises ValueError unless it is 1 or more.
+    xdist's workers share them. TUNEGATE_WORKERS (for CPU quotas) overrides; ValueError if under 1.
     """
     if (value := os.environ.get(WORKERS_VARIABLE)) is not None:
         if not (value.isascii() and value.isdigit() and int(value) > 0):

@@ -14,10 +14,7 @@ ShowProgress = Callable[[str], AbstractContextManager[Progress]]  # given a desc
 
 
 class ProgressBar:
-    """Shows a description, a bar, the steps done of all, details and the time left.
-
-    Nothing is shown before the first `update`. In a log, a line a minute says how far it is.
-    """
+    """Shows a bar, details and the time left from the first `update`; in a log, a line a minute."""
 
     def __init__(self, description: str) -> None:
         from rich import progress as rich

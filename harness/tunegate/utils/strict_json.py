@@ -1,7 +1,6 @@
 """Parses JSON without twin keys, NaN, infinities, lone surrogates and nesting without end.
 
-Python's decoder accepts all of these, and a later stage then drops or changes them, or fails. Each
-is an error here that names the path of its field.
+Python's decoder accepts these, and later stages drop or change them. Errors name the field's path.
 """
 
 import json

@@ -76,8 +76,7 @@ def fenced_block(text: str) -> str:
 def split_reasoning(text: str) -> tuple[str, str]:
     """Return the reasoning at the start of a reply, without its `<think>` tags, and the answer.
 
-    The opening tag may be missing: some chat templates write it at the end of the prompt. After a
-    tag that is never closed there is no answer.
+    The first tag may stand in the prompt instead. After one never closed, there is no answer.
     """
     if "<think" not in text and "</think" not in text:
         return "", text

@@ -14,9 +14,8 @@ def timestamp(timespec: str = "microseconds") -> str:
 def time_key(path: Path, *recorded: object) -> tuple[datetime, int]:
     """Return a key that sorts the newest record last, by the first valid of the `recorded` times.
 
-    A copy, a checkout or a `touch` changes the time of the file at `path`. So that time counts only
-    where a record holds none, and between records with the same time: older ones hold whole
-    seconds. A time without a zone is UTC.
+    The time of the file at `path`, which a copy or a checkout changes, counts only where a record
+    has none, or the same: older ones hold whole seconds. A time without a zone is UTC.
     """
     changed = path.stat().st_mtime_ns
     for value in recorded:

@@ -6,10 +6,8 @@ $ tunegate run import axolotl-3fa9c1/out --receipt 3fa9c1
 """
 
 import argparse
-import json
 import textwrap
 from pathlib import Path
-from typing import Any
 
 from tunegate.errors import ConfigError
 from tunegate_qlora.commands.common import qlora_run
@@ -18,7 +16,7 @@ from tunegate_qlora.commands.common import qlora_run
 def arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("folder", type=Path, metavar="DIR", help="an adapter, or all weights (*.safetensors)")
-    add("--receipt", required=True, metavar="RUN", help="the run, or the file of its receipt")
+    add("--receipt", required=True, metavar="RUN", help="the run, by its id")
     add("--same-base", action="store_true", help="what it names as its base is the run's")
 
 
@@ -28,26 +26,16 @@ def run(args: argparse.Namespace) -> int:
 
     if not args.folder.is_dir():
         raise ConfigError(f"{args.folder} is not a folder")
-    path = Path(args.receipt)
-    receipt: dict[str, Any] = {}
-    if path.is_file():
-        try:
-            receipt = json.loads(path.read_bytes())
-            receipt.pop("seal")
-            str(receipt["run"])
-        except (ValueError, KeyError, AttributeError):
-            raise ConfigError(f"{path} is not a receipt") from None
     busy = f"run {args.receipt}: another process is training it"
-    with qlora_run(str(receipt.get("run", args.receipt)), busy=busy) as started:
-        if receipt and started.receipt != receipt:
-            fault = f"{path} is not the receipt of run {started.id}"
-            raise ConfigError(f"{fault}: one of them was changed")
-        with FileLock(started.folder / "run.lock", timeout=0):
-            from ..import_model import import_model
+    with (
+        qlora_run(args.receipt, busy=busy) as started,
+        FileLock(started.folder / "run.lock", timeout=0),
+    ):
+        from ..import_model import import_model
 
-            if started.finished:
-                raise ConfigError(f"run {started.id} is finished: it has its model")
-            report = import_model(args.folder.resolve(), started, same_base=args.same_base)
+        if started.finished:
+            raise ConfigError(f"run {started.id} is finished: it has its model")
+        report = import_model(args.folder.resolve(), started, same_base=args.same_base)
     print(f"run {started.id} has its model, trained elsewhere")
     for label, facts in zip(("proved", "not proved"), report, strict=True):
         for fact in facts:

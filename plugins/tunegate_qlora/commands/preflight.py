@@ -8,7 +8,6 @@ $ tunegate run preflight
 
 import argparse
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -67,12 +66,9 @@ def plan_of_config(root: Path) -> Plan:
 
 
 def describe_training(plan: Plan) -> tuple[list[str], dict[str, Any] | None, list[str]]:
-    """Return a plan's training as lines and as builtins, and why it cannot be trained.
-
-    The reasons are about the rows and the number of processes, not about this machine.
-    """
+    """Return a plan's training as lines and as builtins, and what its rows or processes forbid."""
     from ..model.weights import describe_architecture
-    from ..preflight import estimate_memory, format_bytes, row_problems, world_size_problems
+    from ..preflight import estimate_memory, row_problems, world_size_problems
 
     settings = parse_settings(Settings, plan.config)
     folder = folders.locate_base(settings.base, plan.root)
@@ -83,9 +79,9 @@ def describe_training(plan: Plan) -> tuple[list[str], dict[str, Any] | None, lis
     if not train:
         return [], None, problems
     conversations = conversations_of(train)
-    needed = estimate_memory(architecture, settings, conversations, gpu=True)
-    memory, step = needed.per_process(settings), settings.batch * settings.accumulation
-    step, sizes = step * settings.world_size, asdict(memory) | {"total": memory.total}
+    memory = estimate_memory(architecture, settings, conversations, gpu=True).per_process(settings)
+    step = settings.batch * settings.accumulation * settings.world_size
+    sizes = asdict(memory) | {"total": memory.total}
     told = {
         "settings": settings.model_dump(), "world_size": settings.world_size,
         "trained_parameters": architecture.trainable_parameters(settings), "rows": len(train),
@@ -103,35 +99,6 @@ def describe_training(plan: Plan) -> tuple[list[str], dict[str, Any] | None, lis
         f"          {step:,} rows a step ({settings.batch} x {settings.accumulation} x "
         f"{settings.world_size}), {told['steps_per_epoch']:,} steps an epoch",
         f"memory    each GPU: {memory}",
+        "command   pytest suites/data --train-with qlora",
     ]
-    if settings.gradient_checkpointing:
-        checkpointing = "on, as it is set"
-    elif not architecture.model.supports_gradient_checkpointing:
-        checkpointing = "off: the base has none"
-    else:
-        settings_on = settings.model_copy(update={"gradient_checkpointing": True})
-        least = estimate_memory(architecture, settings_on, conversations, gpu=True)
-        total = format_bytes(least.per_process(settings).total)
-        checkpointing = f"off where that is free, else on, for about {total}"
-    lines.append(f"          gradient checkpointing is {checkpointing}")
-    if settings.sharding == "fsdp":
-        part = f"1/{settings.world_size} of every {architecture.decoder_layer}"
-        lines.append(f"sharding  fsdp: each process holds {part}")
-        loading = f"each GPU holds all of it: {format_bytes(needed.weights)}"
-        if settings.quantisation == "none":
-            ram = format_bytes(settings.processes * needed.weights)
-            loading = f"each machine needs {ram} of RAM"
-        lines.append(f"          while it loads, {loading}")
-    return [*lines, *command_lines(settings)], told, problems
-
-
-def command_lines(settings: Settings) -> Iterator[str]:
-    """Yield the commands that start the training, and what these run on each machine."""
-    from ..distributed.launch import torchrun_arguments
-
-    yield "command   pytest suites/data --train-with qlora"
-    for machine in range(min(settings.machines, 2) if settings.world_size > 1 else 0):
-        if machine:
-            yield "          elsewhere: tunegate run join RUN --machine 1 (2, ...)"
-        arguments = torchrun_arguments(settings, machine, Path("RUN/workers"))
-        yield f"            runs torchrun {' '.join(arguments)}"
+    return lines, told, problems

@@ -79,10 +79,7 @@ def settings_and_columns(root: Path, base_option: str | None) -> tuple[Settings,
 
 
 def read_example(path: Path, columns: dict[str, str], row: int, line: int | None) -> Example:
-    """Return the example of a data file at this line (from 1), or row (from 0) where it is None.
-
-    Raises ConfigError that says which rows there are.
-    """
+    """Return the example at this line (from 1), else row (from 0), of a file; ConfigError."""
     dataset = read_file(path, columns)
     for example in dataset:
         if line == example.line or (line is None and row == example.row):
@@ -224,10 +221,7 @@ def fact_lines(example: Example, view: TokenView, settings: Settings) -> Iterato
 
 
 def token_lines(tokens: list[Token], width: int) -> Iterator[tuple[int, list[Token]]]:
-    """Yield the tokens of each line of the terminal, and the index of the first.
-
-    A line ends at a line's end, where trained and untrained tokens meet, after `width` characters.
-    """
+    """Yield each line of tokens trained alike, at most `width` letters, with its first index."""
     start, used = 0, 0
     for i, token in enumerate(tokens):
         previous = tokens[i - 1] if i else token

@@ -148,13 +148,9 @@ def equal_replies_message(items: Sequence[EncodedItem]) -> str:
     pairs = [item for item in items if isinstance(item, EncodedPair)]
     lines = [pair.line for pair in pairs if pair.preferred.ids == pair.rejected.ids]
     count = f"{len(lines):,} of {len(items):,}"
-    return f"in {count} rows the two replies are equal ({lines_text(lines)})" if lines else ""
-
-
-def lines_text(lines: Sequence[int]) -> str:
-    """Name the first lines of a file; `, ...` stands for the others."""
     more = ", ..." if len(lines) > MAX_SHOWN_LINES else ""
-    return f"line{'s' * (len(lines) > 1)} {', '.join(map(str, lines[:MAX_SHOWN_LINES]))}{more}"
+    where = f"line{'s' * (len(lines) > 1)} {', '.join(map(str, lines[:MAX_SHOWN_LINES]))}{more}"
+    return f"in {count} rows the two replies are equal ({where})" if lines else ""
 
 
 def max_row_tokens(settings: Settings, folder: Path) -> int:

@@ -92,10 +92,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def quantisation_problem(folder: Path, settings: Settings) -> str:
-    """Return why a base that was saved quantised cannot be trained, "" where it can.
-
-    Only NF4 of bitsandbytes is what `qlora` makes itself.
-    """
+    """Return why a base saved quantised cannot be trained, "" where it can (NF4, by `qlora`)."""
     if not (saved := next(filter(None, config_values(folder, "quantization_config")), None)):
         return ""
     kind = str(saved.get("quant_method", "bitsandbytes"))
@@ -205,10 +202,7 @@ def template_text_of(folder: Path) -> str:
 
 
 def render_probe(template: ChatTemplate) -> str:
-    """Render the probe: the prompt of its last message, then the whole conversation.
-
-    Without the system message where the template refuses one; "" where it refuses that too.
-    """
+    """Render the probe, without a system message where the template refuses one; else ""."""
     for messages in (PROBE, PROBE[1:]):
         try:
             return template.render(messages[:-1], prompt=True) + template.render(messages)

@@ -173,10 +173,7 @@ class VLLMBatch(PromptEncoder):
             self.options += ["--lora-modules", f"{SERVED_NAME}={tuned}"]
 
     def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
-        """Yield the answers whose prompts cannot be read, then each answer as vLLM writes it.
-
-        Where vLLM fails, that is the error of each request that it has not answered.
-        """
+        """Yield each answer as vLLM writes it; a failure is the error of all that are missing."""
         prompts, errors = self.encode(requests)
         yield from errors
         if not (missing := {str(prompt.request.row): prompt for prompt in prompts}):

@@ -73,10 +73,7 @@ def new_token_ids(folder: Path, decoding: Decoding) -> Sequence[int]:
 
 
 def add_tokens(model: Any, ids: Sequence[int]) -> None:
-    """Append rows with these ids to a model's embeddings and output head: the mean of the others.
-
-    Raises ValueError where the head has a bias, which peft would leave out.
-    """
+    """Append mean rows with these ids to embeddings and head; ValueError for a head with bias."""
     if not ids:
         return
     model.resize_token_embeddings(ids[-1] + 1, mean_resizing=False)
@@ -127,10 +124,7 @@ def _parts_without_text(model: Any) -> Iterator[str]:
 
 
 def auto_class(config: Any) -> Any:
-    """Return the class of transformers that loads a model by its configuration.
-
-    Models that read pictures too get text alone. Raises ValueError where it is no language model.
-    """
+    """Return the class of transformers that loads a model for text; ValueError where none does."""
     for kind in (hf.AutoModelForCausalLM, hf.AutoModelForImageTextToText):
         if type(config) in kind._model_mapping:
             return kind
@@ -293,10 +287,7 @@ def trained_parameters(model: Any) -> list[tuple[str, Any]]:
 def save_trained(
     model: Any, folder: Path, root: Path, settings: Settings, metadata: folders.ModelMetadata
 ) -> None:
-    """Write the adapter or the whole model; raise OSError.
-
-    All processes of a group must call this, since each may hold a shard; the first one writes.
-    """
+    """Write the adapter or model, by the first process; all must call this. Raises OSError."""
     if settings.method == "full":
         gathered = gather_shards(model, root) if settings.sharding == "fsdp" else model
         if process_group.is_main():
@@ -325,10 +316,7 @@ def gather_shards(model: Any, root: Path) -> Any:
 
 
 def save_full(model: Any, folder: Path, root: Path, metadata: folders.ModelMetadata) -> None:
-    """Write a model in the number format of its base, with the base's tokenizer and template.
-
-    `root` is the base's folder. Raises OSError.
-    """
+    """Write a model in the number format of its base, whose folder is `root`. Raises OSError."""
     for weight in model.parameters():  # `model.to` would convert the buffers too
         weight.data = weight.data.to(stored_dtype(root))
     # The format of a base that was saved in 4 bits cannot be written again.

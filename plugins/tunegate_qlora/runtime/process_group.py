@@ -1,7 +1,4 @@
-"""The group of processes that train together (torch.distributed).
-
-One that trains alone is in no group: its rank is 0, each operation here returns what it was given.
-"""
+"""The group of processes that train together (torch.distributed); one alone is rank 0 of one."""
 
 import os
 from typing import Any

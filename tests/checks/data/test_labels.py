@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from tunegate.data.comparison import group_indices
 from tunegate.data.dataset import Dataset, Reading
+from tunegate.data.splitting import stratified_group_split
 from tunegate.results.labels import json_field
+from tunegate.results.score import Unmeasurable
 from tunegate_checks.data import labels
 
 WORDS = {
@@ -153,9 +155,10 @@ def test_the_odds_are_those_of_a_plain_cross_validation() -> None:
         pairs.append((" ".join(prompt), label if n % 15 else rng.choice([*WORDS])))
     texts, known = [p for p, _ in pairs], [sorted(WORDS).index(label) for _, label in pairs]
     words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"\w+", sublinear_tf=True)
-    folds = PredefinedSplit(
-        labels._deal_into_folds(known, [[k] for k in range(len(texts))], 5, seed=1)
-    )
+    shares = {str(fold): 0.2 for fold in range(5)}
+    singles = [[k] for k in range(len(texts))]
+    parts = stratified_group_split([*map(str, known)], singles, shares, 1).values()
+    folds = PredefinedSplit([next(i for i, p in enumerate(parts) if k in p) for [k] in singles])
     odds = cross_val_predict(
         MultinomialNB(alpha=0.03), words.fit_transform(texts), known,
         cv=folds, method="predict_proba",
@@ -173,19 +176,14 @@ def test_the_odds_are_those_of_a_plain_cross_validation() -> None:
     folds=st.integers(2, 5),
     seed=st.integers(0, 3),
 )
-def test_folds_keep_groups_whole_and_spread_each_label(
+def test_no_fold_is_empty_where_there_are_as_many_groups(
     rows: list[tuple[int, int]], folds: int, seed: int
 ) -> None:
     of_labels, groups = zip(*rows, strict=True)
     members = [*group_indices(groups, lambda group: group).values()]
-    fold_of = labels._deal_into_folds(of_labels, members, folds, seed)
-    pairs = set(zip(groups, fold_of, strict=True))
-    assert len(pairs) == len({*groups})  # each group is in one fold
-    assert len({*fold_of}) == min(folds, len({*groups}))  # none is empty
-    alone = labels._deal_into_folds(of_labels, [[k] for k in range(len(rows))], folds, seed)
-    for label in {*of_labels}:
-        sizes = [list(zip(of_labels, alone, strict=True)).count((label, k)) for k in range(folds)]
-        assert max(sizes) - min(sizes) <= 1
+    shares = {str(fold): 1 / folds for fold in range(folds)}
+    parts = stratified_group_split([*map(str, of_labels)], members, shares, seed)
+    assert len(members) < folds or all(parts.values())
 
 
 def test_where_nothing_can_be_said_nothing_is() -> None:
@@ -297,3 +295,26 @@ def test_labels_with_fewer_rows_than_folds_are_left_out() -> None:
     found = labels.errors(made(*pairs, *few)).hints
     assert found
     assert not any("“other”" in f.evidence for f in found)
+
+
+def test_labels_that_are_wrong_are_missed_more_often_than_those_of_a_test_set() -> None:
+    rng, names = random.Random(0), sorted(WORDS)
+    rows = [
+        (" ".join(rng.choices(WORDS[name].split(), k=6)) + f" n{n}", name)
+        for n in range(150)
+        for name in names
+    ]
+    train, test = rows[: len(rows) // 2], rows[len(rows) // 2 :]
+    of_train, of_test = labels.missed_labels(made(*train), made(*test))
+    assert (of_train[0] / of_train[1], of_test[0] / of_test[1]) == pytest.approx((0, 0), abs=0.03)
+    noisy = [(text, names[0] if n % 4 == 0 else name) for n, (text, name) in enumerate(train)]
+    swapped = sum(a != b for a, b in zip(noisy, train, strict=True))
+    of_noisy, of_test = labels.missed_labels(made(*noisy), made(*test))
+    assert of_noisy[0] == pytest.approx(swapped, rel=0.2)
+    assert of_test[0] / of_test[1] < 0.05
+
+
+@pytest.mark.parametrize("rows", [[("a b", "one")] * 9, [(f"q {n}", f"r {n}") for n in range(9)]])
+def test_without_classes_no_label_is_missed(rows: list[tuple[str, str]]) -> None:
+    with pytest.raises(Unmeasurable):
+        labels.missed_labels(made(*rows), made(*rows))

@@ -183,16 +183,6 @@ def test_the_same_group_on_both_sides_is_a_leak_of_its_own_kind() -> None:
     assert (found.kinds, len(found.hints)) == ({"group": 1}, 1)
 
 
-def test_rows_that_are_not_later_than_training_are_a_hint() -> None:
-    reading = Reading(time_by="at")
-    rows = [{**row(f"{'question ' * n}{n}"), "at": n} for n in range(6)]
-    for order, hints in (([0, 1, 2, 3, 4, 5], []), ([0, 1, 4, 2, 3, 5], ["time"])):
-        sides = [rows[n] for n in order]
-        train, test = (Dataset.of(side, reading=reading) for side in (sides[:3], sides[3:]))
-        found = leakage.find(train, test, similarity=1.0)
-        assert ([*found], [f.kind for f in found.hints]) == ([], hints)
-
-
 @pytest.mark.parametrize(("one", "other"), [("great", "great!!!"), ("ok", "“ok”"), ("So", "so?!")])
 def test_punctuation_around_the_words_of_a_short_text_hides_nothing(one: str, other: str) -> None:
     (found,) = leakage.find(made(one), made(other, split="test"), similarity=0.95)

@@ -28,10 +28,6 @@ def kinds(*extra: dict[str, Any], n: int = 4) -> list[tuple[int | None, str]]:
     return [(f.line, f.kind) for f in preferences.find(Dataset.of([*clean(n), *extra]))]
 
 
-def hints(*rows: dict[str, Any]) -> dict[str, str]:
-    return {f.kind: f.evidence for f in preferences.find(Dataset.of(rows)).hints}
-
-
 def test_clean_pairs_and_rows_without_any_preference_pass() -> None:
     assert kinds() == []
     plain = preferences.find(Dataset.of([row("Hi", "Hello", None)]))
@@ -79,17 +75,6 @@ def test_opposite_preferences_are_told_of_the_fewer_or_the_later() -> None:
     assert kinds(pair, row("Hi there", "Go away", "Hello you")) == []
     third = row("Hi there?", "Hello you", "Nothing to say")
     assert kinds(pair, third) == []
-
-
-def test_hints_of_nearly_equal_pairs_and_of_length() -> None:
-    assert hints(*clean()) == {"length": "the preferred reply is the longer one in 2 of 4 pairs"}
-    near = row("A?", "Your parcel arrives on Monday.", "Your parcel arrives on Sunday.")
-    assert hints(*clean(), near)["nearly equal"].startswith("1 of 5 pairs (line 5) are alike to")
-    long = [row(f"{k}?", f"{word} and a lot more words", "No.") for k, word in enumerate(WORDS * 3)]
-    assert "24 of 24 pairs: the model may learn to be long" in hints(*long)["length"]
-    assert "learn to be long" not in hints(*long[:19])["length"]
-    short = [row(q, "No.", "a longer reply") for q in ("x?", "y?")]
-    assert "learn to be long" not in hints(*short, *long[:18])["length"]  # 90 %, not more
 
 
 # --- what other checks make of a rejected reply -------------------------------------------------

@@ -51,28 +51,28 @@ train.jsonl -> clean/train.jsonl
   duplicates        -1   exact 1
   set aside         -1
   rows out          31
-  33 carriage returns at line ends left out
   checked: format 0, pii 0, secrets 0, labels 0, duplicates 0
-  left for you: 1 row set aside in clean/train.aside.jsonl; line 33: not JSON:
-    invalid control character; is the row cut off? (line 33, character 6 of the
-    row)
+  left for you: 1 row set aside; line 33: not JSON: invalid control character;
+    is the row cut off? (line 33, character 6 of the row)
   each change: clean/train.fix.csv
 next: pytest suites/data --train-data clean/train.jsonl
 """
     )
     assert tunegate("clean/train.jsonl", "-o", "again/train.jsonl") == 0
     assert Path("again/train.jsonl").read_bytes() == Path("clean/train.jsonl").read_bytes()
-    assert Path("clean/train.aside.jsonl").read_bytes() == b'{"cut\r\n'
-    assert not Path("again/train.aside.jsonl").exists()
+    assert '33,,format,set aside,"not JSON: ' in Path("clean/train.fix.csv").read_text("utf-8")
 
 
 def test_a_table_comes_out_as_chat_rows(here: Path, capsys: Out) -> None:
     lines = [f"{p},{TEAMS[i % 3]}" for i, p in enumerate(prompts(9))] + ["too,many,fields"]
     (here / "t.csv").write_text("text,team\n" + "\n".join(lines))
-    assert tunegate("t.csv", "-o", "t.jsonl", "--columns", "prompt=text,reply=team") == 1
+    config = '[data]\ncolumns = {prompt = "text", reply = "team"}\n'
+    (here / "tunegate.toml").write_text(config)
+    assert tunegate("t.csv", "-o", "t.jsonl") == 1
     assert read(here / "t.jsonl")[0] == row(prompts(1)[0], system="")
-    assert (here / "t.aside.csv").read_text() == "text,team\ntoo,many,fields\n"
-    assert "a table became chat messages: text as prompt, team as reply" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "a table became chat messages: text as prompt, team as reply" in out
+    assert "left for you: 1 row set aside; line 11: " in out
 
 
 def test_what_is_left_is_named_with_its_kind_and_line(here: Path, capsys: Out) -> None:
@@ -134,8 +134,6 @@ MISTAKES = [
         ["bad.jsonl", "-o", "x"],
         "bad.jsonl: nothing to fix, and nothing was written: line 1: not JSON",
     ),
-    (["train.jsonl", "-o", "x", "--columns", "prompt"], "write prompt=COLUMN,reply=COLUMN"),
-    (["t.csv", "-o", "x", "--columns", "prompt=txt,reply=team"], "did you mean 'text'?"),
     (["train.jsonl", "-o", "new.csv"], "new.csv: what is written is JSONL; -o new.jsonl"),
     (
         ["train.jsonl", "-o", "x", "--key-env", "NO_KEY"],

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tunegate.config.schema import Config
 from tunegate.data.dataset import Dataset
-from tunegate_checks.fix.changes import FileChanges, summary_lines
+from tunegate_checks.fix.changes import FileChanges, summary, summary_lines
 from tunegate_checks.fix.pipeline import fix_files
 
 CLEAN = prompts(6)
@@ -56,14 +56,12 @@ def _hold(folder: Path, rows: list[Any], train: list[Any]) -> None:
     done = fix_files(source, folder / "clean", [against])
     (work,) = done
     job = work.job
-    kept, aside = read(job.out), job.files()["aside"]
-    changes = table(done)
+    kept, changes = read(job.out), table(done)
 
     # Rows in = rows out + dropped + set aside, and the diff says of each why.
     gone = [c for c in changes if c["what"] in ("dropped", "set aside")]
     assert work.total == len(kept) + len(gone) == sum(1 for r in rows if r not in ("", " \r"))
     assert len(work.rejected) == sum(c["what"] == "set aside" for c in changes)
-    assert aside.exists() == bool(work.rejected)
     assert all(c["why"] for c in changes)
     assert source.read_bytes() == before
 
@@ -86,7 +84,7 @@ def test_the_same_file_gives_the_same_bytes(tmp_path: Path) -> None:
     source = write(tmp_path / "train.jsonl", DIRTY)
     for name in "ab":
         fix_files(source, tmp_path / name)
-    for file in ("train.jsonl", "train.fix.csv", "train.aside.jsonl"):
+    for file in ("train.jsonl", "train.fix.csv"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
 
@@ -112,11 +110,6 @@ def test_no_personal_data_in_the_diff_even_where_redaction_is_off(tmp_path: Path
         )
         assert not any(secret in text for secret in (EMAIL, CPF, CPF[:7], "correio"))
         assert "dropped" in text
-    assert stat_mode(done[0].job.files()["aside"]) == 0o600
-
-
-def stat_mode(path: Path) -> int:
-    return path.stat().st_mode & 0o777
 
 
 def test_a_leak_hides_behind_no_redaction(tmp_path: Path) -> None:
@@ -212,21 +205,24 @@ def test_a_step_alone_does_what_it_says_and_no_more(tmp_path: Path, step: str) -
     assert set(done[0].finding_counts.values()) == {0}
 
 
-def test_rows_set_aside_are_as_they_stood(tmp_path: Path) -> None:
-    """Of one that could not be put right no half of the repairs is kept."""
+def test_rows_set_aside_are_named_by_line_and_reason(tmp_path: Path) -> None:
     lines = ['{"instruction": "é",  "output": ""}', '{"messages":[{"role":"User","content":"a"}]}']
     done = fix_files(write(tmp_path / "t.jsonl", [*lines, row("x")]), tmp_path / "out")
-    assert done[0].job.files()["aside"].read_text("utf-8").splitlines() == lines
+    told = [(c["line_in"], c["what"]) for c in table(done) if c["what"] == "set aside"]
+    assert told == [("1", "set aside"), ("2", "set aside")]
+    assert [row["line"] for row in summary(done[0])["set_aside"]] == [1, 2]
     assert read(done[0].job.out) == [row("x")]
 
 
-def test_elements_of_an_array_are_set_aside_one_a_line(tmp_path: Path) -> None:
+def test_elements_of_an_array_are_set_aside_one_by_one(tmp_path: Path) -> None:
     bad = [{"instruction": "Say it", "output": 5}, {"foo": 1}]
     path = tmp_path / "all.json"
     path.write_text(json.dumps([row(CLEAN[0]), *bad], indent=2))
     done = fix_files(path, tmp_path / "out")
-    lines = done[0].job.files()["aside"].read_text("utf-8").splitlines()
-    assert [json.loads(line) for line in lines] == bad
+    told = summary(done[0])["set_aside"]
+    assert len(told) == len(bad)
+    lines = path.read_text().splitlines()
+    assert all("{" in lines[row["line"] - 1] for row in told)
 
 
 def test_a_test_set_that_was_trained_on_leaves_nothing_and_training_keeps_all(

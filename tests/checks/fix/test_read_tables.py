@@ -1,4 +1,4 @@
-"""CSV and Parquet come out as chat rows; a record that cannot be read keeps its own bytes."""
+"""CSV and Parquet come out as chat rows; a record that cannot be read is set aside."""
 
 import json
 from datetime import date
@@ -17,10 +17,8 @@ def test_csv(tmp_path: Path) -> None:
     source = read_source(path, COLUMNS)
     assert [json.loads(r.raw) for r in source.rows] == [r.fields for r in source.rows]
     assert [r.fields["messages"][0]["content"] for r in source.rows] == ["one\nmore", "two"]
-    assert [(a.line, a.raw) for a in source.rejected] == [(4, b"broken;row"), (6, b"\xff;x;3")]
-    assert (source.suffix, source.head) == (".csv", b"text;team;n\n")
+    assert [a.line for a in source.rejected] == [4, 6]
     assert len(source.rows) + len(source.rejected) == 4
-    assert [r.origin for r in source.rows] == [b'"one\nmore";billing;1', b"two;returns;2"]
 
 
 def test_parquet(tmp_path: Path) -> None:
@@ -41,5 +39,3 @@ def test_parquet(tmp_path: Path) -> None:
         (2, "text is null"),
         (3, "a field holds NaN or an infinity, which JSON lacks"),
     ]
-    assert json.loads(source.rejected[1].raw)["text"] == "é"
-    assert source.suffix == ".jsonl"

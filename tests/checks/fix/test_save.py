@@ -7,12 +7,10 @@ import pytest
 from tunegate.utils.files import atomic_write_all
 
 
-def test_all_are_there_the_private_one_is_private_and_the_old_one_gone(tmp_path: Path) -> None:
-    a, b, old = tmp_path / "x" / "a", tmp_path / "x" / "b", tmp_path / "old"
-    old.write_text("old")
-    atomic_write_all({a: b"1", b: b"", old: None}, private=[b])
-    assert (a.read_bytes(), b.read_bytes(), old.exists()) == (b"1", b"", False)
-    assert (b.stat().st_mode & 0o777) == 0o600
+def test_all_are_there(tmp_path: Path) -> None:
+    a, b = tmp_path / "x" / "a", tmp_path / "x" / "b"
+    atomic_write_all({a: b"1", b: b""})
+    assert (a.read_bytes(), b.read_bytes()) == (b"1", b"")
     assert sorted(p.name for p in (tmp_path / "x").iterdir()) == ["a", "b"]
 
 

@@ -1,4 +1,4 @@
-"""Calibration: earned by agreement with people, stale with any change, and never assumed."""
+"""Calibration: earned by agreement with people, and never assumed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pytest
 from judges import SCALE, YES_NO, by_rule, first, judge_panel, longer, warmth
 
 from tunegate.models.predict import JudgePanel
-from tunegate_checks.judge import grading, pairwise, prompt
+from tunegate_checks.judge import grading, pairwise
 from tunegate_checks.judge.calibration import Calibration
 from tunegate_checks.judge.rubric import Rubric
 
@@ -127,55 +126,3 @@ def test_comparisons_have_labels_of_their_own(tmp_path: Path) -> None:
         calibrated(judge_panel(by_rule, labels=file)).reason
         == "0 human labels for it, 30 are needed"
     )
-
-
-def change_rubric(judge: JudgePanel) -> tuple[JudgePanel, Rubric]:
-    return judge, YES_NO.model_copy(update={"instructions": "Judge it well."})
-
-
-def change_judge(judge: JudgePanel) -> tuple[JudgePanel, Rubric]:
-    again = judge_panel(
-        by_rule, by_rule, labels=judge.labels, calibration_dir=judge.calibration_dir
-    )
-    return again, YES_NO
-
-
-def change_labels(judge: JudgePanel) -> tuple[JudgePanel, Rubric]:
-    assert judge.labels
-    people(judge.labels, wrong=1)
-    return judge, YES_NO
-
-
-@pytest.mark.parametrize("change", [change_rubric, change_judge, change_labels])
-def test_stale_when_something_changed(change: Any, tmp_path: Path) -> None:
-    judge = judge_panel(
-        by_rule, labels=people(tmp_path / "l.jsonl"), calibration_dir=tmp_path / "memory"
-    )
-    before = calibrated(judge)
-    assert calibrated(judge) == before
-    assert before.stale_note == ""
-    after, rubric = change(judge)
-    what = change.__name__.removeprefix("change_")
-    told = f"the calibration was stale, {what} changed: measured again"
-    assert calibrated(after, rubric).stale_note == told
-    assert calibrated(after, rubric).stale_note == ""
-
-
-def test_stale_when_the_prompt_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    judge = judge_panel(
-        by_rule, labels=people(tmp_path / "l.jsonl"), calibration_dir=tmp_path / "memory"
-    )
-    calibrated(judge)
-    monkeypatch.setitem(prompt.TEXTS, "data_rule", "It is data.")
-    assert "prompt changed" in calibrated(judge).stale_note
-
-
-def test_a_note_that_nobody_can_read_is_written_anew(tmp_path: Path) -> None:
-    judge = judge_panel(by_rule, labels=people(tmp_path / "l.jsonl"), calibration_dir=tmp_path)
-    assert not calibrated(judge).reason
-    (note,) = tmp_path.glob("grading-*.json")
-    told = json.loads(note.read_text("utf-8"))
-    assert (told["kappa"], told["n"], told["advisory"]) == (1.0, 40, "")
-    note.write_text("[")
-    assert not calibrated(judge).reason
-    assert json.loads(note.read_text("utf-8")) == told

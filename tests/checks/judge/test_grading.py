@@ -28,19 +28,12 @@ def test_the_share_that_passes() -> None:
 
 def test_on_a_scale() -> None:
     replies = predictions("♥♥♥", "♥", "♥♥♥♥♥", "")
-    assert float(grading.score(replies, judge_panel(warmth), SCALE)) == 0.5
-    found = grading.mean(replies, judge_panel(warmth), SCALE)
-    assert float(found) == (4 + 2 + 5 + 1) / 4
-    assert 1 <= found.low < found.lower < float(found) < found.high <= 5  # type: ignore[operator]
+    found = grading.score(replies, judge_panel(warmth), SCALE)
+    assert float(found) == 0.5
     assert (
         found.detail.partition("\n")[2]
         == "score 1: 1\nscore 2: 1\nscore 3: 0\nscore 4: 1\nscore 5: 1"
     )
-
-
-def test_the_mean_of_criteria_is_a_share() -> None:
-    found = grading.mean(predictions(*REPLIES), judge_panel(by_rule), YES_NO)
-    assert float(found) == 0.75
 
 
 def test_errors_count_wrong_and_may_count_right() -> None:
@@ -54,8 +47,6 @@ def test_errors_count_wrong_and_may_count_right() -> None:
     assert (float(found), found.errors, found.best_case) == (0.25, 2, 0.75)
     kinds = {m.row: m.kind for m in found.misses or ()}
     assert kinds == {0: "no answer", 1: "no verdict", 2: "not polite"}
-    mean = grading.mean(replies, judge_panel(breaks), YES_NO)
-    assert (float(mean), mean.best_case) == (1.5 / 4, 3.5 / 4)
 
 
 def test_several_judges_and_how_far_they_agree() -> None:
@@ -89,7 +80,6 @@ def test_a_reason_cannot_move_the_terminal() -> None:
 
 def test_nothing_to_judge() -> None:
     assert math.isnan(grading.score(predictions(), judge_panel(by_rule), YES_NO))
-    assert math.isnan(grading.mean(predictions(), judge_panel(by_rule), YES_NO))
 
 
 @pytest.mark.parametrize(

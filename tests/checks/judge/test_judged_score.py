@@ -43,11 +43,6 @@ def test_asking_leaves_the_score_and_the_reason_in_the_ledger() -> None:
     assert (earned["held"], earned["limit"]) == (True, 0.7)
 
 
-def test_a_stale_calibration_is_shown() -> None:
-    found = JudgedScore.of(SCORE, Calibration("", "kappa 0.80", "rubric changed"))
-    assert (found.hints, found.detail) == (("rubric changed",), "kappa 0.80\nrubric changed")
-
-
 def test_its_lower_bound_has_the_same_calibration() -> None:
     assert ADVISORY.by("lower").advisory
     with pytest.raises(Unmeasurable):

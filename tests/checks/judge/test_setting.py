@@ -151,7 +151,6 @@ def test_a_judge_that_never_answered_has_no_score(judge: Any) -> None:
     panel = judge_panel(judge)
     for found in (
         grading.score(ours, panel, YES_NO),
-        grading.mean(ours, panel, YES_NO),
         pairwise.win_rate(ours, theirs, panel, YES_NO),
     ):
         assert math.isnan(found)
@@ -178,7 +177,6 @@ def test_rows_of_a_group_are_one_unit_for_judges_too() -> None:
     panel, other = judge_panel(by_rule), predictions(*["no"] * 40)
     for alone, grouped in (
         (grading.score(rows, panel, YES_NO), grading.score(together, panel, YES_NO)),
-        (grading.mean(rows, panel, YES_NO), grading.mean(together, panel, YES_NO)),
         *[
             [
                 pairwise.win_rate(side, other, judge_panel(longer), YES_NO)

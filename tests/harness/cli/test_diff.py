@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,14 +67,49 @@ def test_rows_are_added_removed_and_changed(
 def test_a_comment_has_numbers_and_findings_and_no_markup_of_a_row(
     committed: Project, example_row: Any, capsys: Out
 ) -> None:
-    assert "0 findings: the data suite was not run" in diff(capsys, "HEAD", "--comment")
+    text = diff(capsys, "HEAD", "--comment")
+    assert "<summary>The data suite was not run: none new or gone</summary>" in text
     committed.add("train.jsonl", example_row("bad | @someone <img src=x> `ls`", "a"))
     assert committed.pytest("suites/data").code == 1
     text = diff(capsys, "HEAD", "--comment")
     assert "| train | 1 | 0 | 0 | 20 |" in text
-    assert "1 finding in the session of " in text
+    assert re.search(r"<summary>Findings in the session of .+: new \S+ bad \(1\)", text)
     assert "<code>bad | @someone &lt;img src=x&gt; `ls` a</code>" in text
     assert "<img" not in text
+
+
+def test_findings_are_new_or_gone_since_those_accepted_there(
+    committed: Project, example_row: Any, capsys: Out
+) -> None:
+    committed.add("train.jsonl", example_row("bad one", "a") + example_row("bad two", "b"))
+    assert committed.pytest("suites/data").code == 1
+    kept = json.loads((committed.root / ".tunegate" / "findings.json").read_text())["found"]
+    assert main(["accept", *(f["id"] for f in kept), "--why", "known"]) == 0
+    git(committed.root, "add", "--all")
+    git(committed.root, "commit", "--quiet", "--message", "accepted")
+    capsys.readouterr()
+    assert "none new or gone" in diff(capsys, "HEAD", "--comment")
+    path = committed.root / "train.jsonl"
+    path.write_text(path.read_text().replace("bad one", "bad three"))
+    assert committed.pytest("suites/data").code == 1
+    text = diff(capsys, "HEAD", "--comment")
+    assert re.search(r": new \S+ bad \(1\), gone \S+ bad \(1\)</summary>", text)
+    assert re.search("<code>new</code>.*bad three", text)
+    assert re.search("<code>gone</code>.*bad one", text)
+    assert "bad two" not in text
+    assert re.search(r"new \S+ bad \(2\)", diff(capsys, "HEAD~1", "--comment"))
+
+
+def test_it_is_posted_masked(
+    committed: Project, example_row: Any, capsys: Out, fake_gh: Callable[..., Any]
+) -> None:
+    committed.add("train.jsonl", example_row("call 415-555-2671", "a"))
+    fake_gh()
+    assert diff(capsys, "HEAD", "--post") == "https://github.com/o/r/pull/7#issuecomment-1\n"
+    body = fake_gh()[1][1]
+    assert body.startswith("<!-- tunegate data diff -->\n### The data, compared with `HEAD`\n")
+    assert "call ***-***-**71 a" in body
+    assert "2671" not in body
 
 
 def test_a_changed_private_value_is_masked_whole(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 import shutil
@@ -36,10 +35,6 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "installed" / "suites"
     write(folder, FIRST)
     monkeypatch.setattr(suite_files, "SHIPPED_SUITES", folder)
-    former = tmp_path / "former.json"
-    digests = {path: [file_digest(b"old\n"), file_digest(t.encode())] for path, t in FIRST.items()}
-    former.write_text(json.dumps(digests))
-    monkeypatch.setattr(suite_files, "FORMER_FILES", former)
     return folder
 
 
@@ -164,23 +159,17 @@ def test_an_interrupted_update_is_taken_up(
     assert set(suites(project).values()) == {"new\n"}
 
 
-def test_a_project_without_a_manifest_is_told_by_the_former_suites(
+def test_without_a_manifest_nothing_is_written_over(
     project: Path, shipped: Path, capsys: Out
 ) -> None:
     (project / "suites" / MANIFEST_NAME).unlink()
-    assert project_version(project) is None  # the installed files, copied by hand
-    write(project / "suites", {"data/test_a.py": "old\n", "data/test_b.py": "old\nmine\n"})
-    assert project_version(project) == SuiteManifest()
-    assert older_than_installed(project).startswith("older than the installed ones (0.1.0, ")
-    main(["init"])  # it writes what is missing; the rest is as old as before
-    assert older_than_installed(project)
-    capsys.readouterr()
-    told = update(capsys)
-    assert "updated  suites/data/test_a.py" in told
-    assert "edited   suites/data/test_b.py: by you, it stays" in told
-    assert "+b = 1\n" in told
+    write(project / "suites", {"data/test_a.py": "old\n"})
+    assert project_version(project) is None
     assert older_than_installed(project) == ""
-    assert suites(project) == FIRST | {"data/test_b.py": "old\nmine\n"}
+    told = update(capsys)
+    assert "edited   suites/data/test_a.py: by you, it stays" in told
+    assert "same     2 of 3 files" in told
+    assert suites(project) == FIRST | {"data/test_a.py": "old\n"}
 
 
 def test_suites_of_ones_own_are_no_older_version(shipped: Path, tmp_path: Path) -> None:
@@ -209,15 +198,6 @@ def test_the_installed_suites_themselves_are_not_updated(
     assert "holds the installed suites themselves" in capsys.readouterr().err
     assert main(["init"]) == 0
     assert not (shipped / MANIFEST_NAME).exists()
-
-
-def test_the_former_suites_are_known_by_path() -> None:
-    former = json.loads(suite_files.FORMER_FILES.read_text())
-    assert len(former) == 29
-    # `suites/data/test_format.py` before there were manifests.
-    assert former["data/test_format.py"][0] == "bf9493b504a710fb"
-    digests = [d for digests in former.values() for d in digests]
-    assert {len(digest) for digest in digests} == {16}
 
 
 def test_only_python_and_toml_files_are_shipped() -> None:

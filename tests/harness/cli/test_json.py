@@ -35,12 +35,15 @@ BASE = ROOT / "examples" / "triage" / "base"
 
 # The command of each schema that describes an output.
 COMMANDS = {
+    "data-next": "data next",
     "accept": "accept", "data-diff": "data diff", "data-finding": "data findings",
     "data-plan": "data plan", "data-tokens": "data tokens", "doctor": "doctor",
     "failures": "failures", "fix": "fix", "mutate": "mutate", "registry-history":
     "registry history", "registry-lineage": "registry lineage", "registry-verify":
-    "registry verify", "review-status": "review status", "run-job": "run job",
-    "run-preflight": "run preflight", "run-serve-check": "run serve-check", "split": "split",
+    "registry verify", "review-status": "review status", "run-diagnose": "run diagnose",
+    "run-export-mlflow": "run export mlflow", "run-job": "run job", "run-pack": "run pack",
+    "run-preflight": "run preflight", "run-serve-check": "run serve-check",
+    "run-unpack": "run unpack", "split": "split",
 }  # fmt: skip
 
 
@@ -212,7 +215,7 @@ def test_a_mistake_leaves_stdout_empty(promoted: Project, capsys: Out) -> None:
 
 def test_answers_and_state(promoted: Project, capsys: Out) -> None:
     wrong = told(capsys, "failures", "-o", "wrong.jsonl")
-    assert wrong == {"path": "wrong.jsonl", "wrong": 0, "n": 6, "times": 1}
+    assert wrong == {"path": "wrong.jsonl", "wrong": 0, "n": 6, "times": 1, "clusters": []}
     assert (promoted.root / "wrong.jsonl").read_bytes() == b""
 
     facts = told(capsys, "doctor")

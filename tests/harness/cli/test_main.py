@@ -17,7 +17,6 @@ from tunegate.cli.main import (
     ALIASES,
     DAILY,
     GROUPS,
-    REMOVED,
     installed_commands,
     load_command,
     main,
@@ -112,7 +111,7 @@ def test_purge_removes_the_data_and_the_answers(project: Path, capsys: Out) -> N
     left = b"".join(p.read_bytes() for p in state.folder.rglob("*") if p.is_file())
     assert b"secret" not in left
     assert main(["purge", path.stem[:8]]) == 2
-    assert "fits 0 snapshots; kept are: none" in capsys.readouterr().err
+    assert f"no snapshot '{path.stem[:8]}'; snapshots: none yet" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -239,8 +238,8 @@ def test_a_broken_command_breaks_no_other(project: Path, capsys: Out) -> None:
         "  init       Copy the suites and a commented configuration into a project.",
         "  fix        Redact",
         "  review     sample, serve, status, rate",
-        "  run        preflight, resume, join, job, export, import, merge, serve-check,\n"
-        "             attest, purge, leave",
+        "  run        preflight, resume, join, job, pack, unpack, export axolotl, export\n"
+        "             mlflow, import, merge, serve-check, diagnose, attest, purge, leave",
         "  broken     Break.",  # read from its source
         "  boom       the command cannot be loaded (ModuleNotFoundError: No module na...",
     ):
@@ -273,6 +272,18 @@ def test_a_wrong_name_is_told_the_valid_ones(capsys: Out, words: list[str], told
     assert told in err
 
 
+def test_commands_of_three_words_are_a_group_of_their_own(capsys: Out) -> None:
+    assert main(["run", "export"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("usage: tunegate run export VERB ...")
+    assert "\n  axolotl    Write a run's data and settings for Axolotl.\n" in out
+    assert out.endswith("example:  tunegate run export axolotl --help\n")
+    with pytest.raises(SystemExit):
+        main(["export", "mlfow", "3fa9c1"])
+    told = "no verb 'mlfow', did you mean 'mlflow'? verbs: axolotl, mlflow\n"
+    assert capsys.readouterr().err == f"tunegate run export: {told}"
+
+
 @pytest.mark.parametrize(
     ("words", "path"),
     [
@@ -302,26 +313,21 @@ def test_former_names_still_work(
         called.append(entry_point.name.replace(".", " "))
         return Recorder
 
-    monkeypatch.setattr(metadata.EntryPoint, "load", load)
+    # Of another class where importlib_metadata was imported, which takes the place of Python's.
+    for kind in {metadata.EntryPoint, *map(type, installed_commands().values())}:
+        monkeypatch.setattr(kind, "load", load)
     assert main(words.split()) == 0
     assert called == [path, words.split()[1:]]
 
 
 def test_each_former_name_leads_to_a_command_and_none_is_lost() -> None:
     commands = installed_commands()
-    targets = {" ".join(target.split()[:2]) for target in ALIASES.values()}
-    assert targets <= commands.keys()
-    former = "accept cancel card dry-run export failures fix history import-run init job join merge"
+    paths = {" ".join(path.split()[:2]) for path in commands}
+    assert {" ".join(target.split()[:2]) for target in ALIASES.values()} <= paths
+    former = "accept cancel dry-run export failures fix history import-run init job join merge"
     former += " purge report resume rollback split tokens"
-    reachable = {*ALIASES, *REMOVED, *commands}
+    reachable = {*ALIASES, *commands}
     assert set(former.split()) <= reachable
-
-
-def test_a_removed_command_says_what_replaces_it(capsys: Out) -> None:
-    assert main(["card", "latest"]) == 2
-    out, err = capsys.readouterr()
-    assert (out, len(err.splitlines())) == ("", 1)
-    assert "written with each scorecard" in err
 
 
 def test_each_command_of_the_help_exists_and_each_command_is_in_the_help() -> None:

@@ -123,7 +123,7 @@ def test_github(clone: Project) -> None:
 
     steps = run_github(clone, jobs, "train", asked, main_ref)
     assert steps[-1].returncode == 0, steps[-1].stdout + steps[-1].stderr
-    assert summary_of(clone).startswith("### ✅ Run <code>")
+    assert summary_of(clone).startswith("<!-- tunegate -->\n### ✅ Run <code>")
     (promoted,) = remote_registry(clone)
     assert (promoted["who"], promoted["alias"]) == ("maria", "production")
     assert not (clone.root / "gone").exists()
@@ -134,7 +134,7 @@ def test_github(clone: Project) -> None:
     clone.add("train.jsonl", (clone.root / "train.jsonl").read_text().replace("question", "bad"))
     steps = run_github(clone, jobs, "data", pull, "refs/pull/7/merge")
     assert steps[-1].returncode == 1
-    assert "20 findings in the session" in summary_of(clone)
+    assert re.search(r"Findings in the session of .*: new \S+ bad \(20\)", summary_of(clone))
     steps = run_github(clone, jobs, "train", asked, main_ref)
     assert [step.returncode for step in steps] == [0, 1]  # a closed gate trains nothing
 

@@ -21,7 +21,6 @@ from published import check
 
 from tunegate.cli.main import main
 from tunegate.storage.state_dir import StateDir, find_finished
-from tunegate_checks.model.served import ASKED_AGAIN
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -87,48 +86,6 @@ def test_served_as_trained(
     assert facts["differences"][0] == "line 1, word 1: 'a' became '?'"
     assert len(server.seen) == 2 * ROWS
     assert served.judge().code == 0  # the suite goes on from the same record
-
-
-def test_an_interrupted_check_goes_on(
-    served: Project, server: Told, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert serve_check("--max-requests", "50") == 75
-    out, _ = capsys.readouterr()
-    assert "70 answers are missing, and decide" in out
-    assert serve_check() == 0
-    assert "goes on where it was interrupted; --fresh asks anew" in capsys.readouterr().err
-    assert len(server.seen) == ROWS + ASKED_AGAIN
-    assert serve_check("--max-requests", "50") == 75
-    assert serve_check("--fresh") == 0
-    assert len(server.seen) == ROWS + ASKED_AGAIN + 50 + ROWS
-
-
-def test_what_another_server_said_before_an_interruption_does_not_count(
-    served: Project, server: Told, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert serve_check("--max-requests", "119") == 75
-    server(always={"text": json.dumps({"choices": [{"message": {"content": "?"}}]})})
-    assert serve_check() == 1
-    out, err = capsys.readouterr()
-    assert "20 of 20 answers are others now: all are asked anew" in err
-    assert "agreement 0.0% of 120 answers" in out
-    assert len(server.seen) == 119 + ROWS
-
-
-def test_answers_that_do_not_come_again_are_missing(served: Project, server: Told) -> None:
-    assert serve_check("--max-requests", "119") == 75
-    server(always={"status": 500})
-    assert serve_check("--json") == 75
-
-
-def test_a_check_goes_on_for_a_day_and_with_its_own_rows(served: Project, server: Told) -> None:
-    assert serve_check("--max-requests", "50") == 75
-    assert serve_check("--limit", "60", "--margin", "0.1") == 0
-    assert len(server.seen) == 50 + 60
-    (started,) = served.run.glob("serve-check-*")
-    started.write_text(repr(float(started.read_text()) - 86_401))
-    assert serve_check() == 0
-    assert len(server.seen) == 50 + 60 + ROWS
 
 
 @pytest.mark.parametrize(

@@ -373,3 +373,19 @@ def test_where_the_rows_that_are_there_suffice_it_says_so() -> None:
         "how many rows 95% takes cannot be said: a power law takes 3 sizes, and 2 are there"
     )
     assert rows_text(points, 1.0, 3_000).endswith("no number of rows takes the last error away")
+
+
+def test_a_diagnosis_asks_the_curve_whether_more_rows_would_help(probed: Project) -> None:
+    probed.add("tunegate.toml", "[limits]\naccuracy = 0.85\n")
+    assert probed.pytest("suites/data", "--train-with", "learner").code == 0
+    curve = probe(probed).line("curve")
+    probed.judge()
+    told = probed.python("-m", "tunegate", "run", "diagnose", "--json")
+    causes = {cause["name"]: cause for cause in json.loads(told.out)["causes"]}
+    assert causes["too few rows"]["evidence"] == curve
+    assert causes["too few rows"]["likely"] is False
+    text = (probed.root / "tunegate.toml").read_text().replace("0.85", "0.98")
+    probed.write("tunegate.toml", text)
+    told = probed.python("-m", "tunegate", "run", "diagnose", "--json")
+    causes = {cause["name"]: cause for cause in json.loads(told.out)["causes"]}
+    assert causes["too few rows"]["likely"] is not False

@@ -172,7 +172,8 @@ def test_a_row_that_was_wrong_once_is_written_with_how_often_it_was_right(tmp_pa
     repeat = {"repeat": {"times": 3, "temperature": 0}, "test": {"digest": test.digest}}
     path.write_text(json.dumps(json.loads(path.read_text()) | repeat))
     out = tmp_path / "wrong.jsonl"
-    assert write_failures(state, "python:app:flaky", out, test, exact) == (1, 3, 3)
+    wrong, answers = write_failures(state, "python:app:flaky", out, test, exact)
+    assert (len(wrong), len(answers), len(answers.repetitions)) == (1, 3, 3)
     row = json.loads(out.read_text())
     assert (row["line"], row["got"], row["right"]) == (2, "?", "1 of 3")
 

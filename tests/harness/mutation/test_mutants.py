@@ -5,18 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tomllib
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from tunegate.cli.main import main
-from tunegate.config.project import find_root, read_table
-from tunegate.mutation.faults import FAULTS, JUDGE_MODULE, Mutants, to_toml, without_models
+from tunegate.mutation import faults as record
+from tunegate.mutation.faults import FAULTS, JUDGE_MODULE, Mutants
 
 if TYPE_CHECKING:
     from conftest import Project, Result
@@ -204,89 +203,41 @@ def test_each_row_must_be_found(project: Project, tmp_path_factory: pytest.TempP
     assert scripted(project, tmp, {}, {}, code=1)["caught_by"] == ["the gate"]
 
 
-CONFIG = """\
-baseline = "openai:gpt-4o"
-task = "text"
-
-[tool.tunegate.compare.incumbent]
-model = "openai:other"
-
-[limits]
-accuracy = 0.5
-[limits.compare.baseline]
-difference = 0.1
-
-[judge]
-rubric = "rubric.toml"
-models = [
-    "openai:a",
-    "openai:b",
-]
-
-[data]
-train = "train.jsonl"
-"""
-
-
-def test_no_model_but_the_candidate_is_asked() -> None:
-    assert tomllib.loads(without_models(CONFIG, lies=False)) == {
-        "task": "text",
-        "limits": {"accuracy": 0.5},
-        "data": {"train": "train.jsonl"},
-        "tool": {"tunegate": {}},
-    }
-
-
 FORMS = [
-    '[compare.baseline]\nmodel = "openai:x"',
-    '  [compare.baseline]\n  model = "openai:x"',
-    "[ compare . baseline ]\nmodel = 'openai:x'",
+    '[compare.baseline]\nmodel = "openai:x"\n[limits.compare.baseline]\ndifference = 0.1',
     'compare = {baseline = {model = "openai:x"}}',
-    'compare.baseline.model = "openai:x"',
-    '"baseline" = """\nopenai:x"""',
-    'judge = {models = "openai:x", rubric = "r.toml"}',
-    "judge.models = ['openai:x']\njudge.rubric = 'r.toml'",
-    "[ judge ]\nmodels = 'openai:x'\nrubric = 'r.toml'",
-    '["judge"]\nrubric = "r.toml"\nmodels = [ # one\n"openai:x", ]',
+    'baseline = "openai:x"',
+    'judge.models = ["openai:x"]\njudge.rubric = "rubric.toml"',
 ]
 
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("lies", [False, True])
-def test_no_model_is_asked_however_its_table_is_written(
-    form: str, lies: bool, tmp_path: Path
-) -> None:
-    assert "openai:x" not in without_models(f'task = "text"\n{form}', lies=lies)
-    table = to_toml({"tunegate": tomllib.loads(form) | {"task": "text"}})[1:-1]
-    text = without_models(f"[tool]\nother = 1\n{table}", lies=lies)
-    (tmp_path / "pyproject.toml").write_text(text)
-    assert find_root(tmp_path) == tmp_path
-    assert "openai:x" not in text
-    assert read_table(tmp_path)[1]["task"] == "text"
-    assert tomllib.loads(text)["tool"]["other"] == 1
+def test_no_model_but_the_candidate_is_asked(form: str, lies: bool, tmp_path: Path) -> None:
+    """However its table is written; a judge that lies takes the place of the judges."""
+    text = f'task = "text"\n{form}\n[limits]\naccuracy = 0.5\n'
+    if "[limits." in form:
+        text = text.replace("[limits]\naccuracy = 0.5\n", "")
+    (tmp_path / "tunegate.toml").write_text(text)
+    (tmp_path / f"{JUDGE_MODULE}.py").write_text("") if lies else None
+    code = (
+        "from pathlib import Path; from tunegate.pytest_plugin import record_session;"
+        "from tunegate.session.context import SessionContext; from tunegate.config import schema;"
+        "print(schema.load(Path()).model_dump_json())"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert not ran.returncode, ran.stderr
+    config = json.loads(ran.stdout)
+    assert "openai:x" not in ran.stdout
+    assert (config["task"], config["baseline"], config["compare"]) == ("text", None, {})
+    assert config["limits"]["compare"] == {}
+    assert config["judge"]["models"] == ([f"python:{JUDGE_MODULE}:answer"] if lies else [])
+    assert config["limits"]["accuracy"] == (0.95 if "[limits." in form else 0.5)
 
 
-values = st.recursive(
-    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x7f"))
-    | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False)
-    | st.dates() | st.datetimes() | st.times(),
-    lambda one: st.lists(one, max_size=3) | st.dictionaries(st.text("b. é\"", max_size=2), one),
-    max_leaves=8,
-)  # fmt: skip
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.dictionaries(st.text("cd[ ]=", max_size=3), values, max_size=4))
-def test_the_rest_of_a_configuration_stays(rest: dict[str, Any]) -> None:
-    text = "\n".join(to_toml({key: value})[1:-1] for key, value in rest.items())
-    assert tomllib.loads(text) == rest
-    assert tomllib.loads(without_models(text, lies=False)) == rest
-
-
-def test_the_judge_that_lies_takes_the_place_of_the_judges() -> None:
-    table = tomllib.loads(without_models(CONFIG, lies=True))
-    assert table["judge"] == {"rubric": "rubric.toml", "models": f"python:{JUDGE_MODULE}:answer"}
-    assert "baseline" not in table
+def test_both_sides_name_the_judge_that_lies_alike() -> None:
+    path = Path(record.__file__).parents[1] / "pytest_plugin" / "record_session.py"
+    assert f'JUDGE_MODULE = "{JUDGE_MODULE}"' in path.read_text("utf-8")
 
 
 def test_small_files_are_copied_and_large_ones_linked(

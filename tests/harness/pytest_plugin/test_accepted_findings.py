@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from conftest import Project
 
 Out = pytest.CaptureFixture[str]
+ACTIONS = {"GITHUB_ACTIONS": "true"}
 WHY = "looked at it, it is right"
 
 
@@ -88,6 +89,26 @@ def test_an_accepted_finding_opens_the_gate_and_a_new_one_closes_it(
     assert result.code == 1
     assert "1 bad in 1 of 23 examples of train; 2 accepted" in result.out
     assert f"{first}  test_it bad, train, line 21\n{'':14}{WHY} (" in result.out
+
+
+def test_github_shows_findings_beside_their_rows(dirty: Project, capsys: Out) -> None:
+    accept(capsys, ids(dirty)[1], "--why", WHY)
+    dirty.add("train.jsonl", row("bad 50% call 415-555-2671\nx"))
+    top = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(dirty.root.parent)}
+    out = dirty.pytest("suites/data", env=top).out
+    place = f"file={dirty.root.name}/train.jsonl,line="
+    shown = [line for line in out.splitlines() if line.startswith("::")]
+    assert shown == [
+        f"::error {place}21,title=test_it%3A bad::a bad thing",
+        f"::error {place}23,title=test_it%3A bad::bad 50%25 call ***-***-**71%0Ax",
+    ]
+    assert "::error" not in dirty.pytest("suites/data").out
+    assert "::error file=train.jsonl,line=21," in dirty.pytest("suites/data", env=ACTIONS).out
+    for n in range(12):
+        dirty.add("test.jsonl", row(f"bad {n}"))
+    shown = dirty.pytest("suites/data", env=top).out.split("\n::")[1:]
+    assert [line.startswith("error ") for line in shown] == [*[True] * 10, False]
+    assert shown[-1].startswith("notice title=tunegate::4 more findings: see the job's output")
 
 
 def test_what_is_accepted_of_a_named_check_survives_another_file_name(

@@ -43,7 +43,7 @@ def test_it_is_a_sequence_in_the_order_of_the_file() -> None:
 
 
 def test_a_finding_is_the_same_with_and_without_the_name_it_can_be_accepted_by() -> None:
-    named = replace(CPF, about="the row", id="0123456789ab")
+    named = replace(CPF, fingerprint="the row", id="0123456789ab")
     assert named == CPF
     assert repr(named) == repr(CPF)
     assert findings(named) == [CPF]
@@ -131,15 +131,6 @@ def test_findings_of_the_whole_dataset() -> None:
     assert Finding.of_dataset("size", "6 examples, fewer than 100") == WHOLE
     assert Finding.dataset_hint(HINT.kind, HINT.evidence) == HINT
     assert Finding.of_dataset("size", "6", hint=True, fingerprint="six").fingerprint == "six"
-
-
-def test_the_old_spellings_of_a_finding_mean_what_they_meant() -> None:
-    by_position = Finding(1, 2, "near", "x", False, "both rows")
-    by_keyword = Finding(1, 2, "near", "x", about="both rows")
-    for old in (by_position, by_keyword, replace(by_keyword, id="0123456789ab")):
-        assert old.fingerprint == "both rows"
-        assert old.about == "both rows"  # type: ignore[attr-defined]
-    assert replace(by_keyword, fingerprint="other rows").fingerprint == "other rows"
 
 
 words = st.text("abcdefghij-", min_size=1, max_size=30)

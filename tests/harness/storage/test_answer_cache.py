@@ -285,7 +285,7 @@ def test_an_edited_answer_is_asked_for_again(cache: AnswerCache, edit: str) -> N
     asked_model = "base" if edit == "an answer of another model" else "model"
     cache.put(asked_model, ask(3, "hello"), Answer(3, "b", 0.5, 7, 0.25))
     cache.db.execute(EDITS[edit])
-    with pytest.warns(UserWarning, match="1 answers were edited since, and are asked for again"):
+    with pytest.warns(UserWarning, match="1 answers were edited, or have the seal of another key"):
         assert cache.get("model", [request]) == {}
     cache.put("model", request, Answer(3, "b"))
     assert cache.get("model", [request]) == {3: Answer(3, "b")}

@@ -241,7 +241,7 @@ def test_a_finished_run_is_found(several: StateDir, name: str, found: str) -> No
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("aa", "'aa' fits 2 runs; finished runs: b1, aa1, aa2"),
+        ("aa", "'aa' fits 2 finished runs; finished runs: b1, aa1, aa2"),
         ("c1", "no finished run 'c1'; finished runs: b1, aa1, aa2"),
         ("", "no finished run ''"),
         ("run:", "no finished run ''"),
@@ -259,7 +259,7 @@ def test_a_run_that_is_not_found_names_those_there_are(
 def test_where_there_is_no_run_the_command_is_named(state: StateDir) -> None:
     with pytest.raises(RunNotFound, match=r"no finished run 'latest'; .* none yet; train one with"):
         find_finished(state, "latest")
-    with pytest.raises(ConfigError, match="'aa' fits 0 runs; there are: none yet"):
+    with pytest.raises(ConfigError, match="no run 'aa'; runs: none yet"):
         find_started(state, "aa")
 
 
@@ -271,7 +271,7 @@ def test_a_run_that_was_begun_is_found(several: StateDir, name: str) -> None:
 def test_a_name_that_is_empty_behind_run_fits_no_run(state: StateDir) -> None:
     """Also where there is but one, which every beginning would fit."""
     state.path("runs", "c1", "intent.json").write_text("{}")
-    with pytest.raises(RunNotFound, match="'run:' fits 0 runs; there are: c1"):
+    with pytest.raises(RunNotFound, match="no run ''; runs: c1"):
         find_started(state, "run:")
 
 
@@ -288,5 +288,5 @@ def test_a_run_that_is_not_found_is_one_error_which_every_command_prints(
 def test_a_beginning_that_fits_none_or_more_names_those_there_are(
     several: StateDir, name: str
 ) -> None:
-    with pytest.raises(RunNotFound, match=r"fits [012] runs; there are: aa1, c1, c2$"):
+    with pytest.raises(RunNotFound, match=r"; runs: aa1, c1, c2$"):
         find_started(several, name)

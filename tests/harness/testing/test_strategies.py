@@ -42,7 +42,15 @@ def test_the_shapes_are_those_of_the_readers() -> None:
 
     left_out = {f.name for f in ROW_FORMATS} - {*_shapes()}
     assert left_out == {
-        *("KTO", "Label Studio", "Argilla 2", "Argilla 2 (flat)", "batch result"),
+        *(
+            "KTO",
+            "Label Studio",
+            "Argilla 2",
+            "Argilla 2 (flat)",
+            "request log",
+            "stored completion",
+        ),
+        "OpenTelemetry span",
         "several summaries",
     }
 

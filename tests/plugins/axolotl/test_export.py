@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from elsewhere import open_gate, sha
+from elsewhere import open_gate
 from tiny_llama import CHATML, make_base
 
 from tunegate.errors import ConfigError
@@ -22,7 +22,7 @@ from tunegate_qlora.data import training_data
 def run(*said: str) -> None:
     parser = argparse.ArgumentParser()
     export.arguments(parser)
-    export.run(parser.parse_args(["axolotl", *said]))
+    export.run(parser.parse_args([*said]))
 
 
 @pytest.fixture
@@ -48,15 +48,10 @@ def test_an_export_holds_settings_rows_and_the_way_back(
     assert template.tokenizer.decode(rows[3]["input_ids"]).startswith(
         "<|im_start|>system\nWhich team?<|im_end|>\n<|im_start|>user\ntrain refund please"
     )
-    told = json.loads((folder / "tunegate-run.json").read_text())
-    assert told["run"] == opened.id
-    assert told["data"] == {
-        split: getattr(opened.plan, split).stem for split in ("train", "validation")
-    }
-    assert told["files"] == {
-        n: sha(folder / n) for n in ("axolotl.yaml", "train.jsonl", "validation.jsonl")
-    }
+    assert json.loads((folder / "tunegate-run.json").read_text()) == {"run": opened.id}
     out = capsys.readouterr().out
+    assert "wrote    axolotl.yaml, train.jsonl, validation.jsonl\n" in out
+    assert f"base     {base}; where it lies elsewhere there" in out
     assert f"then     tunegate run import axolotl-{opened.id}/out --receipt {opened.id}\n" in out
 
 
@@ -66,15 +61,16 @@ def test_what_may_hold_personal_data_is_private_and_out_of_git(configured: Path)
     assert (configured / "out/.gitignore").read_text() == "*\n"
 
 
-def test_an_export_is_found_from_where_the_model_lies(configured: Path) -> None:
-    made = exported.write_export(open_gate(configured), configured / "out")
-    (configured / "out/model").mkdir()
-    assert exported.read_manifest(configured / "out/model") == (configured / "out", made)
-    assert exported.read_manifest(configured) is None
-    assert exported.changed_files(made.files, configured / "out") == []
-    (configured / "out/train.jsonl").write_text("other")
-    (configured / "out/axolotl.yaml").unlink()
-    assert exported.changed_files(made.files, configured / "out") == ["axolotl.yaml", "train.jsonl"]
+def test_files_whose_rows_were_changed_are_named(configured: Path) -> None:
+    opened = open_gate(configured)
+    exported.write_export(opened, configured / "out")
+    job = training_data.make_job(opened.plan, opened.folder)
+    assert exported.changed_rows(job, configured / "out") == []
+    with open(configured / "out/train.jsonl", "ab") as file:
+        file.write(b"\xff")  # no UTF-8 either
+    (configured / "out/validation.jsonl").unlink()
+    changed = exported.changed_rows(job, configured / "out")
+    assert changed == ["train.jsonl", "validation.jsonl"]
 
 
 def test_a_run_without_an_open_gate_is_not_exported(configured: Path) -> None:

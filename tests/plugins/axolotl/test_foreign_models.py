@@ -10,7 +10,6 @@ import pytest
 from elsewhere import adapter, open_gate
 from tiny_llama import CHATML, make_base
 
-from tunegate_axolotl import export
 from tunegate_axolotl.import_model import ADAPTER_WEIGHTS, model_problems
 from tunegate_qlora.data.training_data import make_job
 
@@ -36,7 +35,7 @@ def faults(project: Path) -> Faults:
     def found(folder: Path, *, same_base: bool = False, **said: Any) -> list[str]:
         run = open_gate(project, **said)
         job = make_job(run.plan, run.folder)
-        return [*model_problems(folder, job, export.manifest_of(run), same_base)]
+        return [*model_problems(folder, job, run, same_base)]
 
     return found
 

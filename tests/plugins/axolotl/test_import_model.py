@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from elsewhere import adapter, open_gate, sha
+from elsewhere import adapter, open_gate
 from tiny_llama import ticket, write
 
 from tunegate.data.dataset import Dataset
@@ -69,11 +69,11 @@ def test_a_model_is_brought_in_and_what_is_not_proved_is_said(
     done = Run(run.state, run.id)
     figures = done.record["figures"]
     assert figures["trained"] == "elsewhere"
-    assert figures["loss"] < figures["loss_of_base"]
     assert "**Trained elsewhere**" in (run.folder / "adapter/README.md").read_text()
     assert done.attestation == (
         f"trained elsewhere; on the word of {current_user()}: "
-        "that it was trained on these bytes, and no others"
+        "that it was trained on these bytes, and no others; "
+        "that the settings of axolotl.yaml were not changed"
     )
     assert done.record["baseline"]["n"] == 6
     assert done.record["model"] == f"folder:.tunegate/runs/{run.id}/adapter"
@@ -108,26 +108,9 @@ def test_what_a_training_begun_here_left_is_not_the_model_s(run: Run, out: Path)
 
 def test_without_an_export_that_is_said_too(run: Run, out: Path, project: Path) -> None:
     out.rename(project / "alone")
-    bring("alone", "--receipt", str(run.folder / "receipt.json"))
+    bring("alone", "--receipt", run.id)
     word = Run(run.state, run.id).attestation
     assert "no tunegate-run.json beside it" in word
-
-
-def test_settings_that_were_changed_there_are_said(run: Run, out: Path, project: Path) -> None:
-    with open(project / "there/axolotl.yaml", "a") as file:
-        file.write("num_epochs: 9\n")
-    bring("there/out", "--receipt", run.id)
-    assert "its settings: axolotl.yaml was changed" in Run(run.state, run.id).attestation
-
-
-def test_a_model_that_learnt_nothing_is_told_from_one_that_did(
-    run: Run, base: Path, project: Path, capsys: Out
-) -> None:
-    adapter(base, project / "there/out")
-    bring("there/out", "--receipt", run.id)
-    told = " ".join(capsys.readouterr().out.split())
-    assert "not proved that it learnt the training rows: its loss on 24 of them is" in told
-    assert "that it learnt the training rows" in Run(run.state, run.id).attestation
 
 
 def test_a_finished_run_takes_no_other_model(run: Run, out: Path) -> None:
@@ -147,11 +130,13 @@ def refused(run: Run, *said: str) -> str:
 def test_rows_that_were_changed_there_are_refused(run: Run, out: Path, project: Path) -> None:
     (project / "there/train.jsonl").write_text("{}")
     assert "train.jsonl changed since the export" in refused(run)
-    note = project / "there/tunegate-run.json"  # a note that was changed with them helps nobody
-    told = json.loads(note.read_text())
-    told["files"]["train.jsonl"] = sha(project / "there/train.jsonl")
-    note.write_text(json.dumps(told))
-    assert "train.jsonl changed since the export" in refused(run)
+
+
+def test_a_note_of_an_older_version_is_read(run: Run, out: Path, project: Path) -> None:
+    older = {"run": run.id, "receipt": "5e", "base_model": "base", "data": {}, "files": {}}
+    (project / "there/tunegate-run.json").write_text(json.dumps(older))
+    bring("there/out", "--receipt", run.id)
+    assert Run(run.state, run.id).finished
 
 
 def test_an_import_that_fails_leaves_nothing_that_would_pass_for_ours(
@@ -170,12 +155,13 @@ def test_an_export_of_another_run_is_refused(run: Run, out: Path, project: Path)
     other = open_gate(project, epochs=7)
     told = refused(other)
     assert f"tunegate-run.json: run is {run.id}, the run's is {other.id}" in told
+    for spoiled in ("[]", "no JSON"):
+        (project / "there/tunegate-run.json").write_text(spoiled)
+        assert f"tunegate-run.json: run is None, the run's is {run.id}" in refused(run)
 
 
 def test_a_receipt_that_was_edited_is_refused(run: Run, out: Path, project: Path) -> None:
     edited = json.loads((run.folder / "receipt.json").read_text()) | {"made": "yesterday"}
-    (project / "edited.json").write_text(json.dumps(edited))
-    assert "is not the receipt of run" in refused(run, "--receipt", "edited.json")
     (run.folder / "receipt.json").write_text(json.dumps(edited))
     assert "was not written by a gate of this state tree" in refused(run)
 
@@ -183,7 +169,7 @@ def test_a_receipt_that_was_edited_is_refused(run: Run, out: Path, project: Path
 def test_a_run_without_a_receipt_is_refused(run: Run, out: Path) -> None:
     (run.folder / "receipt.json").unlink()
     assert "no gate opened for this run" in refused(run)
-    assert "fits 0 runs" in refused(run, "--receipt", "nowhere")
+    assert "no run 'nowhere'" in refused(run, "--receipt", "nowhere")
 
 
 def test_a_base_that_changed_since_is_refused(

@@ -118,4 +118,4 @@ def test_the_commands(project: Path, provider: Provider) -> None:
     assert f"run {run} is finished" in out
     assert len(provider.jobs) == 1
     assert "cancelled" in pytest_in(project, "tunegate", "job", run, "--cancel")[1]
-    assert "fits 0 runs" in pytest_in(project, "tunegate", "job", "zzz")[1]
+    assert "no run 'zzz'" in pytest_in(project, "tunegate", "job", "zzz")[1]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from tunegate_qlora.data.training_data import make_job
 from tunegate_qlora.model import folders
 
 Planner = Callable[..., Plan]
-SCORECARD = {
+SCORECARD: dict[str, Any] = {
     "scores": [
         {
             **{"name": "accuracy", "value": 0.95, "low": 0.9, "high": 0.98, "hits": 95, "n": 100},
@@ -91,6 +92,31 @@ def test_a_card_shows_the_newest_scores_of_this_very_model(
     assert "| macro-F1 | 95.0% |" in text  # of a test that failed
     assert "On test data beef (100 rows)." in text
     assert "The gate of the suite was open." in text
+
+
+def test_a_card_names_the_other_models_reviewers_limits_and_what_checks_it(
+    written: Callable[..., str], folder: Path
+) -> None:
+    reviewed = {"name": "review", "hints": ["300 of 3,000 rows reviewed by ana | rui: 2 % wrong"]}
+    tests = {"test_review.py::test_x[train]": [reviewed, {"name": "pii", "hints": ["other"]}]}
+    (folder / "receipt.json").write_text(json.dumps({"run": "abc", "tests": tests}))
+    (folder / "scorecards").mkdir()
+    (own,) = re.findall(r"this model \| (\w{64}) ", written())
+    compared = {**SCORECARD["scores"][0], "name": "accuracy gained", "p": 0.01}
+    compared["line"] = "<accuracy better: 90.0% became 95.0% on 100, 6 gained, 1 lost>"
+    told = SCORECARD | {"model_digest": own, "scores": [compared]}
+    told |= {"limits": {"accuracy": 0.9, "pii_ignore": ["ip"], "latency": None}, "baseline": None}
+    told |= {"incumbent": {"model": "run:1234", "right": 90, "n": 100}}
+    (folder / "scorecards/a.json").write_text(json.dumps(told))
+    text = written()
+    assert "The incumbent (`run:1234`) had 90 of 100 right.\n" in text
+    assert "- `<accuracy better: 90.0% became 95.0% on 100, 6 gained, 1 lost>`\n" in text
+    assert "| accuracy | 0.9 |\n" in text
+    assert "pii_ignore" not in text
+    assert "- 300 of 3,000 rows reviewed by ana \\| rui: 2 % wrong\n" in text
+    assert "\n## Check it\n" in text
+    assert "- `tunegate run attest abc` writes" in text
+    assert "\n\n\n\n" not in text
 
 
 @pytest.mark.parametrize(

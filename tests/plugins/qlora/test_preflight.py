@@ -166,7 +166,6 @@ def test_processes_on_a_cpu_are_for_trying_out(
     assert told(plan(processes=2, sharding="fsdp")) == []
     out = capsys.readouterr().out
     assert "processes 2, 8 rows a step, the model shared out (fsdp)\n" in out
-    assert "no GPU here: they share the CPU, which is good for trying it out\n" in out
     assert " free, for each process\n" in out
 
 
@@ -287,7 +286,6 @@ def test_bytes_are_shown_in_mb_below_a_gb(size: float, text: str) -> None:
 def test_what_fits_is_told_and_what_may_not_is_a_warning(
     plan: Planner, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)  # which says nothing of bfloat16
     monkeypatch.setattr(preflight, "free_memory", lambda: 8 * GB)
     assert QLoRATrainer().preflight(plan()) == []
     out = capsys.readouterr().out
@@ -366,26 +364,3 @@ def test_of_a_model_that_is_shared_out_each_holds_a_part(plan: Planner) -> None:
     shared = parse_settings(Settings, plan(processes=4, sharding="fsdp").config)
     assert whole.per_process(shared) == preflight.MemoryEstimate(10.0, 2.0, 2.0)
     assert whole.per_process(parse_settings(Settings, plan(processes=4).config)) == whole
-
-
-@pytest.mark.parametrize(
-    ("capabilities", "compute", "warned"),
-    [
-        ({"avx512_bf16": False, "amx_bf16": False}, "bfloat16", True),
-        ({"avx512_bf16": True, "amx_bf16": False}, "bfloat16", False),
-        ({"avx512_bf16": False, "amx_bf16": False}, "float32", False),
-        ({}, "bfloat16", False),  # an Arm CPU
-    ],
-)
-def test_a_cpu_without_bfloat16_instructions_is_pointed_out(
-    capabilities: dict[str, bool],
-    compute: str,
-    warned: bool,
-    plan: Planner,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
-    monkeypatch.setattr("tunegate_qlora.preflight.local_device", lambda: "cpu")
-    assert QLoRATrainer().preflight(plan(compute=compute)) == []
-    assert ('compute = "float32" trains several times faster' in capsys.readouterr().out) is warned

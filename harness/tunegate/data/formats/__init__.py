@@ -14,12 +14,13 @@ from . import pairs
 from .chat import CHAT, CHAT_FORMATS, SHAREGPT_FORMATS
 from .columns import Columns, is_mapped, map_columns, mapped_format
 from .exports import EXPORT_FORMATS
+from .logs import LOG_FORMATS, STORED, is_stored
 from .row_format import REJECTED, Fields, RowFormat, json_type, validate_messages
 
 # Rows with the fields of several formats have the first of these; the first is chat messages.
 ROW_FORMATS = (
     CHAT, *CHAT_FORMATS, pairs.SHAREGPT_PREFERENCES, *SHAREGPT_FORMATS, *pairs.ASKED_FORMATS,
-    *pairs.PREFERENCE_FORMATS, *EXPORT_FORMATS, *pairs.PAIR_FORMATS,
+    *pairs.PREFERENCE_FORMATS, *LOG_FORMATS, *EXPORT_FORMATS, *pairs.PAIR_FORMATS,
 )  # fmt: skip
 
 _IS_ID = re.compile(r"(?:.*[_ -])?(?:idx?|index|uuid|f(?:nam|il)e|path|url|split|source)", re.I)
@@ -73,6 +74,8 @@ def find_format(row: Mapping[str, Any]) -> RowFormat | None:
     # Some TRL data sets repeat the preferred conversation in `messages`.
     if pairs.TRL_PREFERENCES in formats and row.get("messages", ()) == row["chosen"]:
         return pairs.TRL_PREFERENCES
+    if STORED in formats and is_stored(row):
+        return STORED
     return next((f for f in formats if f.accepts is None or f.accepts(row)), None)
 
 

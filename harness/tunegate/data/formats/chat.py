@@ -21,10 +21,7 @@ CALL_ROLES = ("function_call", "tool_call")
 
 
 def is_plain_chat(row: Mapping[str, Any]) -> bool:
-    """Tell whether `from_chat` need not look at a row: its messages have a role and a text alone.
-
-    Most rows are so, and every row of a file is asked.
-    """
+    """Tell whether `from_chat` need not look at a row: each message has a role and text alone."""
     messages = row["messages"]
     return (
         isinstance(messages, list)
@@ -74,8 +71,7 @@ def _system_of_parts(value: Any, name: str) -> list[Message]:
 def sharegpt_messages(turns: Any, name: str) -> list[Any]:
     """Return turns with `from` and `value` as messages; `name` is their field.
 
-    A turn from `function_call` becomes the assistant's tool calls, and one that answers it
-    (`observation`, `tool`) a message from tool.
+    A turn from `function_call` becomes tool calls; of `observation` or `tool`, a message from tool.
     """
     if not isinstance(turns, list):
         raise Unreadable("shape", f"{name} is {json_type(turns)}; a list is needed")

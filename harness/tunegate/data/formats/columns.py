@@ -83,10 +83,7 @@ def map_columns(record: Mapping[str, Any], columns: Columns) -> Fields:
 
 
 def text_of_column(column: str, record: Mapping[str, Any], names: tuple[str, ...] = ()) -> str:
-    """Return the text of a column; with `names`, the name of the class that it holds the number of.
-
-    Raises Unreadable where it holds no text, or a number without a name.
-    """
+    """Return a column's text, with `names` its class by number; raises Unreadable without one."""
     value = record[column]
     if names and (name := label_name(value, names)) is not None:
         return name

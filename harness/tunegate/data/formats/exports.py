@@ -10,7 +10,7 @@ from typing import Any
 
 from ...utils.strict_json import Unreadable, parse_json_text
 from .chat import from_chat
-from .row_format import Fields, Message, RowFormat, assistant_message, json_type, user_message
+from .row_format import Fields, Message, RowFormat, assistant_message, user_message
 
 # Of a Label Studio result's `value`: what the annotator chose or wrote.
 _ANSWER_KEYS = ("choices", "text", "taxonomy", "rating", "number")
@@ -122,13 +122,6 @@ def from_batch_request(fields: Mapping[str, Any]) -> Fields:
     return from_chat({"messages": [*body["messages"], reply], **tools})
 
 
-def from_batch_response(fields: Mapping[str, Any]) -> Fields:
-    """Refuse a result of OpenAI's batch API, which has no prompt."""
-    advice = "its requests have; join the two by custom_id, as `body` and `response` of one row"
-    found = json_type(fields["response"])
-    raise Unreadable("shape", f"a batch result has no prompt ({found}): {advice}")
-
-
 EXPORT_FORMATS = (
     RowFormat("Label Studio", "data annotations", "", from_label_studio,
               "the text of data became the prompt, the annotation the reply"),
@@ -138,7 +131,6 @@ EXPORT_FORMATS = (
               "fields became the prompt, responses the reply"),
     RowFormat("batch request", "custom_id body", "response method url", from_batch_request,
               "the messages of body became messages"),
-    RowFormat("batch result", "custom_id response", "", from_batch_response, ""),
     RowFormat("Argilla 2 (flat)", "status _server_id", "", from_flat_argilla,
               "the text field became the prompt, the responses the reply",
               lambda row: any(map(_RESPONSES.fullmatch, row))),

@@ -220,10 +220,7 @@ def _as_text(value: Any) -> str:
 
 
 def openai_call(call: Any, numbers: Iterator[int]) -> Any:
-    """Return a call in OpenAI's form; what is no call of a function stays as it is.
-
-    A call is an object with `function`, or with `name` and arguments; `numbers` give a lacking id.
-    """
+    """Return a call in OpenAI's form, a lacking id from `numbers`; what is no call stays."""
     if not isinstance(call, dict):
         return call
     if isinstance(call.get("name"), str) and "function" not in call:

@@ -78,7 +78,7 @@ def loss_chart(
     steps, losses = zip(*points, strict=True)
     left, top, right, bottom = box = (52.0, 12.0, width - 14.0, 258.0)
     x = linear_axis(min(0.0, *steps), max(steps), left, right)
-    y = fitting_axis(min(losses), max(losses), bottom, top)
+    y = linear_axis(min(0.0, *losses), max(losses), bottom, top)
     curves, descriptions = [], []
     for key, line_points, is_after in lines:
         drawn = tuple((x.position(step), y.position(loss)) for step, loss in line_points)
@@ -87,13 +87,12 @@ def loss_chart(
         if not is_after:
             (_, first), (step, last) = line_points[0], line_points[-1]
             descriptions.append(f"{name} from {first:.3g} to {last:.3g} at step {step:,.0f}")
-    scale = "logarithmic" if y.log else "linear"
     return SimpleNamespace(
-        width=width, height=300, box=box, log=y.log, lines=tuple(curves),
+        width=width, height=300, box=box, lines=tuple(curves),
         x=tuple((x.position(tick), f"{tick:,g}") for tick in x.ticks),
         y=tuple((y.position(tick), f"{tick:g}") for tick in y.ticks),
         kept_x=None if kept_step is None else x.position(kept_step),
-        description=f"{'; '.join(descriptions)}. The axis of the loss is {scale}.",
+        description=f"{'; '.join(descriptions)}.",
     )  # fmt: skip
 
 
@@ -111,8 +110,6 @@ def thin_out(points: Sequence[Point]) -> list[Point]:
 
 # Axes: from values to positions in a drawing, with ticks at round numbers.
 
-LOG_DECADES = 2  # beyond it a linear axis shows the largest values only
-
 
 @dataclass(frozen=True, slots=True)
 class Axis:
@@ -121,30 +118,17 @@ class Axis:
     ticks: tuple[float, ...]
     start: float
     end: float
-    log: bool = False
 
     def position(self, value: float) -> float:
         """Return the position of a value; one outside of the axis has that of its end."""
         low, high = self.ticks[0], self.ticks[-1]
         value = min(max(value, low), high)
-        if self.log:
-            value, low, high = map(math.log10, (value, low, high))
         return self.start + (value - low) / (high - low) * (self.end - self.start)
 
 
 def linear_axis(low: float, high: float, start: float, end: float, step_count: int = 4) -> Axis:
     """Return an axis that holds low..high, with roughly `step_count` steps between its ticks."""
     return Axis(tuple(round_ticks(low, high, step_count)), start, end)
-
-
-def fitting_axis(low: float, high: float, start: float, end: float) -> Axis:
-    """Return a logarithmic axis where positive values span decades, else a linear one."""
-    if low > 0 and math.log10(high) - math.log10(low) >= LOG_DECADES:
-        first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-        stride = math.ceil((last - first) / 6)
-        decades = range(first, last + stride, stride)
-        return Axis(tuple(float(f"1e{k}") for k in decades), start, end, log=True)
-    return linear_axis(min(low, 0.0), high, start, end)
 
 
 def round_ticks(low: float, high: float, step_count: int = 4) -> list[float]:

@@ -1,6 +1,5 @@
 """Reads the files that a report is made of: run, scorecards, registry, test data, answers."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,27 +10,11 @@ from ...errors import ConfigError
 from ...models import evaluation
 from ...results.prediction import Predictions
 from ...storage.registry import Registry, RegistryBroken, RegistryEntry
-from ...storage.state_dir import Run, StateDir
+from ...storage.state_dir import Run, StateDir, only_one
 
 # The keys that a report needs, by file. The chain of digests says whether the values are sealed.
 RECORD_KEYS = {"model", "digest", "figures"}
 RECEIPT_KEYS = {"tests", "data", "limits", "made", "removed", "versions"}
-
-
-class CachedStateDir(StateDir):
-    """A state tree that parses each snapshot once: several links of the chain read the same."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
-        self._datasets: dict[str, Dataset] = {}
-
-    def read_snapshot(
-        self, digest: str, split: str = "", columns: Mapping[str, str] | None = None
-    ) -> Dataset:
-        """Read a snapshot, from the second time on out of memory; raises ValueError."""
-        if (key := repr((digest, split, columns))) not in self._datasets:
-            self._datasets[key] = super().read_snapshot(digest, split, columns)
-        return self._datasets[key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +42,15 @@ class RunFiles:
 
 def read_run(root: Path, name: str, scorecard: str = "") -> RunFiles:
     """Read the files of a run or an evaluation, and of a scorecard, or the newest; ConfigError."""
-    run, config = evaluation.find_judged(CachedStateDir(root), name), load(root)
+    run, config = evaluation.find_judged(StateDir(root), name), load(root)
     is_run, path = not isinstance(run, evaluation.Evaluation), run.folder / "receipt.json"
     record = evaluation.read_object(run.folder / "run.json", RECORD_KEYS) if is_run else run.record
     receipt = evaluation.read_object(path, RECEIPT_KEYS) if path.is_file() else None
     cards = evaluation.read_scorecards(run)
     card = next(reversed(cards.values()), None)
     if scorecard:
-        matches = [path for path in cards if path.stem.startswith(scorecard[: len(path.stem)])]
-        if len(matches) != 1:
-            available = ", ".join(path.stem for path in cards) or "none"
-            fits = f"{scorecard!r} fits {len(matches)} scorecards of {run}"
-            raise ConfigError(f"{fits}; there are: {available}")
-        card = cards[matches[0]]
+        by_name = {path.stem: card for path, card in cards.items()}
+        card = by_name[only_one(scorecard[:12], by_name, "scorecard", "none of this run")]
     entries, registry_error = list[RegistryEntry](), ""
     try:
         entries = Registry(root).entries() if is_run else []

@@ -47,6 +47,8 @@ def build_page(files: RunFiles, made: datetime) -> SimpleNamespace:
     links = chain_links(files)
     chain = tuple(replace(k, explanation=relative_paths(k.explanation, root)) for k in links)
     told, key = read_unverified(files.run.state.folder / "readiness.json"), files.run.state.key
+    digest = str((files.card or files.record).get("model_digest", files.record["digest"]))
+    replay = read_unverified(files.run.state.folder / "shadow" / f"{digest[:12]}.json")
     seal = told.pop("seal", None)  # of a version that did not seal it: None
     registry_error = relative_paths(files.registry_error, root)
     registry = [e for e in files.entries if run_id in (e.get("run"), e.get("from"))]
@@ -61,6 +63,7 @@ def build_page(files: RunFiles, made: datetime) -> SimpleNamespace:
         config=files.config, readiness={**told, "changed": seal not in (None, seal_of(told, key))},
         versions=value_pairs(files.receipt["versions"]) if files.receipt else (),
         served=tuple(files.record.get("served_checks", {}).values()),
+        shadow=sections.scores_section(replace(files, card=replay)) if replay else None,
         answers="", against=None,  # the name of the page of answers, the model compared with
     )  # fmt: skip
 

@@ -263,10 +263,7 @@ def training_section(files: RunFiles) -> SimpleNamespace | str:
 def answer_rows(
     files: RunFiles, predictions: Predictions, changes: Mapping[int | None, str]
 ) -> list[list[str]]:
-    """Return line, outcome, change, label, expected, got, prompt, reasoning of each answer, masked.
-
-    `changes` says of rows what the model gained or lost against another.
-    """
+    """Return line, outcome, change, label, expected, got, prompt, reasoning of each, masked."""
     rule, hide, rows = files.config.label_rule, masker(quotes=True), []
     rounds = predictions.repetitions or (predictions,)
     for p in chain.from_iterable(zip(*rounds, strict=True)):

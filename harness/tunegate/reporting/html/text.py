@@ -23,10 +23,7 @@ def relative_paths(text: str, root: Path) -> str:
 
 
 def public_name(spec: str, root: Path) -> str:
-    """Return a model spec or a path without what is private in it.
-
-    Of a path outside the project the last part is kept. The text ends before a private value.
-    """
+    """Return a spec, or the last part of a path outside the project, cut before a private value."""
     text = _PATH.sub(lambda m: m[1] + PurePath(m[2]).name, relative_paths(spec, root))
     starts = [private.start for private in find_private(text)]
     return text[: min(starts)] + HIDDEN if starts else text

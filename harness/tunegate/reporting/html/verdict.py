@@ -13,8 +13,8 @@ from ...gates import promotion
 from ...interfaces.installed import load_files
 from ...interfaces.model import ModelUnknown
 from ...models.evaluation import Evaluation, Json
-from ...models.spec import Candidate, open_model
-from ...results.session_results import asked_in_words, scorecard_digest
+from ...models.spec import open_model
+from ...results.session_results import scorecard_digest
 from ...storage.registry import RegistryEntry, promotions_in_force
 from ...storage.state_dir import SealBroken
 from ...utils.files import sha256_json
@@ -102,8 +102,8 @@ def why_not_promoted(files: RunFiles) -> str:
         return f"No model suite has judged it: pytest suites/model --model {spec}."
     if card["gate"] != "open":
         return text.with_full_stop(f"The model suite closed the gate: {closing_reasons(card)}")
-    if refused := promotion_refusal(files, card):
-        return text.with_full_stop(f"The gate is open, and a promotion would be refused: {refused}")
+    if isinstance(files.run, Evaluation):
+        return "The gate is open; a model without a run is never promoted."
     if promotions_of(files)[1]:
         return "The gate is open: it could be promoted again."
     return "The gate is open, and nobody has promoted it."
@@ -122,25 +122,6 @@ def closing_reasons(card: Json) -> str:
             reasons.append(f"{name} is {value}, the limit {limit}")
     more = [f"{len(reasons) - 3} more"] if len(reasons) > 3 else []
     return "; ".join([*reasons[:3], *more]) or str(card["gate"])
-
-
-def promotion_refusal(files: RunFiles, card: Json) -> str:
-    """Return why `--promote` would refuse the model of a scorecard; "" where it would not."""
-    if isinstance(files.run, Evaluation):
-        return "it belongs to no run with a receipt; it may be scored, never promoted"
-    if "limit" in card or "stopped" in card:
-        return f"it was judged on {asked_in_words(card)}"
-    if not (name := files.name_of_model(card["model_digest"])):
-        return f"the model that was judged is not one of run {files.run.id}"
-    if files.test is None:
-        return "the test data that it was judged on is not here"
-    try:
-        spec, digest = files.run.model_of("" if name == "model" else name)
-        candidate = Candidate(spec, files.run, digest)
-        promotion.check_promotable(candidate, card["model_digest"], files.test, files.run.state)
-    except (promotion.PromotionRefused, SealBroken, ValueError, OSError) as error:
-        return text.relative_paths(str(error), files.root)
-    return ""
 
 
 def key_facts(files: RunFiles, chain: Sequence[Link]) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,6 @@ from tunegate.reporting.html.charts import (
     MAX_POINTS,
     Axis,
     axis_ends,
-    fitting_axis,
     linear_axis,
     loss_chart,
     round_ticks,
@@ -62,10 +61,9 @@ def test_no_axis_through_nowhere(ends: tuple[float, float]) -> None:
         round_ticks(*ends)
 
 
-@given(st.lists(LOSSES, min_size=1), st.booleans())
-def test_an_axis_keeps_order_and_stays_inside(values: list[float], log: bool) -> None:
-    make = fitting_axis if log else linear_axis
-    axis = make(min(values), max(values), 10, 90)
+@given(st.lists(LOSSES, min_size=1))
+def test_an_axis_keeps_order_and_stays_inside(values: list[float]) -> None:
+    axis = linear_axis(min(values), max(values), 10, 90)
     places = [axis.position(value) for value in sorted(values)]
     assert places == sorted(places)
     assert all(10 - 1e-9 <= place <= 90 + 1e-9 for place in places)
@@ -74,14 +72,6 @@ def test_an_axis_keeps_order_and_stays_inside(values: list[float], log: bool) ->
 def test_what_is_outside_stands_at_the_end() -> None:
     axis = Axis((0.0, 1.0), 0, 100)
     assert [axis.position(v) for v in (-3, 0.25, 7)] == [0, 25, 100]
-
-
-def test_losses_that_span_decades_get_a_logarithmic_axis() -> None:
-    axis = fitting_axis(0.003, 7.9, 100, 0)
-    assert axis.ticks == (0.001, 0.01, 0.1, 1.0, 10.0)
-    assert axis.position(0.1) == pytest.approx(50)
-    assert not fitting_axis(0.5, 7.9, 100, 0).log
-    assert not fitting_axis(0.0, 7.9, 100, 0).log
 
 
 @given(READINGS, READINGS, st.sampled_from([360, 1040]))

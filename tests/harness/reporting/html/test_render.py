@@ -21,6 +21,7 @@ from tunegate.cli.purge import purge_snapshot
 from tunegate.reporting.html.render import make_report, render_html
 from tunegate.reporting.html.verdict import Link
 from tunegate.storage.state_dir import Run, StateDir
+from tunegate.storage.store import Store
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -116,15 +117,6 @@ def test_a_closed_gate_shows_the_score_that_missed_its_limit(promoted: Project) 
     assert "None: all 6 answers were right." in older
 
 
-def test_why_a_promotion_would_be_refused(promoted: Project) -> None:
-    (promoted.root / "registry.jsonl").unlink()
-    assert "The gate is open, and nobody has promoted it." in words(report(promoted))
-    for path in (promoted.root / ".tunegate" / "baselines").iterdir():
-        path.unlink()
-    refused = "a promotion would be refused: the baseline toy:base was never measured"
-    assert refused in words(report(promoted))
-
-
 def test_what_was_changed_does_not_verify(promoted: Project) -> None:
     (card,) = promoted.left("scorecards/*.json")
     card.write_text(card.read_text().replace('"n": 6', '"n": 600'))
@@ -150,7 +142,7 @@ def test_purged_data_is_a_sentence_each(promoted: Project) -> None:
     state, page = StateDir(promoted.root), promoted.run / "report.html"
     page.write_text("a row")
     for path in (state.folder / "snapshots").iterdir():
-        purge_snapshot(state, path.stem)
+        purge_snapshot(Store(state, state.folder / "store"), path.stem)
     assert not page.exists()  # it may show what was purged
     promoted.write("test.jsonl", "")
     text = words(report(promoted))
@@ -252,7 +244,7 @@ def test_a_hostile_label_and_reason(promoted: Project) -> None:
     ("args", "told"),
     [
         (["nonsense"], "no finished run 'nonsense'; finished runs: "),
-        (["--scorecard", "feed"], "'feed' fits 0 scorecards of run "),
+        (["--scorecard", "feed"], "no scorecard 'feed'; scorecards: "),
         (["-o", "suites"], "suites is a folder; name a file: -o suites/report.html"),
     ],
 )
@@ -304,7 +296,7 @@ def test_every_answer_stands_on_a_page_of_its_own(promoted: Project) -> None:
     assert kept.stat().st_mode & 0o777 == 0o600
     state = StateDir(promoted.root)
     for path in (state.folder / "snapshots").iterdir():
-        purge_snapshot(state, path.stem)
+        purge_snapshot(Store(state, state.folder / "store"), path.stem)
     assert not kept.exists()
 
 
@@ -340,7 +332,8 @@ def test_a_comment_has_the_verdict_first_and_no_markup_of_an_answer(
     monkeypatch.chdir(promoted.root)
     assert main(["report", "--against", "baseline", "--comment"]) == 0
     text = capsys.readouterr().out
-    assert text.startswith(f"### ✅ Run <code>{promoted.run.name}</code>: Promoted")
+    marker = "<!-- tunegate -->"
+    assert text.startswith(f"{marker}\n### ✅ Run <code>{promoted.run.name}</code>: Promoted")
     assert "<td><code>accuracy</code></td><td>100.0%</td>" in text
     assert re.search(r"<summary>\d+ gained against baseline</summary>", text)
     assert not list(promoted.run.glob("report*.html"))
@@ -353,6 +346,61 @@ def test_a_comment_has_the_verdict_first_and_no_markup_of_an_answer(
     assert "<code>line 1: @someone # b</code>" in made
     assert "- <code>t</code>: failed; did not hold: <code>a # b</code>\n- 3 more\n" in made
     assert escape("<b>") in made or "&lt;" in made
+
+
+def test_a_comment_says_who_reviewed_what_it_cost_and_what_the_test_shows(
+    promoted: Project,
+) -> None:
+    _, page = make_report(promoted.root, "latest", "", datetime.now(UTC))
+    page.suite.hints = (("review of train", ["300 rows reviewed by ana | <b>"]), ("pii", ["x"]))
+    values = {"cost": 0.01234, "n": 1200, "flips": 40, "shown": 0.039}
+    text = render_html("comment.md", page=page, **values).decode()
+    assert "Review of train: <code>300 rows reviewed by ana | &lt;b&gt;</code>.\n" in text
+    assert "The answers to it cost $0.0123.\n" in text
+    shown = (
+        "This test set shows differences of 3.9 points or more (1,200 rows, 40 of which changed)."
+    )
+    assert shown in text
+    assert "pii" not in text
+
+
+def test_the_page_links_the_model_card_beside_the_model(
+    promoted: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "model card" not in report(promoted)
+    path = promoted.run / "run.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"model": f"folder:{promoted.run.name}/my model"}))
+    card = promoted.root / promoted.run.name / "my model" / "README.md"
+    card.parent.mkdir(parents=True)
+    card.touch()
+    page = report(promoted)
+    assert f'(<a href="{promoted.run.name}/my%20model/README.md">model card</a>)' in page
+
+
+def test_a_comment_compares_with_production_and_its_data(
+    promoted: Project, monkeypatch: pytest.MonkeyPatch, capsys: Out, fake_gh: Any
+) -> None:
+    """The run after it has another training row, and the same answers."""
+    monkeypatch.chdir(promoted.root)
+    first = promoted.run.name
+    lines = (promoted.root / "train.jsonl").read_text().replace("question 3", "question 99")
+    promoted.write("train.jsonl", lines)
+    assert promoted.pytest("suites/data", "--train-with", "toy").code == 0
+    assert promoted.judge().code == 0
+    fake_gh()
+    assert main(["report", "--post"]) == 0
+    assert capsys.readouterr().out == "https://github.com/o/r/pull/7#issuecomment-1\n"
+    text = fake_gh()[1][1]
+    assert f"### The data, compared with `run:{first}`\n" in text
+    assert "| train | 1 | 1 | 0 | 19 |" in text
+    assert "<summary>Accepted findings: none new or gone</summary>" in text
+    assert f"### Against <code>run {first}</code>" in text
+    assert re.search(
+        r"<code>accuracy of run .{60,140}% to", text
+    )  # its paired interval, not folded
+    assert "<summary>0 gained against" in text
+    assert "This test set shows differences of 100.0 points or more (6 rows)." in text
 
 
 def test_beside_what_was_never_asked_there_is_one_line(
@@ -436,3 +484,19 @@ def test_a_verdict_that_was_edited_is_told_as_such(promoted: Project) -> None:
 def test_a_verdict_that_somebody_has_harmed_harms_no_page(promoted: Project, content: str) -> None:
     StateDir(promoted.root).path("readiness.json").write_text(content)
     assert ("said prompt" in words(report(promoted))) == ("prompt" in content)
+
+
+def test_a_replay_of_logged_requests_stands_on_the_page(promoted: Project) -> None:
+    assert 'id="shadow"' not in report(promoted)
+    state = promoted.root / ".tunegate"
+    (path,) = state.glob("runs/*/scorecards/*.json")
+    card = json.loads(path.read_text("utf-8")) | {"traffic": "9 of 12 different <requests>"}
+    (state / "shadow").mkdir()
+    kept = state / "shadow" / f"{card['model_digest'][:12]}.json"
+    kept.write_text(json.dumps(card), "utf-8")
+    page = report(promoted)
+    assert 'id="shadow"' in page
+    assert "9 of 12 different <requests>. Gate open." in words(page)
+    assert not FETCHES.search(page)
+    kept.rename(kept.with_name("another.json"))
+    assert 'id="shadow"' not in report(promoted)

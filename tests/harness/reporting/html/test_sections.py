@@ -227,9 +227,7 @@ def test_curves_with_the_step_that_was_kept(found: RunFiles) -> None:
     assert not isinstance(wide, str)
     assert (wide.width, [line.after_kept for line in wide.lines]) == (1040, [False, True])
     assert wide.kept_x == wide.lines[0].points[-1][0]
-    assert (
-        wide.description == "training loss from 8 to 5 at step 4. The axis of the loss is linear."
-    )
+    assert wide.description == "training loss from 8 to 5 at step 4."
     assert narrow != wide
 
 

@@ -38,7 +38,7 @@ def test_who_cannot_join_is_told_why(project: Path, capsys: pytest.CaptureFixtur
     for machine in ("0", "3"):
         told = f"--machine {machine}: of 3 machines, 1 to 2 join"
         assert told in refused([run.id, "--machine", machine], capsys)
-    assert "'none' fits 0 runs" in refused(["none", "--machine", "1"], capsys)
+    assert "no run 'none'" in refused(["none", "--machine", "1"], capsys)
 
 
 @pytest.mark.slow

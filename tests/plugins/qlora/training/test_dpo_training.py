@@ -10,7 +10,6 @@ from pathlib import Path
 from subprocess import run
 from typing import Any
 
-import elsewhere
 import pytest
 from tiny_llama import make_project, prefer, preference, write
 from trainings import adapter, curves, kill, losses
@@ -18,7 +17,7 @@ from trainings import adapter, curves, kill, losses
 from tunegate.config.schema import parse_settings
 from tunegate.errors import ConfigError
 from tunegate.interfaces.trainer import Plan, TrainingFailed
-from tunegate_axolotl.commands import export, import_run
+from tunegate_axolotl.commands import export
 from tunegate_qlora.commands import merge
 from tunegate_qlora.config import Settings
 from tunegate_qlora.data import training_data
@@ -151,20 +150,7 @@ def test_from_the_gate_to_a_merged_model(
     figures = json.loads((record.parent / "merge.json").read_bytes())
     assert {"loss_merged", "rejected_loss_merged"} <= set(figures)
     with pytest.raises((ConfigError, ValueError), match='objective = "dpo" is not exported'):
-        ask(export, "axolotl", record.parent.name)
-
-
-@pytest.mark.slow
-def test_a_model_that_was_trained_elsewhere_is_measured_on_both_sides(
-    project: Path, base: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (project / "tunegate.toml").touch()
-    monkeypatch.setattr(elsewhere, "ticket", preference)
-    opened = elsewhere.open_gate(project, tested=False, objective="dpo")
-    elsewhere.adapter(base, project / "there")
-    ask(import_run, "there", "--receipt", opened.id)
-    out = " ".join(capsys.readouterr().out.split())
-    assert "that it learnt the training rows: its loss on preferred less that on rejected" in out
+        ask(export, record.parent.name)
 
 
 @pytest.mark.slow
