@@ -26,11 +26,6 @@ create table if not exists answers (
     more text not null default '', primary key (model, prompt, repetition)
 ) without rowid
 """
-# Version 1 had neither `repetition` nor `prompt_tokens` nor `finish`.
-_COPY_FROM_VERSION_1 = """
-insert or ignore into answers
-select model, prompt, 0, text, latency, tokens, cost, 0, '', '', '' from answers_1
-"""
 # Version 2 had no `seal`, version 3 no `more`: JSON of what answers of text alone do not have.
 _ADD_COLUMN = "alter table answers add column {} text not null default ''"
 _ASKED_PREFIX = "asked-"  # of the empty file, named after its digest, of each judge ever asked
@@ -86,10 +81,8 @@ class AnswerCache:
             if not self.db.execute("select 1 from sqlite_master where name = 'answers'").fetchone():
                 self.db.execute(_SCHEMA)
             elif version < 2:
-                self.db.execute("alter table answers rename to answers_1")
-                self.db.execute(_SCHEMA)
-                self.db.execute(_COPY_FROM_VERSION_1)
-                self.db.execute("drop table answers_1")
+                advice = "delete it, and the models are asked again"
+                raise ConfigError(f"{self.path} is too old to be read (version 1): {advice}")
             else:
                 for column in ("seal", "more")[version - 2 :]:
                     self.db.execute(_ADD_COLUMN.format(column))
