@@ -271,10 +271,11 @@ def find_conflicts(settings: Settings, set_fields: set[str]) -> Iterator[str]:
     if (settings.machines > 1) != bool(settings.address):
         reach = "the first machine's host:port, which the others can reach"
         yield f"machines above 1 and address go together: {reach}"
-    is_dpo = settings.objective == "dpo"
-    if settings.sharding == "fsdp" and settings.method != "qlora" and is_dpo:
+    needs_whole_model = settings.objective == "dpo" or settings.packing
+    if settings.sharding == "fsdp" and settings.method != "qlora" and needs_whole_model:
+        subject = "packing" if settings.packing else "objective = 'dpo'"
         remedy = "which takes method = 'qlora', or sharding = 'none'"
-        yield f"objective = 'dpo' asks the whole model before it is shared out, {remedy}"
+        yield f"{subject} asks the whole model before it is shared out, {remedy}"
     if settings.sharding == "fsdp" and settings.new_tokens:
         yield "new_tokens cannot be shared out: set sharding = 'none'"
     if settings.patience and settings.keep == "last":

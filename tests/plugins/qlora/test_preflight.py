@@ -105,27 +105,6 @@ def test_targets_that_no_layer_has_are_named(plan: Planner) -> None:
     )
 
 
-@pytest.mark.parametrize("attention", ["", "sdpa", "eager"])
-def test_packing_needs_an_attention_that_keeps_rows_apart(plan: Planner, attention: str) -> None:
-    assert told(plan(packing=True, attention=attention)) == [
-        "packing: flash attention alone is known to keep rows apart; "
-        'set attention = "flash_attention_2", or packing = false'
-    ]
-    assert told(plan(attention=attention)) == []
-
-
-@pytest.mark.parametrize("attention", ["flash_attention_3", "kernels-community/flash-attn2"])
-def test_packing_needs_a_base_without_a_state(
-    plan: Planner, monkeypatch: pytest.MonkeyPatch, attention: str
-) -> None:
-    packed = plan(packing=True, attention=attention)
-    assert told(packed) == []
-    monkeypatch.setattr(transformers.LlamaForCausalLM, "_is_stateful", True)
-    assert told(packed) == [
-        "packing: a LlamaForCausalLM carries a state from row to row; set packing = false"
-    ]
-
-
 def test_a_disk_that_is_too_small_is_named(plan: Planner, monkeypatch: pytest.MonkeyPatch) -> None:
     class Usage:
         free = 1000
