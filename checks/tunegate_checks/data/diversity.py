@@ -1,7 +1,4 @@
-"""Diversity: prompts and replies must differ enough from each other, and be learnable.
-
-All findings are hints unless a limit is given: how much repetition is too much depends on the task.
-"""
+"""Diversity: prompts and replies must differ enough, and be learnable; hints without a limit."""
 
 import re
 from collections import Counter

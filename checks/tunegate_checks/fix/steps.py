@@ -309,11 +309,7 @@ def remove_leaks(file_changes: FileChanges, rules: FixRules) -> None:
 def _drop_rows(
     file_changes: FileChanges, rules: FixRules, step: str, findings: Sequence[Finding]
 ) -> None:
-    """Drop the rows of the findings, each with its evidence.
-
-    The evidence can quote the row as it was before redaction: the quotation is replaced by one of
-    the redacted row, or left out where nothing is redacted.
-    """
+    """Drop the rows of the findings, with evidence that quotes no row as before redaction."""
     rows, dataset = file_changes.rows, file_changes.dataset()
     for finding in findings:
         number = finding.row
