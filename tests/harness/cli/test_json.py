@@ -37,7 +37,8 @@ BASE = ROOT / "examples" / "triage" / "base"
 COMMANDS = {
     "data-next": "data next",
     "accept": "accept", "data-diff": "data diff", "data-finding": "data findings",
-    "data-plan": "data plan", "data-tokens": "data tokens", "doctor": "doctor",
+    "data-list": "data list", "data-plan": "data plan", "data-restore": "data restore",
+    "data-show": "data show", "data-tokens": "data tokens", "doctor": "doctor",
     "failures": "failures", "fix": "fix", "mutate": "mutate", "registry-history":
     "registry history", "registry-lineage": "registry lineage", "registry-verify":
     "registry verify", "review-status": "review status", "run-diagnose": "run diagnose",
