@@ -674,6 +674,21 @@ class Packed(TypedDict):
     copied: Annotated[Count, Field(description="The others were in the store.")]
 
 
+class TrainedOn(TypedDict):
+    run: str
+    aliases: Annotated[list[str], Field(description="That stand on it now.")]
+
+
+class Purged(TypedDict):
+    """`tunegate run purge --json`."""
+
+    removed: Annotated[bool, Field(description="False with --dry-run.")]
+    snapshots: list[Digest]
+    answers: Count
+    left: Annotated[list[str], Field(description="Data files that hold a value of --person.")]
+    trained: Annotated[list[TrainedOn], Field(description="Runs that learnt from it.")]
+
+
 class Unpacked(TypedDict):
     """`tunegate run unpack --json`."""
 
@@ -760,8 +775,8 @@ DOCUMENTS: dict[str, Any] = {
     "mutate": Mutated, "registry-history": History, "registry-lineage": Lineage,
     "registry-verify": Verified, "review-status": Reviews, "run-diagnose": Diagnosed,
     "run-export-mlflow": ExportedToMLflow, "run-job": Job, "run-pack": Packed,
-    "run-preflight": Preflight, "run-serve-check": ServeCheck, "run-unpack": Unpacked,
-    "split": SplitMade,
+    "run-preflight": Preflight, "run-purge": Purged, "run-serve-check": ServeCheck,
+    "run-unpack": Unpacked, "split": SplitMade,
 }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ import json
 import sqlite3
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -147,6 +147,13 @@ class AnswerCache:
         texts = [[{k: m.get(k) for k in ("role", "content")} for m in r.messages] for r in requests]
         digests = [request_digest(r.messages, r.tools) for r in requests]
         return self._delete_where("substr(prompt, 1, 64)", [*digests, *map(request_digest, texts)])
+
+    def delete_text(self, holds: Callable[[bytes], bool], *, dry_run: bool) -> int:
+        """Remove the answers whose text `holds`; return how many there were, or are."""
+        column = "text || more"
+        texts = [text for (text,) in self.db.execute(f"select {column} from answers")]
+        found = [text for text in texts if holds(text.encode())]
+        return len(found) if dry_run else self._delete_where(column, found)
 
     def _delete_where(self, column: str, values: Sequence[str]) -> int:
         before = self.db.total_changes

@@ -43,8 +43,8 @@ COMMANDS = {
     "registry history", "registry-lineage": "registry lineage", "registry-verify":
     "registry verify", "review-status": "review status", "run-diagnose": "run diagnose",
     "run-export-mlflow": "run export mlflow", "run-job": "run job", "run-pack": "run pack",
-    "run-preflight": "run preflight", "run-serve-check": "run serve-check",
-    "run-unpack": "run unpack", "split": "split",
+    "run-preflight": "run preflight", "run-purge": "run purge", "run-serve-check":
+    "run serve-check", "run-unpack": "run unpack", "split": "split",
 }  # fmt: skip
 
 
