@@ -21,12 +21,14 @@ from .pack import open_store
 def purge_snapshot(store: Store, digest_prefix: str) -> tuple[Path, int]:
     """Delete the one snapshot whose digest has this prefix, and all cached answers to its prompts.
 
-    Findings of the last session, HTML reports and probes are deleted too: they can show rows.
-    Returns the path and the number of answers. Raises ConfigError unless the prefix fits one.
+    Findings, HTML reports and probes are deleted too: they can show rows. Returns the path and the
+    number of answers. Raises ConfigError unless the prefix fits one, here or in the store.
     """
     state = store.state
-    kept = sorted(path.stem for path in state.folder.glob("snapshots/*.jsonl"))
-    snapshot = state.snapshot_path(only_one(digest_prefix, kept, "snapshot"))
+    kept = {path.stem for path in state.folder.glob("snapshots/*.jsonl")}
+    for files in store.runs().values():
+        kept |= {d for p, d in files.items() if p.startswith("snap") and store.file(d).is_file()}
+    snapshot = state.snapshot_path(only_one(digest_prefix, sorted(kept), "snapshot"))
     # A table is read by its columns, so its prompts depend on the mapping that a run has used.
     mappings = {
         tuple(plan.columns.items())
@@ -37,14 +39,14 @@ def purge_snapshot(store: Store, digest_prefix: str) -> tuple[Path, int]:
     }
     requests = [
         request_of(example)
-        for columns in sorted(mappings) or [()]
+        for columns in (sorted(mappings) or [()]) * snapshot.is_file()
         for example in state.read_snapshot(snapshot.stem, columns=dict(columns))
     ]
     answers = AnswerCache(state.path("answers.sqlite"))
     removed = answers.delete(requests)
     answers.close()
     removed += delete_judge_answers(state)
-    snapshot.unlink()
+    snapshot.unlink(missing_ok=True)
     store.file(snapshot.stem).unlink(missing_ok=True)
     shutil.rmtree(state.probe.folder, ignore_errors=True)
     (state.folder / LAST_FINDINGS_FILE).unlink(missing_ok=True)
@@ -59,6 +61,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Delete the data and print what is gone."""
-    path, answers = purge_snapshot(open_store(args.store), args.digest)
+    """Delete the data; print what is gone, and what was learned from it."""
+    store = open_store(args.store)
+    path, answers = purge_snapshot(store, args.digest)
     print(f"removed {path.name} and {counted(answers, 'answer')} to its prompts")
+    runs = [Run(store.state, record.parent.name) for record in store.state.runs.glob("*/run.json")]
+    if trained := [run.spec for run in runs if run.plan.train == path]:
+        print("weights that were trained on it stay:", *sorted(trained))

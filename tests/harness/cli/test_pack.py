@@ -15,9 +15,9 @@ from published import check
 
 from tunegate.cli.main import main
 from tunegate.errors import ConfigError
-from tunegate.storage.state_dir import KEY_VARIABLE, SealBroken, StateDir
+from tunegate.storage.state_dir import SealBroken, StateDir
 from tunegate.storage.store import AGAIN, Store
-from tunegate.utils.masking import mask
+from tunegate.utils.masking import KEY_VARIABLE, mask
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -366,3 +366,32 @@ def test_a_purged_snapshot_stays_purged(
     assert main(["run", "unpack", gpu.run.name]) == 0
     assert "8 files copied" in capsys.readouterr().out
     assert not StateDir(ci.root).snapshot_path(digest).exists()
+
+
+def test_what_a_store_has_kept_can_be_purged_later_and_weights_are_named(
+    gpu: Project, capsys: Out, tmp_path: Path
+) -> None:
+    """The store was not there at the first purge, or belongs to another machine."""
+    other = tmp_path / "other"
+    other.mkdir()
+    for folder in (gpu.root.parent / "store", other):
+        assert main(["run", "pack", "latest", "--store", str(folder)]) == 0
+    digest = hashlib.sha256((gpu.root / "train.jsonl").read_bytes()).hexdigest()
+    for words in ((), ("--store", str(other))):
+        capsys.readouterr()
+        assert main(["run", "purge", digest[:9], *words]) == 0
+        out = capsys.readouterr().out
+        assert out.startswith(f"removed {digest}.jsonl and ")
+        assert out.endswith(f"weights that were trained on it stay: run:{gpu.run.name}\n")
+        assert main(["run", "purge", digest[:9], *words]) == 2
+    assert digest not in files_of(other)
+
+
+@pytest.mark.parametrize(
+    "secret", ["oneplainwordofthirtytwolettersandmore", "/" + "Ab9+" * 11, "1234567890" * 4]
+)
+def test_the_secret_is_masked_whatever_it_looks_like(
+    secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, secret)
+    assert secret.strip("/+") not in mask(f"the key is {secret}.")
