@@ -31,7 +31,7 @@ def open_store(given: Path | None = None) -> Store:
     """Return the store that an option or the configuration names, else `.tunegate/store`."""
     state = StateDir(current_project())
     configured = given.resolve() if given else load(state.root).store.get("folder")
-    if configured is None:
+    if not configured:
         return Store(state, state.folder / "store")
     folder = (state.root / Path(configured).expanduser()).resolve()
     if not folder.is_dir():  # where nothing is mounted, a folder would stay on this machine

@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
     """Delete the data and print what is gone, and what is left."""
     if sum(value is not None for value in (args.digest, args.person, args.unused)) != 1:
         raise ConfigError("give one of DIGEST, --person FILE and --unused AGE")
-    store, holds, told = open_store(args.store), None, dict[str, Any](left=[], trained=[])
+    store, holds, told = open_store(args.store), None, dict[str, Any](left=[])
     root, uses = store.state.root, store.snapshots()
     kept = {digest: path for digest in uses if (path := store.find(digest))}
     if args.person is not None:
@@ -61,9 +61,6 @@ def run(args: argparse.Namespace) -> None:
         data = [root / name for split in SPLITS if (name := getattr(load(root).data, split))]
         files = {f for path in data for f in (path, *path.rglob("*")) if f.is_file()}
         told["left"] = [str(file) for file in sorted(files) if holds(file.read_bytes())]
-        runs = sorted({u.run for d in purged for u in uses[d] if u.split != "test"})
-        aliases = aliases_by_run(store)
-        told["trained"] = [{"run": run, "aliases": aliases.get(run, [])} for run in runs]
     elif args.unused is not None:
         since = time.time() - args.unused
         promoted = {entry.get("run") for entry in Registry(root).entries()}
@@ -72,16 +69,19 @@ def run(args: argparse.Namespace) -> None:
         purged = [d for d in old if promoted.isdisjoint(use.run for use in uses[d])]
     else:
         purged = [only_one(args.digest, kept, "snapshot")]
+    runs = sorted({u.run for d in purged for u in uses[d] if u.split != "test"})
+    aliases = aliases_by_run(store)
+    told["trained"] = [{"run": run, "aliases": aliases.get(run, [])} for run in runs]
     answers = purge_snapshots(store, purged, holds, dry_run=args.dry_run)
     told |= {"removed": not args.dry_run, "snapshots": purged, "answers": answers}
     verb = "would remove" if args.dry_run else "removed"
     names = ", ".join(digest[:12] for digest in purged) or "no snapshot"
     lines = [f"{verb} {names} and {counted(answers, 'answer')} to its prompts"]
     lines += [f"left for you: {path}" for path in told["left"]]
-    for trained in told["trained"]:
-        serves = f", which {', '.join(trained['aliases'])} serves" * bool(trained["aliases"])
+    for model in told["trained"]:
+        serves = f", which {', '.join(model['aliases'])} serves" * bool(model["aliases"])
         remedy = "retrain without these rows" + ", or roll back" * bool(serves)
-        lines.append(f"left: the model of run:{trained['run']}{serves}: {remedy}")
+        lines.append(f"left: the model of run:{model['run']}{serves}: {remedy}")
     print_result(args.json, told, lines)
 
 

@@ -24,8 +24,9 @@ def read_traffic(root: Path, patterns: Sequence[str], most: int) -> tuple[bytes,
     Raises ConfigError where the files, which the patterns name from `root`, hold none.
     """
     found, rows = dict[str, Example](), dict[str, Example]()
-    logged, unread = 0, list[str]()
-    for name in sorted({name for pattern in patterns for name in glob(pattern, root_dir=root)}):
+    names = {pattern: glob(pattern, root_dir=root, recursive=True) for pattern in patterns}
+    logged, unread = 0, [f"{pattern}: no such file" for pattern, some in names.items() if not some]
+    for name in sorted({n for some in names.values() for n in some if (root / n).is_file()}):
         log = Dataset.read(root / name)
         logged += len(log)
         unread += [f"{name}, line {p.line}: {p.evidence}" for p in log.problems if not p.hint]

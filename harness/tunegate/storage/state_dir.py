@@ -18,10 +18,9 @@ from ..data.dataset import Dataset
 from ..errors import ConfigError
 from ..interfaces.trainer import Plan, Trained
 from ..utils.files import atomic_write, canonical_json, sha256_bytes, sha256_json
+from ..utils.masking import KEY_VARIABLE
 from ..utils.text import os_error_text
 from ..utils.timestamps import time_key, timestamp
-
-KEY_VARIABLE = "TUNEGATE_KEY"  # a secret that machines share, in place of the file `key`
 
 
 class SealBroken(ConfigError):

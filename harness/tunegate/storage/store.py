@@ -17,6 +17,7 @@ from .state_dir import Run, StateDir, only_one, read_unverified
 SHARED_MODE = 0o640  # as far as the umask lets it: another user may run CI
 LONG_AGO = "1970-01-01T00:00:00+00:00"  # the time of a receipt that cannot be read
 SECRET = "give TUNEGATE_KEY the same value here and where it was trained"
+AGAIN = "remove it, and run tunegate run pack where the run is"
 
 
 class Use(NamedTuple):
@@ -48,16 +49,17 @@ class Store:
 
     def runs(self) -> dict[str, dict[str, str]]:
         """Return the sha256 of each file of each run, by the path that it has in a state tree."""
-        manifests = {path.stem: read_unverified(path) for path in self.folder.glob("runs/*.json")}
-        return {run: manifest.get("files", {}) for run, manifest in manifests.items()}
+        return {path.stem: _files_in(path) for path in self.folder.glob("runs/*.json")}
 
     def pack(self, run: Run) -> tuple[int, int]:
         """Copy what the store lacks of a run; return how many files it has, and were copied.
 
-        These are its folder's but for reports, its snapshots and baselines. Raises SealBroken.
+        These are its folder's but for reports, its snapshots and baselines, and what others packed
+        of the same training. Raises SealBroken.
         """
         run.verify_receipt()
-        own = [p for p in run.folder.rglob("[!.]*") if p.suffix not in (".lock", ".html")]
+        own = [p for p in run.folder.rglob("*") if p.suffix not in (".lock", ".html")]
+        own = [p for p in own if "/." not in f"/{p.relative_to(run.folder).as_posix()}"]
         own += map(self.state.snapshot_path, run.test_receipts())
         own += filter(None, (run.plan.train, run.plan.validation))
         own += self.state.folder.glob(f"baselines/{sha256_json(run.plan.base)[:12]}-*.json")
@@ -68,8 +70,11 @@ class Store:
             if not target.is_file() or target.stat().st_size != path.stat().st_size:
                 copy_verified(path, target, digest, mode=SHARED_MODE)
                 copied += 1
+        manifest, receipt = self.folder / "runs" / f"{run.id}.json", f"runs/{run.id}/receipt.json"
+        if (former := _files_in(manifest)).get(receipt) == files[receipt]:
+            files = {p: d for p, d in former.items() if self.file(d).is_file()} | files
         text = json.dumps({"run": run.id, "files": files}, indent=1, sort_keys=True)
-        atomic_write(self.folder / "runs" / f"{run.id}.json", text.encode(), mode=SHARED_MODE)
+        atomic_write(manifest, text.encode(), mode=SHARED_MODE)
         return len(files), copied
 
     def unpack(self, name: str) -> tuple[Run, int]:
@@ -80,19 +85,25 @@ class Store:
         stored = self.runs()
         run = Run(self.state, only_one(name.removeprefix("run:"), stored, "packed run"))
         files, record, to_copy = stored[run.id], f"runs/{run.id}/run.json", list[str]()
-        for sealed in (f"runs/{run.id}/receipt.json", record):  # a seal of elsewhere ends it here
-            self.state.read_sealed(self.file(files.get(sealed, "")), SECRET)
+        seals = f"runs/{run.id}/receipt.json", record
+        if not files.keys() >= {*seals}:
+            raise ConfigError(f"{self.folder / 'runs' / run.id}.json is damaged; {AGAIN}")
         for path, digest in files.items():
-            target = self.state.folder / path
+            target, source = self.state.folder / path, self.file(digest)
             if not re.fullmatch(rf"(runs/{run.id}|snapshots|baselines)(/(?!\.)[^/\\]+)+", path):
                 raise ConfigError(f"{self.folder}: {path} is no file of run {run.id}")
-            if not target.exists():
-                is_purged = path.startswith("snapshots/") and not self.file(digest).exists()
-                to_copy += [] if is_purged else [path]
+            if not source.is_file() or (path in seals and sha256_file(source) != digest):
+                if path in seals or not (target.exists() or path.startswith("snapshots/")):
+                    raise ConfigError(f"{source} is missing or damaged; {AGAIN}")
+            elif not target.exists():
+                to_copy.append(path)
             elif sha256_file(target) != digest and not path.startswith("baselines/"):
                 raise ConfigError(f"{target} is not the file that was packed: move it away first")
+        for sealed in seals:  # a seal of elsewhere ends it here
+            self.state.read_sealed(self.file(files[sealed]), SECRET)
         for path in sorted(to_copy, key=lambda path: path == record):
-            copy_verified(self.file(files[path]), self.state.path(*path.split("/")), files[path])
+            source, target = self.file(files[path]), self.state.path(*path.split("/"))
+            copy_verified(source, target, files[path], remedy=f"; {AGAIN}")
         return run, len(to_copy)
 
     def find(self, digest: str) -> Path | None:
@@ -119,3 +130,10 @@ class Store:
                     about = (receipt["made"], run, split, data["path"], data.get("n"))
                     found.setdefault(data["digest"], []).append(Use(*about, columns, accepted))
         return {digest: sorted(uses, key=lambda use: use.made) for digest, uses in found.items()}
+
+
+def _files_in(manifest: Path) -> dict[str, str]:
+    """Return the sha256 of each file that a manifest names; {} where it is none or is damaged."""
+    files = read_unverified(manifest).get("files")
+    listed: dict[str, str] = files if isinstance(files, dict) else {}
+    return listed if all(re.fullmatch("[0-9a-f]{64}", str(d)) for d in listed.values()) else {}

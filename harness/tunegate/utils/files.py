@@ -17,7 +17,9 @@ def atomic_write(path: Path | str, data: bytes, *, mode: int = 0o644) -> None:
         file.write(data)
 
 
-def copy_verified(source: Path, target: Path, digest: str, *, mode: int = 0o600) -> None:
+def copy_verified(
+    source: Path, target: Path, digest: str, *, mode: int = 0o600, remedy: str = ""
+) -> None:
     """Copy a file, whole or not at all; raises ValueError where its bytes have another sha256."""
     digest_read = hashlib.sha256()
     with open(source, "rb") as read, atomic_file(target, mode) as file:
@@ -25,7 +27,7 @@ def copy_verified(source: Path, target: Path, digest: str, *, mode: int = 0o600)
             digest_read.update(chunk)
             file.write(chunk)
         if digest_read.hexdigest() != digest:
-            raise ValueError(f"{source} is damaged: its sha256 is not {digest}")
+            raise ValueError(f"{source} is damaged: its sha256 is not {digest}{remedy}")
 
 
 @contextmanager

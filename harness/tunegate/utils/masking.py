@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, TextIO
 from urllib.parse import quote
 
 HIDDEN = "***"
+KEY_VARIABLE = "TUNEGATE_KEY"  # a secret that machines share, in place of the file `key`
 SECRET_WORDS = {"key", "token", "secret", "password"}  # the value of such a setting is hidden
 # Entry points of this group are functions of type PrivateFinder. The core knows no check:
 # whichever package finds personal data adds its own function here.
@@ -230,7 +231,7 @@ def keys_of_environment(environment: Mapping[str, str]) -> Iterator[str]:
     path, a number, one plain word, or shorter than MIN_LENGTH.
     """
     for name, value in environment.items():
-        if _KEY_NAME.search(name) and looks_like_key(value):
+        if name == KEY_VARIABLE or (_KEY_NAME.search(name) and looks_like_key(value)):
             yield value
         yield from (m for m in _URL_PASSWORD.findall(value) if looks_like_key(m))
 

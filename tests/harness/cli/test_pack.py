@@ -15,9 +15,9 @@ from published import check
 
 from tunegate.cli.main import main
 from tunegate.errors import ConfigError
-from tunegate.storage.state_dir import KEY_VARIABLE, SealBroken, StateDir
-from tunegate.storage.store import Store
-from tunegate.utils.masking import mask
+from tunegate.storage.state_dir import SealBroken, StateDir
+from tunegate.storage.store import AGAIN, Store
+from tunegate.utils.masking import KEY_VARIABLE, mask
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -160,7 +160,8 @@ def test_a_damaged_file_is_refused(
     capsys.readouterr()
     assert main(["run", "unpack", gpu.run.name]) == 2
     err = capsys.readouterr().err
-    assert err == f"tunegate run unpack: {damaged} is damaged: its sha256 is not {digest}\n"
+    said = f"tunegate run unpack: {damaged} is damaged: its sha256 is not {digest}; "
+    assert err == f"{said}{AGAIN}\n"
     assert not ci.left("run.json")
     assert not ci.left("toy.txt")
     monkeypatch.chdir(gpu.root)
@@ -202,6 +203,80 @@ def test_a_manifest_names_files_of_its_run_alone(gpu: Project, ci: Project, path
     with pytest.raises(ConfigError, match="is no file of run"):
         Store(StateDir(ci.root), manifest.parents[1]).unpack(gpu.run.name)
     assert not (ci.root / ".tunegate" / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[1]", "{}", '{"files": []}', '{"files": {"runs/x/run.json": 5}}', '{"files": {}}']
+)
+def test_a_damaged_manifest_is_a_mistake_with_a_remedy(
+    gpu: Project, ci: Project, text: str, capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["run", "pack", "latest"]) == 0
+    (manifest,) = (gpu.root.parent / "store" / "runs").iterdir()
+    sound = manifest.read_bytes()
+    manifest.write_text(text)
+    capsys.readouterr()
+    monkeypatch.chdir(ci.root)
+    assert main(["run", "unpack", gpu.run.name]) == 2
+    err = capsys.readouterr().err
+    assert err == f"tunegate run unpack: {manifest} is damaged; {AGAIN}\n"
+    monkeypatch.chdir(gpu.root)
+    assert main(["run", "pack", "latest"]) == 0
+    assert manifest.read_bytes() == sound
+
+
+@pytest.mark.parametrize("name", ["receipt.json", "run.json", "toy.txt"])
+def test_what_the_store_lost_or_has_cut_short_is_named_before_anything_is_copied(
+    gpu: Project, ci: Project, name: str, capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["run", "pack", "latest"]) == 0
+    digest = hashlib.sha256((gpu.run / name).read_bytes()).hexdigest()
+    lost = files_of(gpu.root.parent / "store")[digest]
+    monkeypatch.chdir(ci.root)
+    for spoil in (lambda: lost.write_bytes(b"{"), lost.unlink):
+        spoil()
+        capsys.readouterr()
+        assert main(["run", "unpack", gpu.run.name]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"tunegate run unpack: {lost}")
+        assert "damaged" in line
+        assert line.endswith(AGAIN)
+        assert not ci.left("run.json")
+    monkeypatch.chdir(gpu.root)
+    assert main(["run", "pack", "latest"]) == 0
+    monkeypatch.chdir(ci.root)
+    assert main(["run", "unpack", gpu.run.name]) == 0
+
+
+def test_what_another_machine_packed_of_a_run_stays_in_its_manifest(
+    gpu: Project, ci: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pack of a machine without it takes nothing away; a new training does."""
+    assert main(["run", "pack", "latest"]) == 0
+    monkeypatch.chdir(ci.root)
+    assert main(["run", "unpack", gpu.run.name]) == 0
+    assert ci.pytest("suites/model", "--model", "latest", env={KEY_VARIABLE: SECRET}).code == 0
+    assert main(["run", "pack", "latest"]) == 0
+    monkeypatch.chdir(gpu.root)
+    assert main(["run", "pack", "latest"]) == 0
+    assert main(["run", "unpack", gpu.run.name]) == 0
+    assert len(gpu.left("scorecards/*.json")) == 1
+    shutil.rmtree(gpu.root / ".tunegate" / "runs")
+    assert gpu.pytest("suites/data", "--train-with", "toy", env={KEY_VARIABLE: SECRET}).code == 0
+    assert main(["run", "pack", "latest"]) == 0
+    assert not [p for p in files_packed(gpu) if "scorecards" in p]
+
+
+def files_packed(gpu: Project) -> dict[str, str]:
+    return Store(StateDir(gpu.root), gpu.root.parent / "store").runs()[gpu.run.name]
+
+
+def test_hidden_files_and_folders_of_a_run_stay_where_they_are(gpu: Project, ci: Project) -> None:
+    for name in (".half", ".cache/huggingface/x", "adapter/.cache/x"):
+        gpu.write(f".tunegate/runs/{gpu.run.name}/{name}", "x")
+    assert main(["run", "pack", "latest"]) == 0
+    store = Store(StateDir(ci.root), gpu.root.parent / "store")
+    assert store.unpack(gpu.run.name)[1] == len(files_packed(gpu)) == 9
 
 
 @pytest.mark.parametrize("secret", [OTHER, ""])
@@ -270,6 +345,9 @@ def test_without_a_configured_store_it_stands_in_the_state_tree(gpu: Project, ca
     gpu.write("tunegate.toml", text)
     assert main(["run", "pack", "latest"]) == 0
     assert len(files_of(gpu.root / ".tunegate" / "store")) == 8
+    gpu.write("tunegate.toml", f'{text}[store]\nfolder = ""\n')
+    assert main(["run", "pack", "latest"]) == 0
+    assert not (gpu.root / "runs").exists()
     gpu.write("tunegate.toml", f'{text}[store]\nfoldr = "x"\n')
     assert main(["run", "pack", "latest"]) == 2
     assert "folder" in capsys.readouterr().err
@@ -288,3 +366,32 @@ def test_a_purged_snapshot_stays_purged(
     assert main(["run", "unpack", gpu.run.name]) == 0
     assert "8 files copied" in capsys.readouterr().out
     assert not StateDir(ci.root).snapshot_path(digest).exists()
+
+
+def test_what_a_store_has_kept_can_be_purged_later_and_weights_are_named(
+    gpu: Project, capsys: Out, tmp_path: Path
+) -> None:
+    """The store was not there at the first purge, or belongs to another machine."""
+    other = tmp_path / "other"
+    other.mkdir()
+    for folder in (gpu.root.parent / "store", other):
+        assert main(["run", "pack", "latest", "--store", str(folder)]) == 0
+    digest = hashlib.sha256((gpu.root / "train.jsonl").read_bytes()).hexdigest()
+    for words in ((), ("--store", str(other))):
+        capsys.readouterr()
+        assert main(["run", "purge", digest[:9], *words]) == 0
+        out = capsys.readouterr().out
+        assert out.startswith(f"removed {digest[:12]} and ")
+        assert f"left: the model of run:{gpu.run.name}" in out
+        assert main(["run", "purge", digest[:9], *words]) == 2
+    assert digest not in files_of(other)
+
+
+@pytest.mark.parametrize(
+    "secret", ["oneplainwordofthirtytwolettersandmore", "/" + "Ab9+" * 11, "1234567890" * 4]
+)
+def test_the_secret_is_masked_whatever_it_looks_like(
+    secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, secret)
+    assert secret.strip("/+") not in mask(f"the key is {secret}.")

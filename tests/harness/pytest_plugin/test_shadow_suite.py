@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from readmes import ROOT
 
+from tunegate.data.traffic import read_traffic
+from tunegate.errors import ConfigError
+
 if TYPE_CHECKING:
     from conftest import Project
 
@@ -125,7 +128,7 @@ def test_with_ask_all_each_request_is_asked_and_drift_and_languages_are_told(
 @pytest.mark.parametrize(
     ("change", "options", "says"),
     [
-        ('log = "nowhere/*"', (), "no request is there; name logged requests"),
+        ('log = "nowhere/*"', (), "is there; 1 not read, the first nowhere/*: no such file; name"),
         ("", ("--test-data", "test.jsonl"), "suites/shadow replays the log of [shadow]"),
         ("", ("--promote", "production"), "waits for the suite suites/model, you named shadow"),
     ],
@@ -140,3 +143,16 @@ def test_a_mistake_ends_the_session_with_one_message(
     told = shadowed.pytest("suites/shadow", "--model", "python:models:good", *options)
     assert told.code == 4
     assert says in " ".join(told.out.split())
+
+
+def test_patterns_reach_into_folders_and_pass_over_these(shadowed: Project) -> None:
+    (shadowed.root / "logs" / "2026" / "05").mkdir(parents=True)
+    (shadowed.root / "logs" / "monday.jsonl").rename(shadowed.root / "logs/2026/05/monday.jsonl")
+    for pattern in ("logs/**/*.jsonl", "logs/**"):
+        text, _ = read_traffic(shadowed.root, [pattern], 1_000)
+        assert len(text.splitlines()) == 600
+    with pytest.raises(ConfigError, match="no request is there"):
+        read_traffic(shadowed.root, ["logs/*"], 1_000)
+    (shadowed.root / "logs" / "2026" / "05" / "monday.jsonl").rename(shadowed.root / "b.jsonl")
+    _, about = read_traffic(shadowed.root, ["b.jsonl", "lgos/*"], 1_000)
+    assert about.endswith("600 logged; 1 not read, the first lgos/*: no such file")
