@@ -196,10 +196,9 @@ FEW_ROWS = 200  # the preset `few` is meant for fewer training rows than this
 
 
 def resolve_settings(values: Mapping[str, Any]) -> Settings:
-    """Validate the values of `[train.qlora]`, and fill in what method and preset derive.
+    """Validate `[train.qlora]`, fill in what method and preset derive; ValueError in one line.
 
-    A value that the user has set is never replaced. Raises ValueError in one line: a bad key or
-    value, or settings that exclude each other.
+    A value that the user has set is never replaced.
     """
     settings = parse_settings(Settings, values)
     set_fields = settings.model_fields_set

@@ -63,10 +63,7 @@ def find(train: Dataset, test: Dataset, *, similarity: float = 0.85) -> Iterator
 def _closest_rows(
     train: Dataset, test: Dataset, texts: Sequence[Sequence[str]], similarity: float
 ) -> list[tuple[int, int, float, int]]:
-    """Return (index in test, in train, similarity, others as near) of each test row found.
-
-    `texts` are the `comparison_texts` of test and training.
-    """
+    """Return (test index, train index, similarity, others as near), by `comparison_texts`."""
     test_texts, train_texts = texts
     # A row that stands inside a conversation of training is in no search.
     equal_rows = comparison.rows_in_training(test, train).items()

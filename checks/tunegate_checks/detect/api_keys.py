@@ -49,10 +49,7 @@ def sent_key_spans(text: str) -> list[Span]:
 
 
 def key_spans(text: str, allow: Collection[str] = ()) -> list[Span]:
-    """Return the keys of known formats in a text, in order; of overlapping ones the first.
-
-    What documentation writes in place of a key is none, nor are the values of `allow`.
-    """
+    """Return a text's keys, of overlapping ones the first; none of documentation or `allow`."""
     matches: list[Span] = []
     long_words = " ".join([word for word in text.split() if len(word) >= _MIN_WORD])
     keywords = _BY_KEYWORD if long_words else _OF_ANY_WORD

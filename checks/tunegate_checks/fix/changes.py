@@ -1,7 +1,4 @@
-"""One file during a fix: its rows, every change with its reason, and the report of them.
-
-Each line, element or record becomes a row with its bytes, or is set aside with the reason.
-"""
+"""One file during a fix: rows, records set aside, changes with their reasons, and the report."""
 
 import csv
 import io
@@ -216,11 +213,7 @@ class FileChanges:
 
 
 def changes_csv(file_changes: FileChanges) -> bytes:
-    """Return the changes in the order of the source; a row with several has several lines.
-
-    `line_in` is the row's first line in the source, `line_out` its line in the result (empty where
-    it was left out), both from 1. Changes to the whole file have neither. Personal data is masked.
-    """
+    """Return a line for each change, in source order, masked; lines from 1, empty where none."""
     kept_rows = file_changes.rows
     line_of_row = {id(row): line for line, row in enumerate(kept_rows, start=1)}
     text = io.StringIO()

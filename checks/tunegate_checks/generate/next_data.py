@@ -133,10 +133,7 @@ def failures(state: StateDir, name: str, test: Dataset, config: Config) -> list[
 
 
 def rankings(fresh: Dataset, train: Dataset, failed: Sequence[str]) -> Iterator[Ranking]:
-    """Yield the rows by the doubt in their labels, by how unlike training they are, by failures.
-
-    The doubt is that of a logistic regression on the words of the training rows.
-    """
+    """Yield the rows by doubt in their labels, by how unlike training they are, by failures."""
     import numpy as np
     from sklearn.linear_model import LogisticRegression
     from sklearn.neighbors import NearestNeighbors
@@ -179,10 +176,7 @@ def draw(fresh: Dataset, train: Dataset, failed: Sequence[str], out: Path, size:
 
 
 def labelled_rows(sheets: Sequence[Path], config: Config, left_out: Counter[str]) -> Dataset:
-    """Return the rows that people found right or corrected, each with its sheet and reviewers.
-
-    Raises ConfigError for a sheet that is not filled in as it must be, or whose rows are gone.
-    """
+    """Return the rows found right or corrected, with sheet and reviewers; or ConfigError."""
     rows, said = dict[str, Example](), defaultdict[str, list[SheetEntry]](list)
     for sheet in map(read_sheet, sheets):
         path = sheet.path.with_name(sheet.file)

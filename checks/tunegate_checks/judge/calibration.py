@@ -74,10 +74,9 @@ class HumanLabels:
 
 
 def load_human_labels(path: Path, rubric: Rubric) -> HumanLabels:
-    """Read the labels given by this rubric from a committed JSONL file.
+    """Read the labels by this rubric from JSONL; ConfigError names file, line and what is valid.
 
-    An answer with two labels is an error: kappa would count it as two independent answers. Raises
-    ConfigError naming file, line and what is valid.
+    An answer with two labels is an error: kappa would count it as two independent answers.
     """
     __tracebackhide__ = True
     try:
@@ -143,11 +142,7 @@ class Calibration:
 
 
 class JudgedScore(Score):
-    """A Score by a judge. `advisory`: the judge may not gate.
-
-    Comparing an advisory score with a limit raises Unmeasurable: it can neither open nor close a
-    gate. Ask `if not judged.advisory` first.
-    """
+    """A Score by a judge; comparing an `advisory` one with a limit raises Unmeasurable."""
 
     calibration: Calibration
 
@@ -190,10 +185,9 @@ class JudgedScore(Score):
 
 
 def calibrate(rubric: Rubric, panel: JudgePanel, measure: Measure) -> Calibration:
-    """Return whether these judges agree with people well enough to gate.
+    """Return whether these judges agree with people enough; ConfigError for unreadable labels.
 
-    `measure` puts the human labels to the judges, and returns their agreement, and the error of
-    each label that they could not judge. Raises ConfigError for labels that cannot be read.
+    `measure` puts the labels to the judges, and returns the agreement and the errors by label.
     """
     __tracebackhide__ = True
     if panel.labels is None:

@@ -155,10 +155,7 @@ def models(
 
 
 def adjusted_p_values(ps: Sequence[float]) -> list[float]:
-    """Return Holm's adjusted p-values, in the order given; NaN stays NaN, and counts.
-
-    Source: S. Holm (1979), Scandinavian Journal of Statistics 6:65-70.
-    """
+    """Return p-values by Holm (1979, Scand. J. Stat. 6:65-70), in order; NaN stays and counts."""
     result, highest = [math.nan] * len(ps), 0.0
     known = [(p, i) for i, p in enumerate(ps) if not math.isnan(p)]
     for rank, (p, i) in enumerate(sorted(known)):

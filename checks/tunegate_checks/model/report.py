@@ -113,10 +113,7 @@ def comment_text(files: RunFiles, page: SimpleNamespace, other: str) -> str:
 
 
 def compared_with(files: RunFiles, name: str) -> SimpleNamespace:
-    """Return the scores of both models, their paired differences, and the rows that changed.
-
-    Raises ConfigError where one of them has no answers to the test set of the scorecard.
-    """
+    """Return both models' scores, paired differences, changed rows; ConfigError without answers."""
     if files.test is None or files.predictions is None:
         raise ConfigError(f"--against: the answers of {files.run} are not kept, or its test set")
     name, answers = other_answers(files.run, name, files.predictions, files.test)

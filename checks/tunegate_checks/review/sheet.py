@@ -176,9 +176,8 @@ def read_sheet(path: Path) -> Sheet:
 
 
 def corrections(folder: Path) -> dict[str, SheetEntry]:
-    """Return what the sheets of a folder correct, by the ids of the rows.
+    """Return a folder's corrections by row id, which is made of content: it holds in new versions.
 
-    A row's id is made of its content, so that a correction holds in other versions of the file too.
     Raises ValueError where reviewers write different replies, a sheet had cut one or is unreadable.
     """
     found: dict[str, SheetEntry] = {}

@@ -1,7 +1,4 @@
-"""The texts of a row: every message and every other field, at any depth, to read or to replace.
-
-`map_texts` replaces what `iter_texts` yields: `tunegate fix` changes what the checks have read.
-"""
+"""The texts of a row, at any depth: `map_texts` replaces what `iter_texts` yields to the checks."""
 
 import re
 import unicodedata

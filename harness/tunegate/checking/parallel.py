@@ -106,10 +106,7 @@ def _importable(
 
 
 def _find_in_process(module: str, name: str, packed: bytes, chunk: Dataset) -> list[Finding] | None:
-    """Return the findings of a check in one chunk, or None where it raises an exception.
-
-    The parent then runs the chunk itself and raises it: a pickled exception has no traceback.
-    """
+    """Return a chunk's findings; None if it raises: the parent runs it again, for the traceback."""
     try:
         args, kwargs = pickle.loads(packed)
         return list(inspect.unwrap(getattr(import_module(module), name))(chunk, *args, **kwargs))

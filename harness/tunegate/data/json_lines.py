@@ -108,10 +108,9 @@ def read_json_rows(data: bytes, columns: Columns | None = None) -> tuple[list[Ro
 def read_each(
     lines: Iterable[tuple[int, T | Unreadable]], read: Callable[[T, int], tuple[RowFormat, Fields]]
 ) -> tuple[list[Row], list[Finding], list[RowFormat]]:
-    """Return the rows that can be read, a finding for each other one, and the format of each row.
+    """Return the rows that can be read, a finding for each other up to MAX_PROBLEMS, the formats.
 
-    `lines` has the first line of each and what `read` reads it from, or why there is none. The last
-    of the findings counts those beyond MAX_PROBLEMS.
+    `lines` has the first line of each and what `read` reads it from, or why there is none.
     """
     rows, problems, formats = list[Row](), list[Finding](), list[RowFormat]()
     unlisted = 0
@@ -196,10 +195,9 @@ def _split_elements(data: bytes) -> Iterator[tuple[int, bytes | Unreadable]]:
 
 
 def split_arrays(data: bytes) -> dict[str, bytes]:
-    """Return the array of each split if a file is one JSON object of splits; else nothing.
+    """Return the array of each split of SPLIT_NAMES in one JSON object of splits; else nothing.
 
-    The names are those of SPLIT_NAMES. The array begins behind as many line ends as in the file, so
-    that its rows keep their lines.
+    Each begins behind as many line ends as in the file, so that its rows keep their lines.
     """
     if not any(b'"%s"' % name.encode() in data for name in _ALL_NAMES):
         return {}

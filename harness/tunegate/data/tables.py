@@ -184,10 +184,7 @@ def detect_delimiter(header: str, columns: Columns | None = None) -> str:
 
 
 def column_names(data: bytes, path: Path, columns: Columns | None = None) -> list[str]:
-    """Return the names of the columns of a file's bytes; raise ConfigError if it is no table.
-
-    `columns`, the mapping if there is one, helps to find the delimiter of a CSV file.
-    """
+    """Return the column names of a file's bytes, by the mapping `columns`; or ConfigError."""
     file = io.BytesIO(data)
     first = file.readline()
     named = _DELIMITER_LINE.match(first.decode("latin-1").removeprefix("\xef\xbb\xbf"))
@@ -245,10 +242,7 @@ def shape_advice(data: bytes, names: list[str]) -> str:
 
 
 def hf_json_lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
-    """Return rows in memory, or those of a `datasets.Dataset`, as JSON Lines.
-
-    Raises ValueError for a dictionary of splits, and for values that JSON lacks (decoded images).
-    """
+    """Return rows or a `datasets.Dataset` as JSON Lines; ValueError for splits, non-JSON values."""
     if isinstance(rows, Mapping):
         names = ", ".join(map(str, rows))
         raise ValueError(f"these are several splits ({names}); give one: Dataset.of(data['train'])")
@@ -282,10 +276,7 @@ def is_saved_folder(path: Path) -> bool:
 
 
 def read_saved(path: Path, split: str) -> bytes:
-    """Return the bytes of a file; of a folder that `save_to_disk` wrote, its rows as JSON Lines.
-
-    Raises ConfigError where the folder has no such split or cannot be read, OSError for a file.
-    """
+    """Return a file's bytes, or a `save_to_disk` folder's rows as JSON Lines; or ConfigError."""
     if not path.is_dir():
         with error_names(path):
             return path.read_bytes()

@@ -25,10 +25,7 @@ Statement = Mapping[str, Any]
 
 
 def statements(run: Run, registry: Registry, builder: str) -> Iterator[Statement]:
-    """Yield in-toto statements (https://in-toto.io/Statement/v1) of all that the run's seals hold.
-
-    Raises SealBroken, and ConfigError where the model is not the one that was trained.
-    """
+    """Yield in-toto v1 statements of a run's seals; SealBroken, ConfigError for another model."""
     run.verify()
     receipt, (spec, digest) = run.receipt, run.model_of()
     open_unchanged(spec, digest, str(run), run.state.root, load_files(run.plugins).openers)

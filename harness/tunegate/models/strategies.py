@@ -128,10 +128,7 @@ def open_strategy(name: str, root: Path, config: Config, opens: Callable[[str], 
 
 
 def _shots(table: StrategyTable, root: Path, config: Config) -> tuple[int, Ranker[Example], Any]:
-    """Return how many examples are shown, what ranks them, and what identifies them.
-
-    Raises ValueError for a file with a row of validation or test.
-    """
+    """Return the number of shots, ranker, identity; ValueError for a row of validation or test."""
     if (shots := table.shots) is None:
         return 0, no_items, None
     files = find_data_files(config, root, {}, root)
@@ -198,10 +195,9 @@ def no_items(question: str) -> Sequence[Any]:
 
 
 def ranker(items: Sequence[T], text_of: Callable[[T], str]) -> Ranker[T]:
-    """Return what ranks items for a question by BM25 of their texts; ties stay in order.
+    """Return what ranks items for a question by BM25, ties in order; raises MissingDependency.
 
     Words are compared without case and accents; each letter of a script without spaces is one.
-    Raises MissingDependency.
     """
     bm25s = require("bm25s", "retrieval")
     import numpy as np

@@ -44,10 +44,7 @@ def fail_what_is_no_test() -> None:
 
 
 class ExecutedTests:
-    """The hooks that watch the test functions of a suite.
-
-    A plugin can repeat a test, catch its error, write its report: see `raised` and `returned`.
-    """
+    """The hooks that watch a suite's tests, which plugins can alter: see `raised`, `returned`."""
 
     def __init__(self, session: SessionContext) -> None:
         self.session, self.results = session, session.results

@@ -165,10 +165,9 @@ class SessionModels:
         return "; ".join([*notes, "--fresh asks anew"]) if notes else ""
 
     def judges(self) -> predict.JudgePanel | None:
-        """Open the judges of `[judge]`; None where it names none.
+        """Open the judges of `[judge]`; None where it names none; raises ModelUnknown.
 
-        A judge that fails while it is asked (a server that is down, weights that do not load)
-        answers each request with its error. Raises ModelUnknown for a spec that opens no model.
+        One that fails while asked (server down, no weights) answers each request with its error.
         """
         settings, state = self.config.judge, self.state
         if not settings.models or settings.rubric is None:

@@ -57,10 +57,7 @@ def _words_and_size(text: str, min_words: int = MIN_WORDS) -> tuple[list[str], i
 def indices_by_key(
     keys: Iterable[Iterable[K]], only: Container[K] | None = None
 ) -> dict[K, list[int]]:
-    """Return the indices of the items that have each key; `keys` has the distinct keys of each.
-
-    With `only`, other keys are left out, which bounds the memory.
-    """
+    """Return the indices of the items that have each key; `only` bounds the keys and the memory."""
     indices: dict[K, list[int]] = {}
     for i, of_item in enumerate(keys):
         for key in of_item:

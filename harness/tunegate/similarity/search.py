@@ -156,10 +156,7 @@ def connected_groups(
 def make_finder(
     queries: TextsByLength, targets: TextsByLength, cutoff: float, fast: bool | None
 ) -> FindNear:
-    """Return the fastest engine's function that finds the targets near to a query.
-
-    `fast`: force the compiled kernel (True) or rapidfuzz. ValueError unless 0 < cutoff <= 1.
-    """
+    """Return the fastest engine's function that finds the targets near to a query."""
     if not 0 < cutoff <= 1:
         raise ValueError(f"the similarity is {cutoff}; it must be above 0 and at most 1")
     search = Search(queries, targets, cutoff)

@@ -1,7 +1,4 @@
-"""The state tree `.tunegate/`: its paths, snapshots of data, sealed files, and its runs.
-
-A run is one training: the files of its folder, their verification, and finding it by name.
-"""
+"""The state tree `.tunegate/`: paths, snapshots of data, sealed files, and runs of one training."""
 
 import hashlib
 import hmac
@@ -278,8 +275,7 @@ class Run:
     def age(self) -> tuple[datetime, int]:
         """The time of a finished run, as a key that sorts the newest last; no seal is verified.
 
-        It is `made` of `run.json`. Runs that older versions wrote have none: for them it is the
-        time of their import, else `made` of the receipt, else the time of the file.
+        It is `made` of `run.json`; for older runs that of import, of the receipt, of the file.
         """
         path = self.folder / "run.json"
         record = read_unverified(path)

@@ -165,10 +165,7 @@ def _token_counter(model: str) -> tuple[Callable[[str], int], str]:
 
 
 def cached_encoding(name: str) -> Any:
-    """Return an encoding from tiktoken's cache; raise OSError instead of downloading it.
-
-    All that we assume of `tiktoken.load` stands here: its cache's paths, `read_file` for downloads.
-    """
+    """Return an encoding from tiktoken's cache; raise OSError instead of downloading it."""
     import tiktoken
     from tiktoken import load
 

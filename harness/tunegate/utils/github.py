@@ -22,10 +22,7 @@ def annotation(kind: str, message: str, **properties: object) -> str:
 
 
 def post_comment(text: str) -> str:
-    """Post a comment on the job's pull request, in place of one with the same first line.
-
-    Returns its address. Raises ConfigError where there is no `gh`, or it finds no pull request.
-    """
+    """Post a pull request's comment, or replace that with its first line; return its address."""
     if len(text) > MAX_LETTERS:
         text = text[: text.rindex("\n<details>", 0, MAX_LETTERS)] + "\n\nMore was cut off."
     repository = f"repos/{os.environ.get('GITHUB_REPOSITORY') or '{owner}/{repo}'}/issues"

@@ -66,10 +66,7 @@ def parse_strict(text: str, line: int = 1) -> Any:
 
 
 def find_objects(text: str, wanted: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
-    """Return the wanted JSON objects among the words of a text; none from inside of another.
-
-    Strings may hold line ends. Raises Unreadable for an object with a twin key or NaN.
-    """
+    """Return the wanted outermost JSON objects among words; Unreadable for a twin key or NaN."""
     found, start = [], text.find("{")
     while start >= 0:
         try:

@@ -63,10 +63,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def settings_and_columns(root: Path, base_option: str | None) -> tuple[Settings, dict[str, str]]:
-    """Return the trainer's settings, and the columns of tables, as the project configures them.
-
-    `base_option` wins; it is a name, or a folder below the project's root or the working directory.
-    """
+    """Return the trainer's settings, `base_option` before the project's base, and the columns."""
     config = load(root) if find_root(root) else Config()
     table: dict[str, Any] = dict(config.train.get("qlora", {}))
     if base_option:
@@ -127,10 +124,9 @@ class TokenView:
 def view_row(
     example: Example, template: ChatTemplate, settings: Settings, folder: Path
 ) -> list[TokenView]:
-    """Encode a row, and apply `on_overflow`, with the trainer's own functions.
+    """Encode a row and apply `on_overflow`, as the trainer does; raises TemplateError.
 
-    Returns one view, and for `dpo` two: the preferred side, then the rejected one. A row that the
-    trainer refuses is shown whole, with the reason. Raises TemplateError where the template does.
+    Returns one view, for `dpo` two (preferred, rejected); a refused row is whole, with the reason.
     """
     limit = training_data.max_row_tokens(settings, folder)
     try:

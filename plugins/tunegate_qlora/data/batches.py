@@ -162,10 +162,9 @@ def make_packing_collator(*, narrow: bool) -> Collator:
 
 
 def verified_collator(model: Any, rows: Sequence[EncodedRow], settings: Settings) -> Collator:
-    """Return the collator of packed rows, after a test that the model keeps them apart.
+    """Return the collator of packed rows; TrainingFailed unless the model keeps them apart.
 
-    Up to three rows are computed packed and one by one. Raises TrainingFailed where logits differ
-    by more than the number format rounds (LOGIT_TOLERANCE), or the model takes no packed rows.
+    Up to three rows are computed packed and alone: logits differ by LOGIT_TOLERANCE at most.
     """
     collate = make_packing_collator(narrow=weights.supports_logits_to_keep(model))
     sample_rows = nsmallest(min(PROOF_ROWS, settings.batch), rows, key=lambda row: len(row.ids))

@@ -118,10 +118,9 @@ def encoder_of(settings: Settings) -> Callable[[Example, ChatTemplate], EncodedI
 
 
 def encode_pair(example: Example, template: ChatTemplate) -> EncodedPair:
-    """Encode an example with its preferred reply, and with the rejected one.
+    """Encode an example with its preferred and its rejected reply; raises NotTrainable.
 
-    Earlier assistant messages get weight 0: for DPO they are part of the prompt that both replies
-    answer. Raises NotTrainable where there is no rejected reply, or one side cannot be trained on.
+    Earlier assistant messages get weight 0: they are part of the prompt that both replies answer.
     """
     if (rejected := rejected_reply(example)) is None:
         raise NotTrainable(f"line {example.line}: no rejected reply")

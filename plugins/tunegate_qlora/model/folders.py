@@ -58,10 +58,9 @@ def locate_base(base: str, *roots: Path) -> Path:
 
 
 def folder_digest(folder: Path) -> str:
-    """Return the sha256 of a model folder's weights, configuration, tokenizer and template.
+    """Return the sha256 of a model folder's weights, configuration, tokenizer, template; OSError.
 
-    Files are streamed, so that weights need not fit in memory. A process reads a file again only
-    when its size, inode or time of change differs. Raises OSError where a file cannot be read.
+    Files are streamed; one is read again only when its size, inode or time of change differs.
     """
     files = (p for p in folder.iterdir() if p.suffix in _MODEL_SUFFIXES and p.name not in _EXCLUDED)
     return sha256_spaced_json(list(file_digests(files, folder).items()))
@@ -105,10 +104,9 @@ def quantisation_problem(folder: Path, settings: Settings) -> str:
 
 
 def config_values(folder: Path, *keys: str) -> list[Any]:
-    """Return what `config.json` has under these keys, then what its `text_config` has.
+    """Return what `config.json`, then its `text_config`, has under these keys; None for none.
 
-    A model that also reads pictures describes its language model in `text_config`. A missing key
-    gives None. Raises ValueError as `read_config` does.
+    A model that also reads pictures describes its language model there. Raises ValueError.
     """
     config = read_config(folder)
     return [part.get(key) for part in (config, config.get("text_config") or {}) for key in keys]
@@ -121,10 +119,7 @@ def context_length(folder: Path) -> int:
 
 
 def licence_of(root: Path) -> str:
-    """Return the licence that the front matter of a base's README.md names; "" for none.
-
-    `license: other` names it in `license_name`. https://huggingface.co/docs/hub/model-cards
-    """
+    """Return the licence in a base's README.md, `license_name` where it is `other`; "" for none."""
     from huggingface_hub import metadata_load
 
     try:

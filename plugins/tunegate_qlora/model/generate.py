@@ -146,10 +146,7 @@ class Generator(PromptEncoder):
 
 
 class VLLMBatch(PromptEncoder):
-    """A model that vLLM loads anew for each batch of requests; `root` is the project's.
-
-    Raises ModelUnknown as `PromptEncoder` does, and where vLLM cannot load what was trained.
-    """
+    """A model that vLLM loads for each batch, of the project in `root`; raises ModelUnknown."""
 
     def __init__(
         self, folder: Path, tuned: Path | None, decoding: Decoding, options: TemplateOptions,

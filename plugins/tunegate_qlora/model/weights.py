@@ -85,10 +85,9 @@ def add_tokens(model: Any, ids: Sequence[int]) -> None:
 
 
 def attach_adapter(model: Any, settings: Settings, new_tokens: Sequence[int] = ()) -> Any:
-    """Return a model with the adapter of the settings: of a model with vision, on its text alone.
+    """Return a model with the adapter of the settings, on its text alone; ValueError of peft.
 
-    The rows of `new_tokens` in embeddings and output head are trained too. Raises ValueError in one
-    line where peft refuses it.
+    The rows of `new_tokens` in embeddings and output head are trained too.
     """
     peft: Any = import_module("peft")  # untyped
     excluded = list(_parts_without_text(model)) if settings.targets == "all-linear" else []
