@@ -33,11 +33,6 @@ RULE_MARKER = "decided_by(rule=...): a rule that may decide the test before ever
 # What options and configuration say, in the stash of pytest's config.
 SESSION: pytest.StashKey[SessionContext] = pytest.StashKey()
 TASK_MARKER = "task(*names): run a test of a suite only where the project has one of these tasks"
-# The new fixture, where a suite asks for one by its name before 0.2.
-RENAMED_FIXTURES = {
-    **{"ask": "ask_model", "curves": "loss_curves", "general": "general_set"},
-    **{"judge": "judge_panel", "label": "label_rule", "recipe": "tokenization"},
-}
 
 
 class SessionMistake(pytest.fail.Exception):  # type: ignore[name-defined, misc]
@@ -374,16 +369,13 @@ def tests_for_other_tasks(items: Iterable[pytest.Item], config: Config) -> list[
 
     Tests of the programs of `[checks]` and of `data.schema` are too, where it has none.
 
-    Raises pytest.UsageError for a marker without a task or rule or with an unknown task, and for
-    tests that ask for a fixture by its old name, unless somebody else defines one of that name.
+    Raises pytest.UsageError for a marker without a task or rule or with an unknown task.
     """
     from ..config.schema import Task
 
     valid, others = get_args(Task), []
     values = {"program_check": config.checks, "row_schema": config.data.row_schema}
     unset = [name for name, value in values.items() if not value]
-    old_names: set[str] = set()
-    node_ids: list[str] = []
     for item in items:
         for mark in item.iter_markers("task"):
             if not mark.args or (unknown := [name for name in mark.args if name not in valid]):
@@ -398,13 +390,4 @@ def tests_for_other_tasks(items: Iterable[pytest.Item], config: Config) -> list[
         defined, arguments = getattr(info, "name2fixturedefs", {}), getattr(info, "argnames", ())
         if any(name in arguments and _is_own(name, defined) for name in unset):
             others.append(item)
-        asked_for = {*getattr(item, "fixturenames", ())} - {*defined}
-        if old := asked_for & RENAMED_FIXTURES.keys():
-            old_names |= old
-            node_ids.append(item.nodeid)
-    if old_names:
-        from ..gates.decision import abbreviate
-
-        renamed = ", ".join(f"{RENAMED_FIXTURES[name]} for {name}" for name in sorted(old_names))
-        raise pytest.UsageError(f"fixtures have new names: {renamed}; in {abbreviate(node_ids)}")
     return others

@@ -69,38 +69,6 @@ def test_an_unknown_task_is_a_usage_error(project: Project, text: str, told: str
     assert not project.left("*")
 
 
-OLD = """
-import pytest
-
-@pytest.fixture
-def clean(recipe): return recipe
-
-def test_read(label): pass
-
-def test_clean(clean, judge): pass
-
-@pytest.mark.parametrize("ask", [1])
-def test_own(ask): pass
-
-@pytest.fixture
-def curves(): return []
-
-def test_defined_by_somebody_else(curves): pass
-"""
-
-
-@pytest.mark.parametrize("xdist", [(), ("-n", "2")], ids=["alone", "xdist"])
-def test_old_names_of_fixtures_end_in_one_line(project: Project, xdist: tuple[str, ...]) -> None:
-    project.write(FILE, OLD)
-    result = project.pytest("suites/data", *xdist)
-    assert result.code == 4, result.out
-    renamed = "judge_panel for judge, label_rule for label, tokenization for recipe"
-    line = f"fixtures have new names: {renamed}; in {FILE}::test_read and 1 more"
-    assert result.line("ERROR:") == line
-    assert "Traceback" not in result.out
-    assert "INTERNALERROR" not in result.out
-
-
 def test_the_controller_of_xdist_says_what_was_not_applicable(project: Project) -> None:
     project.write(FILE, MARKED)
     result = project.pytest("suites/data", "-n", "2")
