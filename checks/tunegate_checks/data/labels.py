@@ -133,12 +133,14 @@ def errors(dataset: Dataset, *, folds: int = 5, seed: int = 0) -> Iterator[Findi
 def missed_labels(*datasets: Dataset) -> list[tuple[int, int]]:
     """Return how many labels of each the model of `errors` misses, of how many; Unmeasurable."""
     drawn = [dataset.drawn(MAX_ROWS) for dataset in datasets]
-    examples = [example for dataset in drawn for example in dataset]
-    if len(names := [*comparison.label_counts(examples)]) < 2:
+    names = [*comparison.label_counts([example for rows in drawn for example in rows])]
+    known = [[example for example in rows if example.label in names] for rows in drawn]
+    if len(names) < 2 or not all(known):
         raise Unmeasurable("the replies are no labels of classes")
+    examples = [example for rows in known for example in rows]
     labels = [names.index(e.label) for e in examples]
     missed = iter(_out_of_fold_probabilities(examples, labels, 5, 0).argmax(axis=1) != labels)
-    return [(int(sum(next(missed) for _ in rows)), len(rows)) for rows in drawn]
+    return [(int(sum(next(missed) for _ in rows)), len(rows)) for rows in known]
 
 
 def _out_of_fold_probabilities(
