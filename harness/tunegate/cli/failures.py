@@ -27,10 +27,9 @@ def write_failures(
     """Write the rows that a run, or a model without one, got wrong on a test set.
 
     Returns their indices in the answers, and these, which are kept: no request is sent. Each row
-    holds the fields of the example (`messages` with the reply
-    that was expected), `line`, `got` (the first wrong answer), what there is of `got_calls`,
-    `reasoning` and `error`, and where it was asked several times `right`, such as "2 of 5". With
-    `masked`, private values in its texts are. Raises ConfigError for no such model, or no answers.
+    holds the fields of the example (with the reply that was expected), `line`, `got` (the first
+    wrong answer), what there is of `got_calls`, `reasoning` and `error`, and where it was asked
+    several times `right`, such as "2 of 5". Raises ConfigError for no such model, or no answers.
     """
     predictions = judged_answers(find_judged(state, name), test)
     wrong, texts, rounds = list[int](), "", predictions.repetitions or (predictions,)
@@ -79,13 +78,8 @@ def run(args: argparse.Namespace) -> None:
             "gate. Draw new ones like them from what is asked of the model: tunegate data next LOG",
         ]
     told = {"path": args.out, "wrong": len(wrong), "n": n, "times": times}
-    clusters = [
-        {
-            "words": c.words,
-            "wrong": len(c.rows),
-            "n": c.n,
-            "lines": [answers[i].line for i in c.rows],
-        }
-        for c in found
+    about = ((c, [answers[i].line for i in c.rows]) for c in found)
+    told["clusters"] = [
+        {"words": c.words, "wrong": len(c.rows), "n": c.n, "lines": of_c} for c, of_c in about
     ]
-    print_result(args.json, {**told, "clusters": clusters}, lines)
+    print_result(args.json, told, lines)
