@@ -61,8 +61,9 @@ def run(args: argparse.Namespace) -> None:
     """Write the rows and print how many there are, and that they must not be trained on."""
     root = current_project()
     config = load(root)
-    test = find_data_files(config, root, {"test": args.test_data}, Path.cwd()).get("test")
-    parts = StateDir(root), args.run, args.out, test, config.label_rule
+    files = find_data_files(config, root, {"test": args.test_data}, Path.cwd())
+    files.keep_from(args.out)
+    parts = StateDir(root), args.run, args.out, files.get("test"), config.label_rule
     wrong, answers = write_failures(*parts, masked=not args.unmasked)
     n, times, hide = len(answers), len(answers.repetitions) or 1, hider()
     of_several = f"rows were wrong in at least one of {times} answers"
