@@ -128,6 +128,8 @@ class Diagnosis:
         limits, n, probe, points = self.config.limits, len(self.train), self.run.state.probe, []
         parts = [Run(probe, path.parent.name) for path in probe.runs.glob("*/run.json")]
         parts = [part for part in parts if part.plan.config == self.run.plan.config]
+        known = {e.text for e in self.train}  # a part of other rows is of former data
+        parts = [part for part in parts if known.issuperset(e.text for e in part.data("train"))]
         for part in [*parts, self.run] if parts else ():
             if answers := validation_answers(part):
                 wrong = sum(not self.config.label_rule.right(p) for p in answers)
@@ -204,11 +206,13 @@ def run(args: argparse.Namespace) -> None:
         raise ConfigError(f"-o {args.out}: a name that ends in .csv or .jsonl is valid")
     root = current_project()
     config, of_run = load(root), find_finished(StateDir(root), args.run)
-    test = find_data_files(config, root, {"test": args.test_data}, Path.cwd()).get("test")
+    files = find_data_files(config, root, {"test": args.test_data}, Path.cwd())
+    test = files.get("test")
     train = Dataset.read(of_run.plan.train, "train", of_run.plan.columns, config.reading)
     diagnosis = Diagnosis(of_run, config, train, test, judged_answers(of_run, test))
     told = {**hide_values(diagnosis.facts()), "sheet": args.out}
     if args.out:
+        files.keep_from(args.out)
         rows = diagnosis.sheet()
         frame = pd.DataFrame(rows if args.unmasked else hide_values(rows), dtype=object)
         text = frame.to_json(orient="records", lines=True, force_ascii=False)

@@ -102,9 +102,7 @@ def errors(dataset: Dataset, *, folds: int = 5, seed: int = 0) -> Iterator[Findi
     with fewer rows than `folds` are left out. Of more than 20,000 rows a random sample of 20,000 is
     examined, and a hint says so.
 
-    Measured with 1, 3 and 10 % of the labels swapped (`python benchmarks/label_errors.py`): on
-    examples/triage precision 0.92, 0.98, 0.99 and recall 0.37, 0.57, 0.41; on banking77 precision
-    0.67, 0.87, 0.96 and recall 0.70, 0.62, 0.64.
+    docs/checks.md has its precision and recall (`python benchmarks/label_errors.py`).
     """
     rows: Sequence[Example] = dataset
     if len(dataset) > MAX_ROWS:

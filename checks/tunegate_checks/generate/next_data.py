@@ -58,10 +58,8 @@ def run(args: argparse.Namespace) -> None:
     root, left_out = current_project(), Counter[str]()
     config, out = load(root), args.out
     files = find_data_files(config, root, {}, root)
-    splits = {
-        split: read_reference(path, split, files.columns, config.reading)
-        for split, path in files.paths.items()
-    }
+    named, about = files.paths.items(), (files.columns, config.reading)
+    splits = {split: read_reference(path, split, *about) for split, path in named}
     if not {"train", "test"} <= splits.keys():
         raise ConfigError("what is new is told by data.train and data.test: set both")
     if args.labelled:
@@ -89,9 +87,6 @@ def run(args: argparse.Namespace) -> None:
 def as_lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
     """Return rows as JSON Lines."""
     return b"".join(to_json_line(fields) + b"\n" for fields in rows)
-
-
-# Drawing.
 
 
 def logged_rows(
@@ -176,9 +171,6 @@ def draw(fresh: Dataset, train: Dataset, failed: Sequence[str], out: Path, size:
     drawn = Dataset.parse(data, path=path, reading=fresh.reading)
     write_sheet(out, drawn, drawn, 0)
     return {path: data}, Counter(chosen.values())
-
-
-# Importing.
 
 
 def labelled_rows(sheets: Sequence[Path], config: Config, left_out: Counter[str]) -> Dataset:

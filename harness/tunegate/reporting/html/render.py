@@ -25,8 +25,7 @@ UNREADABLE = (
     *(KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError),
     *(JSONDecodeError, UnicodeDecodeError),
 )
-# What makes markup of a line in Markdown, and what names somebody there, which a zero-width space
-# keeps from it.
+# What makes markup in Markdown, or names somebody there, written so that it does neither.
 IN_MARKDOWN = {ord(c): f"&#{ord(c)};" for c in "[]*_`~"} | {ord("@"): "@&#8203;"}
 NO_REGISTRY_LINE = "registry.jsonl has no line about this run."
 
