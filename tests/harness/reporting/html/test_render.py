@@ -105,6 +105,7 @@ def test_a_closed_gate_shows_the_score_that_missed_its_limit(promoted: Project) 
     text = words(report(promoted))
     why = "closed the gate: accuracy is 83.3%, the limit >= 100%."
     assert f"A later session of the model suite {why}" in text
+    assert "✗ Promoted: production" in text
     (promoted.root / "registry.jsonl").unlink()
     text = words(report(promoted))
     assert "✗ Not promoted: the gate is closed" in text
