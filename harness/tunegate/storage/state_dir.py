@@ -378,14 +378,14 @@ class Run:
 
 
 def read_curves(path: Path) -> list[dict[str, float]]:
-    """Return the readings in a file of loss curves; one cut short, as by a kill, ends them."""
+    """Return the readings in a file of loss curves; a line that a kill has cut short ends them."""
     readings: list[dict[str, float]] = []
     for line in path.read_text("utf-8").splitlines() if path.is_file() else []:
         try:
-            readings.append({**json.loads(line)})
-        except (TypeError, ValueError):
+            readings.append(json.loads(line))
+        except ValueError:
             break
-    return readings
+    return [reading for reading in readings if isinstance(reading, dict)]
 
 
 def find_finished(state: StateDir, name: str) -> Run:

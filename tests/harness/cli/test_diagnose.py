@@ -230,7 +230,7 @@ def test_replies_that_are_no_labels_are_not_too_few_rows(
     assert "no set of labels" in told["evidence"]
 
 
-def test_a_damaged_loss_curve_ends_there(
+def test_readings_that_are_none_are_passed_over(
     project: Project, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     trained_on(project, **HEALTHY)
