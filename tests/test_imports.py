@@ -54,7 +54,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "data": "detect review stats text",
         "model": "detect stats text",
         "judge": "model stats",
-        "readiness": "data model stats",
+        "readiness": "data model stats text",
         "diagnose": "data model review stats",
         "detect": "",
         "review": "judge",

@@ -450,6 +450,7 @@ class Diff(TypedDict):
     """`tunegate data diff --json`."""
 
     revision: str
+    other: Annotated[str | None, Field(description="Null: the files as they are.")]
     splits: list[SplitDiff]
 
 
@@ -673,6 +674,21 @@ class Packed(TypedDict):
     copied: Annotated[Count, Field(description="The others were in the store.")]
 
 
+class TrainedOn(TypedDict):
+    run: str
+    aliases: Annotated[list[str], Field(description="That stand on it now.")]
+
+
+class Purged(TypedDict):
+    """`tunegate run purge --json`."""
+
+    removed: Annotated[bool, Field(description="False with --dry-run.")]
+    snapshots: list[Digest]
+    answers: Count
+    left: Annotated[list[str], Field(description="Data files that hold a value of --person.")]
+    trained: Annotated[list[TrainedOn], Field(description="Runs that learnt from it.")]
+
+
 class Unpacked(TypedDict):
     """`tunegate run unpack --json`."""
 
@@ -723,16 +739,44 @@ class Diagnosed(TypedDict):
     sheet: Annotated[str | None, Field(description="The file of -o.")]
 
 
+class Snapshot(TypedDict):
+    """`tunegate data show --json`."""
+
+    digest: Digest
+    splits: list[Split]
+    path: Annotated[str, Field(description="The file, as the first receipt names it, or empty.")]
+    rows: Count | None
+    bytes: Annotated[Count | None, Field(description="Null: it was purged.")]
+    made: Annotated[str, Field(description="When the first receipt was made, or empty.")]
+    place: Annotated[Literal["here", "store", ""], Field(description="Empty: it was purged.")]
+    accepted: Annotated[Count, Field(description="Accepted findings that a receipt lists.")]
+    runs: list[str]
+    aliases: Annotated[list[str], Field(description="That stand on one of these runs.")]
+
+
+class Snapshots(TypedDict):
+    """`tunegate data list --json`."""
+
+    snapshots: list[Snapshot]
+
+
+class Restored(TypedDict):
+    """`tunegate data restore --json`."""
+
+    digest: Digest
+    path: str
+
+
 DOCUMENTS: dict[str, Any] = {
     "scorecard": Scorecard, "receipt": Receipt, "registry-line": RegistryFileLine,
-    "accept": Accepted, "data-diff": Diff, "data-finding": FindingLine, "data-plan": Planned,
-    "data-next": NextData, "data-tokens": Tokens, "doctor": Doctor, "failures": Failures,
-    "fix": Fixed,
+    "accept": Accepted, "data-diff": Diff, "data-finding": FindingLine, "data-list": Snapshots,
+    "data-next": NextData, "data-plan": Planned, "data-restore": Restored, "data-show": Snapshot,
+    "data-tokens": Tokens, "doctor": Doctor, "failures": Failures, "fix": Fixed,
     "mutate": Mutated, "registry-history": History, "registry-lineage": Lineage,
     "registry-verify": Verified, "review-status": Reviews, "run-diagnose": Diagnosed,
     "run-export-mlflow": ExportedToMLflow, "run-job": Job, "run-pack": Packed,
-    "run-preflight": Preflight, "run-serve-check": ServeCheck, "run-unpack": Unpacked,
-    "split": SplitMade,
+    "run-preflight": Preflight, "run-purge": Purged, "run-serve-check": ServeCheck,
+    "run-unpack": Unpacked, "split": SplitMade,
 }  # fmt: skip
 
 

@@ -21,12 +21,12 @@ from tunegate.results.outcome import Outcome, record, record_table
 from tunegate.results.score import format_value, one_sided_bounds
 from tunegate.storage.state_dir import StateDir
 from tunegate.utils.masking import mask
-from tunegate.utils.text import words_of
 
 from .data import pii, secrets, size
 from .model import classification, overlap, speed
 from .model.served import TEXT_TASKS
 from .stats import resampled_sums
+from .text.replies import facts_of
 
 Verdict = Literal["prompt", "retrieve", "fine-tune", "not yet"]
 INSTEAD: dict[str, Verdict] = {"prompting": "prompt", "knowledge": "retrieve"}  # else not yet
@@ -35,7 +35,6 @@ FEWEST = 20  # answers that can show that a prompt is enough
 DAYS = 365.25 / 12  # of a month
 MARKS = {True: "yes", False: "no", None: "?"}
 TEXT_WIDTH = 58  # of the evidence in the table
-_FACT = re.compile(r"(?<=[^\W\d_] )[^\W\d_]*[A-ZÀ-Þ][^\W\d_]+|\w*\d\w*")  # a name, a number
 _ITEM = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s", re.MULTILINE)
 
 
@@ -301,11 +300,6 @@ def paid_back(s: Mapping[str, Any], answered: Sequence[Prediction], tuned_tokens
     months = [float(s["training_cost"] / (g - fixed)) if g > fixed else math.inf for g in gains]
     monthly = float(likely * np.mean(own)), float(likely * tuned.mean() + fixed)
     return Payback(*monthly, s["training_cost"], months)
-
-
-def facts_of(reply: str, given: str) -> set[str]:
-    """Return the numbers, and the names inside of sentences, of a reply that nothing given has."""
-    return {*map(str.casefold, _FACT.findall(reply))} - {*words_of(given.casefold())}
 
 
 def form_of(reply: str) -> str:

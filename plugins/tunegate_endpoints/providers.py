@@ -196,10 +196,7 @@ def status_in(data: bytes) -> int:
 
 
 def retry_after_seconds(headers: Mapping[str, str], wall: float) -> float | None:
-    """Return the seconds of Retry-After (RFC 9110, 10.2.3: seconds or a date), None without.
-
-    `wall` is the time now, in seconds since 1970. `retry-after-ms` is OpenAI's finer one.
-    """
+    """Return the seconds of Retry-After (RFC 9110, 10.2.3) or OpenAI's `-ms`; `wall`: Unix time."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         with suppress(KeyError, ValueError):
             return max(0.0, min(float(headers[name]) * unit, 1e9))
@@ -286,10 +283,7 @@ def _openai_part(part: Any) -> Any:
 
 
 def _openai_usage(value: Any) -> Usage:
-    """Return the tokens of a reply; what the total has more than its parts is of the answer.
-
-    Some servers leave `completion_tokens` out, or the reasoning out of them (xAI, Gemini).
-    """
+    """Return a reply's tokens; what only the total has (xAI, Gemini) belongs to the answer."""
     usage = value if isinstance(value, dict) else {}
     counts = [token_count(usage.get(f"{of}_tokens")) for of in ("prompt", "completion", "total")]
     prompt, answer, total = counts
@@ -422,11 +416,7 @@ def _sampling(settings: Settings) -> dict[str, Any]:
 
 
 def _picture_address(part: Mapping[str, Any]) -> str | None:
-    """Return the address or `data:` URL of the picture that a part of a content is, None for none.
-
-    The part may have OpenAI's form, Anthropic's, or that of chat templates. Raises ValueError for a
-    picture in a file, which a server cannot read.
-    """
+    """Return the URL of a part that is a picture, in any form, or None; ValueError for a file."""
     if part.get("type") not in ("image", "image_url"):
         return None
     keys = ("image_url", "source", "image", "url")

@@ -25,10 +25,7 @@ CLOSED_TO_ORGANISATION = (
 
 
 def connect(settings: Settings) -> "OpenAI":
-    """Return a client without automatic retries; raise TrainingFailed where no key is set.
-
-    A request that is sent twice can create two jobs, so each caller decides when to try again.
-    """
+    """Return a client without retries, which can create two jobs; TrainingFailed without a key."""
     from openai import OpenAI
 
     if not (key := os.environ.get(settings.key_env, "")):

@@ -247,10 +247,7 @@ def default_learning_rate(settings: Settings) -> float:
 
 
 def find_conflicts(settings: Settings, set_fields: set[str]) -> Iterator[str]:
-    """Yield one message for each pair of settings that exclude each other.
-
-    In `settings` all derived values are filled in; `set_fields` are those that the user has set.
-    """
+    """Yield a message for each pair of full `settings` that clash; the user set `set_fields`."""
     needed_quantisation = QUANTISATIONS[settings.method]
     if settings.quantisation != needed_quantisation:
         held = f"method = {settings.method!r} holds the base with quantisation"

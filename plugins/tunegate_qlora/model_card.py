@@ -22,10 +22,7 @@ MODEL_KINDS = {
 
 
 def write_card(folder: Path, job: TrainingJob) -> Path:
-    """Write `README.md` into a model's folder; it is no part of the model's digest.
-
-    The card holds no path of this machine, no row of the data and no key. Raises OSError.
-    """
+    """Write a model's `README.md`, outside its digest, without path, row or key. Raises OSError."""
     # The digest that the model has when it is judged.
     decoding, root = folders.read_metadata(folder).decoding, job.plan.root
     if folders.is_adapter(folder):
@@ -39,11 +36,7 @@ def write_card(folder: Path, job: TrainingJob) -> Path:
 
 
 def rewrite_cards(plan: Plan, folder: Path) -> None:
-    """Write the cards of a run's models anew: its own, and its checkpoints'.
-
-    `folder` is that of the run. Raises OSError, ValueError where the base has changed or is not
-    found, SealBroken where the run has.
-    """
+    """Write a run's cards anew; raises OSError, SealBroken, ValueError for a changed base."""
     run, job = Run(StateDir(plan.root), folder.name), make_job(plan, folder)
     run.verify()
     for checkpoint in ("", *run.record.get("checkpoints", {})):

@@ -1,7 +1,6 @@
 """Finds what would make a training fail before it starts; each problem is one line.
 
-Memory is estimated: the weights are counted, and the activations follow a formula. What libraries
-reserve for themselves is left out.
+Memory is estimated: weights, and activations by a formula, without the libraries' reserves.
 """
 
 import shutil
@@ -71,11 +70,7 @@ def find_problems(plan: Plan) -> tuple[list[Problem], bool]:
 def row_problems(
     plan: Plan, settings: Settings, folder: Path, template: ChatTemplate
 ) -> tuple[list[str], Sequence[EncodedItem]]:
-    """Encode the rows of a plan, and apply `on_overflow`.
-
-    Returns why they cannot be trained on, and the rows of the training split that are left.
-    `folder` is that of the base, `template` its chat template.
-    """
+    """Return why a plan's rows cannot be trained on, and the training rows that are left."""
     paths = {"train": plan.train, "validation": plan.validation}
     datasets = {k: Dataset.read(p, columns=plan.columns) for k, p in paths.items() if p}
     messages, left = list[str](), dict[str, list[EncodedItem]]()
@@ -108,10 +103,7 @@ def row_problems(
 def world_size_problems(
     rows: int, settings: Settings, architecture: Architecture, gpus: int
 ) -> Iterator[str]:
-    """Yield why several processes cannot train together, or would be idle.
-
-    `gpus` are those of the machine that trains, 0 where it has none or is not known.
-    """
+    """Yield why several processes cannot train together or would idle; unknown `gpus` are 0."""
     if settings.world_size == 1:
         return
     if 0 < gpus < settings.processes:
@@ -158,10 +150,7 @@ def token_problems(template: ChatTemplate, base: Architecture, settings: Setting
 
 
 def memory_problems(needed: "MemoryEstimate", settings: Settings) -> Iterator[str]:
-    """Print the memory that each process needs; yield a line where the weights alone do not fit.
-
-    More than the weights is an estimate, which is printed as a warning and stops nothing.
-    """
+    """Print an estimate of each process's memory; yield a line where weights alone do not fit."""
     sharers = settings.processes if local_device() == "cpu" else 1  # of the memory of one device
     available = free_memory() // sharers
     free_text = format_bytes(available)

@@ -39,10 +39,7 @@ class QLoRATrainer:
     checkpointing = False  # whether preflight found that the memory needs it
 
     def resolve(self, config: Mapping[str, Any], root: Path) -> Mapping[str, Any]:
-        """Return all settings, with the defaults of method, objective and preset filled in.
-
-        Raises ValueError for a wrong key, with the nearest valid one, a bad value, or no such base.
-        """
+        """Return all settings with defaults filled in; ValueError for a bad key, value or base."""
         settings = resolve_settings(config)
         folders.locate_base(settings.base, root)
         template = settings.chat_template and pin_template(settings.chat_template, root)

@@ -20,7 +20,8 @@ from tunegate.models.predict import request_of
 from tunegate.reporting import terminal
 from tunegate.results.outcome import collect_outcomes
 from tunegate.results.prediction import Prediction
-from tunegate_checks.readiness import Advice, Reason, facts_of, form_of, paid_back
+from tunegate_checks.readiness import Advice, Reason, form_of, paid_back
+from tunegate_checks.text.replies import facts_of
 
 LABELS = ["billing", "delivery", "returns"]
 N = 300

@@ -320,6 +320,13 @@ def test_no_private_value_is_shown(
     run("data", "diff", "HEAD")
     run("data", "diff", "HEAD", "--comment")
     run("data", "diff", "HEAD", "--json")
+    digest = next(planted.root.glob(".tunegate/snapshots/*")).stem
+    for form in ((), ("--json",)):
+        run("data", "list", *form)
+        run("data", "show", digest, *form)
+        run("data", "diff", digest, *form)
+    run("data", "restore", digest, "-o", "restored.jsonl")
+    (planted.root / "restored.jsonl").unlink()
     subprocess.run(["git", "checkout", "--quiet", "--", "."], cwd=planted.root, check=True)
     shutil.rmtree(planted.root / ".git")
     run("failures", "-o", "wrong.jsonl")

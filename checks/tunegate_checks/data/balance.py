@@ -1,7 +1,4 @@
-"""Balance: each class must have enough examples. For classification.
-
-A model hardly learns a rare class, and the accuracy over all classes does not show it.
-"""
+"""Balance of classes: a rare one is hardly learnt, and the accuracy over all does not show it."""
 
 import math
 from collections import Counter

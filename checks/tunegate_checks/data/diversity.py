@@ -1,7 +1,4 @@
-"""Diversity: prompts and replies must differ enough from each other, and be learnable.
-
-All findings are hints unless a limit is given: how much repetition is too much depends on the task.
-"""
+"""Diversity: prompts and replies must differ enough, and be learnable; hints without a limit."""
 
 import re
 from collections import Counter
@@ -10,13 +7,11 @@ from collections.abc import Iterable, Iterator
 from tunegate import Dataset, Finding, check
 from tunegate.utils.text import words_of
 
-from ..text.replies import REFUSAL_START
+from ..text.replies import REFUSAL_START, facts_of
 
 MAX_WORDS = 20_000  # distinct-n falls as a text grows, so it is measured on one length
 # A label for inputs that fit no class.
 OTHER_LABEL = re.compile(r"(?i)\W*(others?|none|unknown|unclear|misc\w*|outr[oa]s?|nenhum\w*)\b")
-# A number, or a capitalised word inside a sentence.
-FACT_PATTERN = re.compile(r"\d[\d.,/:-]*\d|\d|(?<=[a-zà-ÿ,;] )[A-ZÀ-Þ][a-zà-ÿ]{2,}")
 
 
 @check(name="diversity")
@@ -54,10 +49,7 @@ def find(
     if n and not any(REFUSAL_START.match(e.target.text) for e in dataset):
         evidence = "no reply says that it does not know: the model will answer what it cannot"
         yield Finding.dataset_hint("no way out", evidence)
-    count = 0  # replies with a fact that their prompt lacks
-    for example in dataset:
-        prompt = f"{example.system} {example.prompt}".lower()
-        count += any(fact.lower() not in prompt for fact in FACT_PATTERN.findall(example.reply))
+    count = sum(bool(facts_of(e.reply, f"{e.system} {e.prompt}")) for e in dataset)
     if n >= 20 and count > 0.3 * n:
         share = f"{count:,} of {n:,} replies state numbers or names that"
         evidence = f"{share} their prompts do not hold: for facts, retrieval serves better"

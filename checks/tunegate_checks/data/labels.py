@@ -144,10 +144,9 @@ def missed_labels(*datasets: Dataset) -> list[tuple[int, int]]:
 def _out_of_fold_probabilities(
     examples: Sequence[Example], label_indices: Sequence[int], folds: int, seed: int
 ) -> Array:
-    """Return each row's probability of each class, by a model that was not trained on the row.
+    """Return (rows, K) probabilities of the classes 0 to K - 1, by a model not trained on the row.
 
-    The classes are 0 to K - 1; near-duplicates and rows of a group stay in one fold. The array is
-    (rows, K). Raises Unmeasurable where there is too little to learn from.
+    Near-duplicates and groups stay in one fold. Raises Unmeasurable where there is too little data.
     """
     import numpy as np
     from sklearn.feature_extraction.text import TfidfVectorizer

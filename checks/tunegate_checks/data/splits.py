@@ -84,10 +84,7 @@ def drift(
 def _word_findings(
     rows: Sequence[Example], sides: Sequence[Sequence[int]], auc_limit: float | None, part: str
 ) -> Iterator[Finding]:
-    """Yield what a classifier of words says: see `drift`.
-
-    `sides` has the group of each row of both, and `part` says which rows these are, "" for all.
-    """
+    """Yield what a classifier of words says of `part`; `sides` has the groups. See `drift`."""
     train_groups, other_groups = (len({*groups}) for groups in sides)
     if (few := min(train_groups, other_groups)) < FOLDS:
         evidence = f"words were not compared: a split has {few} groups, and {FOLDS} are needed"
@@ -123,8 +120,7 @@ def shift_findings(
 def psi(expected: Counter[Any], observed: Counter[Any]) -> float:
     """Return the population stability index: sum of (q - p) ln(q / p) over the bins.
 
-    p and q are a bin's shares of the expected and the observed counts. Half an example is added to
-    each bin, so that an empty bin gives a finite value.
+    p and q are a bin's shares of expected and observed counts, each with half an example added.
     """
     bins = expected | observed
     p = {b: (expected[b] + 0.5) / (expected.total() + len(bins) / 2) for b in bins}
@@ -190,10 +186,7 @@ def classifier_auc(
 
 
 def auc_standard_error(area: float, n: int, m: int) -> float:
-    """Return the standard error of an AUC for n and m texts.
-
-    Source: Hanley and McNeil (1982), Radiology 143:29-36.
-    """
+    """Return the standard error of an AUC: Hanley & McNeil (1982), Radiology 143:29-36."""
     q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
     spread = area * (1 - area) + (n - 1) * (q1 - area**2) + (m - 1) * (q2 - area**2)
     return math.sqrt(max(spread, 0.0) / (n * m))

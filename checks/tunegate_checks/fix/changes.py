@@ -1,7 +1,6 @@
 """One file during a fix: its rows, every change with its reason, and the report of them.
 
-Every line that is not blank (every element of an array, every record of a table) becomes a row that
-keeps the bytes it was read from, or is set aside with the reason.
+Each line, element or record becomes a row with its bytes, or is set aside with the reason.
 """
 
 import csv

@@ -1,18 +1,18 @@
-"""The repairs of rows with exactly one remedy: of messages, of a system prompt, of labels.
+"""The repairs of rows with exactly one remedy: of messages, and of labels.
 
-Repairs of messages lose nothing. Labels and the system prompt are spelled one way: as training
-does, or as most rows do. Which label is a misspelling of which, `text.label_typos` says. Three
-kinds are left for a person: one that could be meant for two others, one that is a label of its own
-in training, and one inside a sentence ("the team is not billing").
+Repairs of messages lose nothing. Labels are spelled one way: as training does, or as most rows do.
+Which label is a misspelling of which, `text.label_typos` says. Three kinds are left for a person:
+one that could be meant for two others, one that is a label of its own in training, and one inside a
+sentence ("the team is not billing").
 """
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from itertools import count
 from typing import Any
 
-from tunegate.data.dataset import Dataset, Example
+from tunegate.data.dataset import Dataset
 from tunegate.data.formats.chat import SHAREGPT_ROLES
 from tunegate.data.formats.pairs import rejected_in
 from tunegate.data.formats.row_format import REJECTED, Fields, Message, openai_call
@@ -162,29 +162,3 @@ def with_text(fields: Fields, index: int, text: str) -> Fields | None:
     else:
         return None
     return {**fields, "messages": messages}
-
-
-def prompt_corrections(
-    examples: Sequence[Example], train: Sequence[Example] = (), inference_prompt: str | None = None
-) -> dict[str, str]:
-    """Return new system prompts by the one to change: both differ in white space alone.
-
-    `inference_prompt` is preferred, then the prompts of `train`, then those of most rows. One with
-    white space around it is ignored: that can be an artefact of the file that it was read from.
-    """
-    known_prompts: list[str] = []
-    if inference_prompt and inference_prompt == inference_prompt.strip():
-        known_prompts.append(inference_prompt)
-    for rows in (train, examples):
-        known_prompts += (prompt for prompt, _ in Counter(e.system for e in rows).most_common())
-    words = {prompt: " ".join(prompt.split()) for prompt in known_prompts}
-    preferred = {words[prompt]: prompt for prompt in reversed(known_prompts)}
-    own_prompts = {e.system for e in examples}
-    return {p: preferred[words[p]] for p in own_prompts if preferred[words[p]] != p}
-
-
-def with_system(fields: Fields, prompt: str) -> Fields | None:
-    """Return the row with another system prompt; None where it has not exactly one."""
-    roles = [message["role"] for message in fields["messages"]]
-    indices = [i for i, role in enumerate(roles) if role in ("system", "developer")]
-    return with_text(fields, indices[0], prompt) if len(indices) == 1 else None

@@ -221,22 +221,12 @@ def correct(file_changes: FileChanges, rules: FixRules) -> None:
 
 
 def repair(file_changes: FileChanges, rules: FixRules) -> None:
-    """Repair messages and the writing of system prompts; set aside rows that stay invalid."""
+    """Repair messages; set aside rows that stay invalid."""
     for row in file_changes.rows:
         fields, actions = repairs.repair_messages(row.fields)
         if actions:
             changes = [(a, "the chat format asks for it", "reformatted") for a in actions]
             file_changes.change_row(row, fields, "format", *changes)
-    dataset = file_changes.dataset()
-    train = file_changes.against[0] if file_changes.against else ()
-    corrections = repairs.prompt_corrections(dataset, train, rules.prompt)
-    for row, example in zip(file_changes.rows, dataset, strict=True):
-        new = corrections.get(example.system)
-        changed = repairs.with_system(row.fields, new) if new is not None else None
-        if changed:
-            reason = "white space alone told it from the usual one"
-            change = "system prompt written as usual", reason, "system prompt"
-            file_changes.change_row(row, changed, "format", change)
     rows = file_changes.rows
     faults: dict[int, list[str]] = {}
     for finding in format.find(file_changes.dataset(), fewest=0, largest=inf):
@@ -319,11 +309,7 @@ def remove_leaks(file_changes: FileChanges, rules: FixRules) -> None:
 def _drop_rows(
     file_changes: FileChanges, rules: FixRules, step: str, findings: Sequence[Finding]
 ) -> None:
-    """Drop the rows of the findings, each with its evidence.
-
-    The evidence can quote the row as it was before redaction: the quotation is replaced by one of
-    the redacted row, or left out where nothing is redacted.
-    """
+    """Drop the rows of the findings, with evidence that quotes no row as before redaction."""
     rows, dataset = file_changes.rows, file_changes.dataset()
     for finding in findings:
         number = finding.row

@@ -1,7 +1,4 @@
-"""BERTScore: the similarity of answer and reference by the token embeddings of a model.
-
-Scores of different models cannot be compared: the signature names the model and its digest.
-"""
+"""BERTScore: similarity by a model's token embeddings; the signature names it and its digest."""
 
 import os
 from functools import cache

@@ -26,8 +26,7 @@ ALPHA = 0.05
 class Comparison:
     """A claim about two models, and the evidence; true where p <= alpha.
 
-    `bool(comparison)` records an outcome in the running test; it raises Unmeasurable where the
-    claim depends on missing answers.
+    `bool(comparison)` is recorded in the test; raises Unmeasurable where missing answers decide.
     """
 
     metric: str

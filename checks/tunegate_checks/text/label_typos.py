@@ -89,10 +89,7 @@ def is_rare_variant(label: str, other: str, counts: Mapping[str, int]) -> bool:
 
 
 def class_names(counts: Mapping[str, int]) -> dict[str, str]:
-    """Return each label as evidence names it: `class 'shiping' (a slip of 'shipping'?)`.
-
-    Every check that counts classes also finds a misspelled class, and names the remedy with this.
-    """
+    """Return each label as evidence names it: `class 'shiping' (a slip of 'shipping'?)`."""
     typos = find_typos(counts) if len(counts) <= MAX_CLASSES else {}
     notes = {c: f" (a slip of {quote_repr(meant)}?)" for c, meant in typos.items()}
     return {c: f"class {quote_repr(c)}{notes.get(c, '')}" for c in counts}

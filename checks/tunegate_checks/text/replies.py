@@ -1,4 +1,4 @@
-"""Tell replies that refuse; compare replies that are JSON: their keys, and the types of values."""
+"""Tell refusals and facts in replies; compare replies that are JSON: keys, and types of values."""
 
 import re
 from collections import Counter, defaultdict
@@ -8,6 +8,7 @@ from typing import Any
 from tunegate.data.dataset import Dataset, Example
 from tunegate.data.formats.row_format import json_type
 from tunegate.data.row_schema import json_object
+from tunegate.utils.text import words_of
 
 from .label_typos import label_distance
 
@@ -22,10 +23,16 @@ REFUSAL_START = re.compile(
     re.IGNORECASE,
 )
 
+_FACT = re.compile(r"(?<=[^\W\d_] )[^\W\d_]*[A-ZÀ-Þ][^\W\d_]+|\w*\d\w*")  # a name, a number
 Form = dict[str, str]  # path of a key, such as "a.b" -> JSON type of its value
 
 RECURRING = 3  # replies: a key that so many have, or lack, can be optional
 MAX_LACKING = 0.1  # of the replies: a key that more of them lack is optional
+
+
+def facts_of(reply: str, given: str) -> set[str]:
+    """Return the numbers, and the names inside of sentences, of a reply that nothing given has."""
+    return {*map(str.casefold, _FACT.findall(reply))} - {*words_of(given.casefold())}
 
 
 def is_mostly_json(dataset: Dataset) -> bool:

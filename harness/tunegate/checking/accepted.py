@@ -29,10 +29,7 @@ FILE_HEADER = """\
 
 
 def read_accepted(root: Path, data: bytes = b"") -> dict[str, AcceptedEntry]:
-    """Return the project's entries, by id; raises ConfigError naming file, line and key.
-
-    `data`: what the file held in another revision.
-    """
+    """Return the entries of the project, or of `data`, by id; ConfigError names file, line, key."""
     path = root / ACCEPTED_FILE
     if not data and not path.is_file():
         return {}

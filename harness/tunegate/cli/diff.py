@@ -1,13 +1,15 @@
-"""Show the rows that were added, removed and changed in git.
+"""Show the rows that changed since a revision in git, or a snapshot.
 
 A row is changed where another one asked the same. --comment writes Markdown for a pull request,
 with what the last session of the data suite found that was not accepted there.
 
 $ tunegate data diff main
+$ tunegate data diff 3fa9c1 77ab02
 $ tunegate data diff origin/main --comment --post
 """
 
 import argparse
+import re
 import subprocess
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,10 +28,11 @@ from ..data.json_lines import select_split
 from ..data.tables import check_data
 from ..errors import ConfigError
 from ..reporting.html.render import render_html
-from ..storage.state_dir import StateDir
+from ..storage.state_dir import StateDir, only_one
 from ..utils.github import post_comment
 from ..utils.masking import add_json_option, mask, masker, print_result
 from ..utils.text import common_length, counted, cut, one_line
+from .pack import open_store
 
 MAX_ROWS = 20  # of each kind and split; the numbers count all
 TEXT_WIDTH = 60
@@ -38,7 +41,9 @@ Json = Mapping[str, Any]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("revision", metavar="REVISION", help="a branch, a tag or a commit")
+    what = "a branch, a tag, a commit, or the beginning of a snapshot's sha256"
+    parser.add_argument("revision", metavar="REVISION", help=what)
+    parser.add_argument("other", nargs="?", metavar="OTHER", help="default: the files of now")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--comment", action="store_true", help="as Markdown, with the findings")
     add_json_option(form)
@@ -47,18 +52,36 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print what became of the rows of each split."""
-    root, splits, most = current_project(), [], None if args.json else MAX_ROWS
+    root, most = current_project(), None if args.json else MAX_ROWS
     files = find_data_files(load(root), root, {}, root)
-    for split, path in files.paths.items():
-        before = rows_at(args.revision, path, split, files)
-        splits.append(compare(split, before, [*files.get(split)], most))
+    old = version(args.revision, files)
+    new = version(args.other, files) if args.other else {s: [*files.get(s)] for s in files.paths}
+    splits = [compare(split, old[split], new[split], most) for split in old if split in new]
+    if not splits:
+        raise ConfigError(f"{args.revision} was {' and '.join(old)}, the other {' and '.join(new)}")
     lines = terminal_lines(splits, args.revision)
     if args.comment or args.post:
         found = findings_since(args.revision, StateDir(root))
         values = {"data": comparison(splits, args.revision, *found)}
         text = f"{MARKER}{render_html('data.md', **values).decode()}"
         lines = iter([post_comment(mask(text)) if args.post else text])
-    print_result(args.json, {"revision": args.revision, "splits": splits}, lines)
+    told = {"revision": args.revision, "other": args.other, "splits": splits}
+    print_result(args.json, told, lines)
+
+
+def version(name: str, files: DataFiles) -> dict[str, list[Example]]:
+    """Return the rows of each split in a revision, or of a snapshot; raises ConfigError."""
+    try:
+        return {split: rows_at(name, path, split, files) for split, path in files.paths.items()}
+    except ConfigError:
+        if not re.fullmatch("[0-9a-f]{4,64}", name):
+            raise
+    store = open_store()
+    digest = only_one(name, uses := store.snapshots(), "revision or snapshot")
+    data = (store.find(digest) or store.state.snapshot_path(digest)).read_bytes()
+    columns = {use.split: dict(use.columns) for use in uses[digest]}
+    parsed = {s: Dataset.parse(data, s, "", c, files.reading) for s, c in columns.items()}
+    return {split: [*dataset] for split, dataset in parsed.items()}
 
 
 def findings_since(revision: str, state: StateDir) -> tuple[list[tuple[str, Json]], str]:

@@ -66,10 +66,7 @@ def create_project(folder: Path) -> list[str]:
 
 
 def copy_example(name: str, folder: Path) -> list[str]:
-    """Copy an example project into a folder, without suites; return a line for each entry.
-
-    Raises ConfigError where the folder holds a project, or something of the same name.
-    """
+    """Copy an example without suites, with a line for each entry; ConfigError for what is there."""
     source = EXAMPLES / name
     names = sorted({path.name for path in source.iterdir()} - {"project.toml", "__pycache__"})
     names = ["tunegate.toml", *names]

@@ -18,11 +18,16 @@ from ..utils.masking import add_json_option, print_result
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="its id, or the beginning of it")
+    add_options(parser)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add `--store` and `--json`."""
     parser.add_argument("--store", type=Path, metavar="DIR", help="default: that of [store]")
     add_json_option(parser)
 
 
-def open_store(given: Path | None) -> Store:
+def open_store(given: Path | None = None) -> Store:
     """Return the store that an option or the configuration names, else `.tunegate/store`."""
     state = StateDir(current_project())
     configured = given.resolve() if given else load(state.root).store.get("folder")

@@ -64,8 +64,7 @@ def read_table(root: Path) -> tuple[Path, dict[str, Any]]:
 def suite_folders(configured: Any, root: Path) -> list[Path]:
     """Return the folders of all suites: those of the table `suites`, and the folders beside them.
 
-    `configured` is that table as it was read: validating it would cost time at every start of
-    pytest, and most sessions run no suite.
+    `configured` is the table as read: to validate it would cost time at every start of pytest.
     """
     table = configured if isinstance(configured, dict) else {}
     names = [str(table.get(key, usual)) for key, usual in DEFAULT_SUITES.items()]

@@ -447,23 +447,12 @@ def parse_settings(model: type[T], values: Mapping[str, Any]) -> T:
     except pydantic.ValidationError as error:
         # A value of a union has an error for each of its types: one message for each key.
         by_key = groupby(error.errors(), key=lambda e: str(e["loc"][0]))
-    messages, valid = [], sorted(model.model_fields)
-    for key, (first, *more) in by_key:
-        if first["type"] == "missing":
-            messages.append(f"`{key}` is missing{_what_to_write(key, model)}")
-        elif first["type"] == "extra_forbidden":
-            hint = did_you_mean(key, valid)
-            messages.append(f"unknown setting `{key}`{hint}; valid: {', '.join(valid)}")
-        else:
-            needs = dict.fromkeys(str(e["msg"]).removeprefix("Input ") for e in (first, *more))
-            messages.append(f"{key} = {first['input']!r}: the value {' or '.join(needs)}")
+    messages = []
+    for _, (first, *more) in by_key:
+        needs = dict.fromkeys(str(e["msg"]).removeprefix("Input ") for e in (first, *more))
+        wrong = {**first, "loc": first["loc"][:1], "msg": f"the value {' or '.join(needs)}"}
+        messages.append(explain_error(wrong, model))
     raise ValueError("; ".join(messages))
-
-
-def _what_to_write(key: str, model: type[pydantic.BaseModel]) -> str:
-    """Return the advice on a key that is missing, where its field has an example."""
-    examples = key in model.model_fields and model.model_fields[key].examples
-    return f": write {examples[0]}" if examples else ""
 
 
 def explain_error(error: Any, model: type[pydantic.BaseModel], *, show_value: bool = True) -> str:
@@ -482,6 +471,7 @@ def explain_error(error: Any, model: type[pydantic.BaseModel], *, show_value: bo
             types = [t for t in (annotation, *get_args(annotation)) if isinstance(t, type)]
             model = next((t for t in types if issubclass(t, pydantic.BaseModel)), model)
     if error["type"] == "missing":
-        return f"{path} is missing{_what_to_write(key, model)}"
+        examples = key in model.model_fields and model.model_fields[key].examples
+        return f"{path} is missing{f': write {examples[0]}' if examples else ''}"
     valid = [field.alias or name for name, field in model.model_fields.items()]
     return f"unknown key {path!r}{did_you_mean(key, valid)}; valid here: {', '.join(valid)}"

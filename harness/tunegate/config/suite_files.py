@@ -24,8 +24,7 @@ SHIPPED_SUITES = _IN_WHEEL if _IN_WHEEL.is_dir() else Path(__file__).parents[3] 
 class SuiteManifest:
     """The version of the suites in a project, and the digest of each file as it was shipped.
 
-    `digest` is that of all shipped files, "" where it cannot be read. A file whose shipped content
-    is not known has the digest "".
+    `digest` is that of all shipped files. One that cannot be read or is not known is "".
     """
 
     tunegate: str = ""

@@ -79,10 +79,7 @@ _IN_NEITHER = re.compile("[\0\udc81\udc8d\udc8f\udc90\udc9d]")
 
 
 def is_table_data(data: bytes, path: Path, mapped: bool = False) -> bool:
-    """Tell whether the bytes of a file are CSV or Parquet, by its name or first bytes.
-
-    A `mapped` file (of configured columns) is one unless it begins like JSON; a saved folder never.
-    """
+    """Tell if a file is CSV or Parquet by name or first bytes, or is `mapped` and unlike JSON."""
     if (path.suffix.lower() in TABLE_SUFFIXES and not path.is_dir()) or data.startswith(b"PAR1"):
         return True
     return mapped and not _JSON_START.match(data[:1024].removeprefix(BOM))
@@ -136,10 +133,7 @@ def read_each(
 
 
 def format_hints(formats: Sequence[RowFormat]) -> Iterator[Finding]:
-    """Yield a hint for each format but chat, with the number of its rows if there are others.
-
-    `formats` has that of each row.
-    """
+    """Yield a hint for each format but chat, with its number of rows if there are others."""
     counts = Counter(row_format.name for row_format in formats)
     # Where two have a name, that of rows of any values says it: of labels, a 2 among 0 and 1.
     by_name = {f.name: f for f in formats} | {f.name: f for f in formats if not f.accepts}
@@ -244,10 +238,7 @@ def _skip_space(text: str, start: int) -> int:
 
 
 def select_split(data: bytes, split: str) -> bytes:
-    """Return the array of a split if a file is one JSON object of splits; else the data itself.
-
-    An object with one array, such as `data`, is that array for every split.
-    """
+    """Return a split's array of a JSON object, or its only one (`data`); else the data itself."""
     arrays = split_arrays(data)
     names = SPLIT_NAMES.get(split, ())
     if len(arrays) == 1 and not arrays.keys() & {n for s in SPLIT_NAMES.values() for n in s}:
@@ -256,10 +247,7 @@ def select_split(data: bytes, split: str) -> bytes:
 
 
 def unread_rows(data: bytes, split: str) -> list[Finding]:
-    """Return a finding where one object of splits holds more rows of a split: CLINC's `oos_train`.
-
-    Its name has that of the split as a part, and it holds objects or arrays.
-    """
+    """Return a finding for arrays that are named after a split and not read: `oos_train`."""
     names, members = {*SPLIT_NAMES.get(split, ())}, _members(data)
     arrays = [n for n, rows in members.items() if _OF_ROWS.match(rows) and names & {*_PARTS(n)}]
     if len(arrays) < 2:

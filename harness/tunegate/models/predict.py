@@ -1,7 +1,4 @@
-"""Puts each test example to a model once; the answer cache gives the answers of later runs.
-
-`Ask` and `JudgePanel` are what checks are given to ask the models of a session.
-"""
+"""Puts each example to a model once and caches the answer; checks ask by `Ask`, `JudgePanel`."""
 
 import time
 from collections.abc import Callable, Collection, Sequence

@@ -398,11 +398,7 @@ class GateSession:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Wrapper:
-        """Save the findings for `tunegate accept`, and note an exception that another hook raises.
-
-        A `pytest.exit` in another hook would leave no other trace. xdist's workers save nothing:
-        the controller has their reports.
-        """
+        """Save findings for `tunegate accept`; note an exception that leaves no other trace."""
         self.session_ran = True
         try:
             if self.accepts and not hasattr(session.config, "workerinput"):

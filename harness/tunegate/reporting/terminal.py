@@ -138,10 +138,7 @@ def behind_label(text: str, width: int) -> str:
 def annotations(
     findings: Sequence[Mapping[str, Any]], paths: Mapping[str, Path], top: Path
 ) -> Iterator[str]:
-    """Yield the lines by which GitHub shows findings (see `to_dicts`) beside the rows of files.
-
-    `paths` are those of the splits, and `top` is the folder of the repository.
-    """
+    """Yield GitHub's lines for findings beside rows; `paths` by split, `top` of the repository."""
     for f in findings[:MAX_ANNOTATIONS]:
         split, line = re.fullmatch(r"(.*?)(?:, )?(?:line (\d+))?", f["where"]).groups()  # type: ignore[union-attr]
         file = os.path.relpath(paths[split], top) if split in paths else ""
@@ -237,10 +234,7 @@ def accepted_lines(entries: Sequence[Mapping[str, str]], verbosity: int) -> list
 
 
 def explain_failure(score: Score, sign: str, limit: float) -> list[str] | None:
-    """Return what pytest shows of `assert score >= limit` when it failed: at most eight lines.
-
-    None for a comparison that held, which pytest asks for in an `and`.
-    """
+    """Return up to eight lines on a false `score >= limit`; None for a true one, as in an `and`."""
     value, is_share = float(score), score.hits is not None
     if sign not in _COMPARISONS or _COMPARISONS[sign](value, limit):
         return None

@@ -135,10 +135,7 @@ class Findings(Items[Finding]):
 
     @property
     def rate(self) -> Score:
-        """The share of examples with a finding, as a Score that can be held to a limit.
-
-        All examples were checked, so the share itself is held to it, not a bound of it.
-        """
+        """The share of examples with a finding; it has no bounds, as all were checked."""
         name, rows = f"{self.name} rate", len(self.rows)
         name += f" of {self.split}" if self.split else ""
         return proportion(name, rows, self.n, misses=self, higher_is_better=False).by("point")

@@ -69,11 +69,7 @@ class SessionResults:
                 self.idle.add(report.nodeid)
 
     def ignored_findings(self) -> str:
-        """Name the first passed test whose checks found something that it let pass; "" for none.
-
-        The findings of a fixture belong to every test that uses it, in each process of xdist: one
-        test that holds their rate to a limit is enough for all.
-        """
+        """Name the first passed test, or "", with findings whose rate no test holds to a limit."""
         held, ignored = set(), []
         for nodeid, outcomes in self.passed.items():
             for outcome in outcomes:
@@ -140,10 +136,7 @@ def outcome_dicts(outcomes: Sequence[Outcome], passed: bool) -> list[dict[str, A
 
 
 def judged_outcomes(results: SessionResults) -> dict[str, list[dict[str, Any]]]:
-    """Return the `scores` of passed tests, and what failed ones `missed`, each with its test.
-
-    Of failed tests these are all scores, and their other outcomes that failed.
-    """
+    """Return `scores` of passed tests, and all scores and failures of failed ones as `missed`."""
     passed, failed = (
         [{"test": nodeid, **o} for nodeid, outcomes in tests.items() for o in outcomes]
         for tests in (results.passed, results.failed)

@@ -1,7 +1,4 @@
-"""What one pytest session knows: options, data, results, plugins and models, without any hook.
-
-Also who took part in it: the command line, the plugins, and the modules that were loaded.
-"""
+"""What one pytest session knows without a hook: options, data, results, models, who took part."""
 
 import os
 import platform
@@ -99,10 +96,7 @@ class SessionContext:
         return self.suite is not None and self.suite.name == "shadow"
 
     def take_traffic(self, given: str | None) -> str:
-        """Return the snapshot of the masked requests of `[shadow] log`; raises ConfigError.
-
-        It is the `given` one in other processes of the session.
-        """
+        """Return the snapshot of `[shadow] log`, masked, or the `given` one; raises ConfigError."""
         from ..data.traffic import read_traffic
 
         if given is None:

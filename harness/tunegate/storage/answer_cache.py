@@ -5,7 +5,7 @@ import json
 import sqlite3
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -25,11 +25,6 @@ create table if not exists answers (
     prompt_tokens integer not null, finish text not null, seal text not null default '',
     more text not null default '', primary key (model, prompt, repetition)
 ) without rowid
-"""
-# Version 1 had neither `repetition` nor `prompt_tokens` nor `finish`.
-_COPY_FROM_VERSION_1 = """
-insert or ignore into answers
-select model, prompt, 0, text, latency, tokens, cost, 0, '', '', '' from answers_1
 """
 # Version 2 had no `seal`, version 3 no `more`: JSON of what answers of text alone do not have.
 _ADD_COLUMN = "alter table answers add column {} text not null default ''"
@@ -86,10 +81,8 @@ class AnswerCache:
             if not self.db.execute("select 1 from sqlite_master where name = 'answers'").fetchone():
                 self.db.execute(_SCHEMA)
             elif version < 2:
-                self.db.execute("alter table answers rename to answers_1")
-                self.db.execute(_SCHEMA)
-                self.db.execute(_COPY_FROM_VERSION_1)
-                self.db.execute("drop table answers_1")
+                advice = "delete it, and the models are asked again"
+                raise ConfigError(f"{self.path} is too old to be read (version 1): {advice}")
             else:
                 for column in ("seal", "more")[version - 2 :]:
                     self.db.execute(_ADD_COLUMN.format(column))
@@ -154,6 +147,13 @@ class AnswerCache:
         texts = [[{k: m.get(k) for k in ("role", "content")} for m in r.messages] for r in requests]
         digests = [request_digest(r.messages, r.tools) for r in requests]
         return self._delete_where("substr(prompt, 1, 64)", [*digests, *map(request_digest, texts)])
+
+    def delete_text(self, holds: Callable[[bytes], bool], *, dry_run: bool) -> int:
+        """Remove the answers whose text `holds`; return how many there were, or are."""
+        column = "text || more"
+        texts = [text for (text,) in self.db.execute(f"select {column} from answers")]
+        found = [text for text in texts if holds(text.encode())]
+        return len(found) if dry_run else self._delete_where(column, found)
 
     def _delete_where(self, column: str, values: Sequence[str]) -> int:
         before = self.db.total_changes

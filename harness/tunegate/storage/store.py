@@ -6,14 +6,34 @@ of a run. A mounted bucket, DVC, git-lfs or rsync carry it further.
 
 import json
 import re
+from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import ConfigError
 from ..utils.files import atomic_write, copy_verified, sha256_file, sha256_json
 from .state_dir import Run, StateDir, only_one, read_unverified
 
 SHARED_MODE = 0o640  # as far as the umask lets it: another user may run CI
+LONG_AGO = "1970-01-01T00:00:00+00:00"  # the time of a receipt that cannot be read
 SECRET = "give TUNEGATE_KEY the same value here and where it was trained"
+
+
+class Use(NamedTuple):
+    """What the receipt of a run says of a snapshot."""
+
+    made: str
+    run: str
+    split: str
+    path: str
+    rows: int | None  # older receipts do not say
+    columns: tuple[tuple[str, str], ...]
+    accepted: int  # findings
+
+    @property
+    def time(self) -> float:
+        """When the receipt was made, in seconds since 1970."""
+        return datetime.fromisoformat(self.made).timestamp()
 
 
 class Store:
@@ -74,3 +94,28 @@ class Store:
         for path in sorted(to_copy, key=lambda path: path == record):
             copy_verified(self.file(files[path]), self.state.path(*path.split("/")), files[path])
         return run, len(to_copy)
+
+    def find(self, digest: str) -> Path | None:
+        """Return the file of a snapshot in the state tree, or else in the store; None for none."""
+        places = (self.state.snapshot_path(digest), self.file(digest))
+        return next((path for path in places if path.is_file()), None)
+
+    def snapshots(self) -> dict[str, list[Use]]:
+        """Return the uses of each snapshot by its digest, the first use first."""
+        here = self.state.folder
+        runs = {run: {p: self.file(d) for p, d in f.items()} for run, f in self.runs().items()}
+        for path in self.state.runs.glob("*/receipt.json"):
+            inside = (p.relative_to(here).as_posix() for p in path.parent.rglob("*.json"))
+            runs[path.parent.name] = {name: here / name for name in inside}
+        found = {path.stem: list[Use]() for path in here.glob("snapshots/*.jsonl")}
+        for run, files in runs.items():
+            intent = read_unverified(files.get(f"runs/{run}/intent.json", Path()))
+            columns = tuple((intent.get("columns") or {}).items())
+            for name in (name for name in files if "/receipt" in name):
+                receipt = {"made": LONG_AGO, "data": {}, **read_unverified(files[name])}
+                for split, data in receipt["data"].items():
+                    where = [finding["where"] for finding in receipt.get("accepted", ())]
+                    accepted = sum(place.startswith(split) for place in where)
+                    about = (receipt["made"], run, split, data["path"], data.get("n"))
+                    found.setdefault(data["digest"], []).append(Use(*about, columns, accepted))
+        return {digest: sorted(uses, key=lambda use: use.made) for digest, uses in found.items()}

@@ -42,10 +42,7 @@ def _shapes() -> dict[str, list[Shape]]:
 
 
 def rows() -> st.SearchStrategy[dict[str, Any]]:
-    """Return rows that `Dataset.of` reads: conversations, and every shape that texts can fill.
-
-    Exports of annotation tools and logs of requests are left out.
-    """
+    """Return rows that `Dataset.of` reads, of every shape but exports of tools and request logs."""
     shaped = st.sampled_from([*_shapes().values()]).flatmap(st.sampled_from).flatmap(
         lambda shape: st.fixed_dictionaries({k: _TEXTS.map(v) for k, v in shape.items()})
     )  # fmt: skip

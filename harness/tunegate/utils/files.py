@@ -123,8 +123,5 @@ def sha256_spaced_json(value: Any) -> str:
 
 
 def sha256_ascii_json(value: Any) -> str:
-    """Return the SHA-256 of a value's JSON in ASCII, with spaces: ids of rows and findings.
-
-    What JSON cannot hold (a date out of a Parquet file) counts as its `str`.
-    """
+    """Return the SHA-256 of a value's ASCII JSON, dates as `str`: ids of rows and findings."""
     return sha256_bytes(json.dumps(value, sort_keys=True, default=str).encode())

@@ -158,10 +158,7 @@ def wait_for_workers(workers_folder: Path, ranks: range) -> None:
 
 
 def run_torchrun(report: Path, arguments: list[str]) -> int:
-    """Run torchrun in this process, without its tracebacks; return 0, 70 on a failure, or 130.
-
-    On a failure it writes the exit codes of the workers by rank, or the error, into `report`.
-    """
+    """Run torchrun here; return 0, 70 on a failure (told in `report`, no traceback), or 130."""
     from torch.distributed import run as torchrun
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError

@@ -1,7 +1,4 @@
-"""What happens beside the steps of a training: curves, progress, checkpoints, the best weights.
-
-Checkpoints and best weights are sealed with their files' digests: only whole ones are resumed from.
-"""
+"""What happens beside training steps: curves, progress, sealed checkpoints and best weights."""
 
 import json
 import math
@@ -309,11 +306,7 @@ def is_whole(checkpoint: Path) -> bool:
 
 
 def newest_whole(run: Path) -> Path | None:
-    """Return the newest checkpoint that a run can go on from, and remove newer ones.
-
-    It is whole, and so are the best weights that it refers to: with `keep = "best"` the training
-    may have to end with weights that were saved before it.
-    """
+    """Return the newest checkpoint that is whole, as are its best weights; remove newer ones."""
     found = (run / "checkpoints").glob("checkpoint-*")
     numbered = (path for path in found if path.name.rpartition("-")[2].isdigit())
     for checkpoint in sorted(numbered, key=step_of, reverse=True):

@@ -122,11 +122,7 @@ class LengthGroupedTrainer(Trainer):
         return prepare_data_loader(loader, self.accelerator.device, 1, 0, put_on_device=True)
 
     def compute_loss(self, model: Any, inputs: Batch, *args: Any, **kwargs: Any) -> Any:
-        """Return the loss of a pass.
-
-        The Trainer hands `inputs["labels"]` to the loss function and the rest to the model: what
-        the loss function of DPO reads is put there. (The Trainer has counted the labels by now.)
-        """
+        """Return a pass's loss; `labels` carry all that DPO reads: the Trainer passes no more."""
         if "targets" in inputs:
             inputs["labels"] = {key: inputs.pop(key) for key in loss.LOSS_KEYS}  # type: ignore[assignment]
         return super().compute_loss(model, inputs, *args, **kwargs)

@@ -86,6 +86,16 @@ def test_what_is_left_is_named_with_its_kind_and_line(here: Path, capsys: Out) -
     assert "at line 61 of clean/train.jsonl\n" in capsys.readouterr().out
 
 
+def test_another_system_prompt_is_left_for_a_person(here: Path, capsys: Out) -> None:
+    rows = [row(p, TEAMS[i % 3]) for i, p in enumerate(prompts(60))]
+    rows[4] = row(prompts(5)[4], TEAMS[1], system="Name the  team.")
+    source = write(here / "train.jsonl", rows)
+    assert tunegate("train.jsonl", "-o", "new.jsonl") == 1
+    said = "  left for you: another system prompt, or none, from line 5 of new.jsonl\n"
+    assert said in capsys.readouterr().out
+    assert (here / "new.jsonl").read_bytes() == source.read_bytes()
+
+
 def test_lines_are_at_most_80_columns_wide(here: Path, capsys: Out) -> None:
     kinds = [
         CPF,
@@ -211,7 +221,6 @@ def test_a_dirty_project_is_clean_enough_for_the_gates(here: Path, capsys: Out) 
     of = [n for n, line in enumerate(train) if label in line]
     for n, slip in zip(of, ("Billing", "BILLING ", "biling"), strict=False):
         train[n] = planted(train[n], (label, f'"content": "{slip}"}}'))
-    train[50] = planted(train[50], ("Which team", "Which  team"))
     train[51] = planted(train[51], ('"role": "user"', '"role": "human", "name": ""'))
     spoiled = [*train, train[7], train[8], '{"messages": [']
     write(here / "raw" / "train.jsonl", ["\ufeff" + spoiled[0], *spoiled[1:], ""], "\r\n")

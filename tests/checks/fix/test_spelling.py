@@ -1,4 +1,4 @@
-"""Labels and system prompts get the commonest spelling where nothing else can be meant."""
+"""Labels get the commonest spelling where nothing else can be meant."""
 
 import json
 from collections.abc import Mapping
@@ -12,9 +12,7 @@ from tunegate.data.dataset import Dataset, Reading
 from tunegate.results.labels import LabelRule, label_rule, label_rule_of_table
 from tunegate_checks.fix.repairs import (
     label_corrections,
-    prompt_corrections,
     respelled,
-    with_system,
     with_text,
 )
 
@@ -113,16 +111,3 @@ def test_replies_are_replaced_where_they_are_one_text() -> None:
     assert Dataset.of([changed])[0].reply == "a"
     two = row("q", [{"type": "text", "text": "A"}, {"type": "text", "text": "B"}])  # type: ignore[arg-type]
     assert with_text(two, -1, "a") is None
-
-
-def test_system_prompts_that_differ_in_white_space() -> None:
-    told = ["Name it.", "Name  it.", "Name it.\n", "Name it.", "name it."]
-    dataset = Dataset.of([row(f"q{i}", system=s) for i, s in enumerate(told)])
-    assert prompt_corrections(dataset) == {"Name  it.": "Name it.", "Name it.\n": "Name it."}
-    train = Dataset.of([row("q", system="Name  it.")])
-    assert prompt_corrections(dataset, train)["Name it."] == "Name  it."
-    assert prompt_corrections(dataset, train, "Name it.")["Name  it."] == "Name it."
-    assert prompt_corrections(dataset, (), "Name it.\n") == prompt_corrections(dataset)
-    changed = with_system(row("q", system="Name  it."), "Name it.")
-    assert changed == row("q", system="Name it.")
-    assert with_system({"messages": row("q")["messages"][1:]}, "x") is None

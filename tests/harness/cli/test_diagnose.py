@@ -11,6 +11,7 @@ import json
 import os
 import random
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from published import check
 
+from tunegate.cli.init import EXAMPLES
 from tunegate.cli.main import main
 
 if TYPE_CHECKING:
@@ -313,8 +315,7 @@ def test_the_demo_s_base_trained_with_another_prompt(
     """A real training, on some of the demo's tickets, under a prompt that the test set lacks."""
     for library in ("transformers", "peft", "bitsandbytes"):
         pytest.importorskip(library)
-    from tunegate_qlora.commands.demo import make_project
-
+    make_project = runpy.run_path(str(EXAMPLES / "demo.py"))["make_project"]
     make_project(root := tmp_path / "demo")
     train = root / "data" / "train.jsonl"
     rows = [json.loads(line) for line in train.read_text("utf-8").splitlines()[:400]]

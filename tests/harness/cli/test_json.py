@@ -37,13 +37,14 @@ BASE = ROOT / "examples" / "triage" / "base"
 COMMANDS = {
     "data-next": "data next",
     "accept": "accept", "data-diff": "data diff", "data-finding": "data findings",
-    "data-plan": "data plan", "data-tokens": "data tokens", "doctor": "doctor",
+    "data-list": "data list", "data-plan": "data plan", "data-restore": "data restore",
+    "data-show": "data show", "data-tokens": "data tokens", "doctor": "doctor",
     "failures": "failures", "fix": "fix", "mutate": "mutate", "registry-history":
     "registry history", "registry-lineage": "registry lineage", "registry-verify":
     "registry verify", "review-status": "review status", "run-diagnose": "run diagnose",
     "run-export-mlflow": "run export mlflow", "run-job": "run job", "run-pack": "run pack",
-    "run-preflight": "run preflight", "run-serve-check": "run serve-check",
-    "run-unpack": "run unpack", "split": "split",
+    "run-preflight": "run preflight", "run-purge": "run purge", "run-serve-check":
+    "run serve-check", "run-unpack": "run unpack", "split": "split",
 }  # fmt: skip
 
 

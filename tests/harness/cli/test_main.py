@@ -107,7 +107,7 @@ def test_purge_removes_the_data_and_the_answers(project: Path, capsys: Out) -> N
     answers.put("model", request, Answer(0, "my secret answer"))
     answers.close()
     assert main(["purge", path.stem[:8]]) == 0
-    assert "and 1 answer to" in capsys.readouterr().out
+    assert f"removed {path.stem[:12]} and 1 answer to its prompts\n" in capsys.readouterr().out
     left = b"".join(p.read_bytes() for p in state.folder.rglob("*") if p.is_file())
     assert b"secret" not in left
     assert main(["purge", path.stem[:8]]) == 2

@@ -95,7 +95,7 @@ def test_a_model_without_a_run_is_kept_with_all_that_was_asked(
     assert out.startswith(f"evaluation {id_}: Not promoted\n")
     page = unescape(re.sub(r"<[^>]+>", " ", (asked.root / "page.html").read_text()))
     page = " ".join(page[page.index("Evaluation") :].split())
-    refused = "it belongs to no run with a receipt; it may be scored, never promoted."
+    refused = "a model without a run is never promoted."
     for said in (refused, f": {SCOPE}; {NOISE}. Gate open", "accuracy of poor", "1 of 1 links",
                  "None: all 4 answers were right.", "This model belongs to no run"):  # fmt: skip
         assert said in page

@@ -167,7 +167,8 @@ def test_what_decodes_otherwise_is_recorded_beside_its_scorecard(
 ) -> None:
     run = Mock(scorecard_path=lambda name: tmp_path / name)
     candidate = Candidate("toy:x?a=1", run, "digest", checkpoint)
-    gate: Any = SimpleNamespace(session=SimpleNamespace(candidate=candidate), alias=None)
+    session = SimpleNamespace(candidate=candidate)
+    gate: Any = SimpleNamespace(session=session, alias=None, replays=False)
     assert ModelGate._keep(gate, {"candidate": "", "limit": 1}, "card") == []
     assert (tmp_path / "card").exists()
     assert run.add_checkpoint.mock_calls == [call("?a=1", "toy:x?a=1", "digest")] * recorded
@@ -187,7 +188,9 @@ def test_what_decodes_otherwise_is_recorded_beside_its_scorecard(
 def test_a_budget_asks_what_is_needed_to_be_certain(
     setting: Any, budget: Budget, limit: int, ask: str
 ) -> None:
-    session = SimpleNamespace(limit=limit, repeat=1, budget=budget, config=Config(ask=setting))
+    session = SimpleNamespace(
+        limit=limit, repeat=1, budget=budget, config=Config(ask=setting), is_shadow=False
+    )
     assert SessionContext.ask.fget(session) == ask  # type: ignore[attr-defined]
 
 

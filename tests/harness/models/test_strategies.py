@@ -228,7 +228,7 @@ def test_what_makes_the_prompt_makes_the_digest(root: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ("shot = 2\n", r"^\[models.few\] unknown setting `shot`, did you mean 'shots'"),
+        ("shot = 2\n", r"^\[models.few\] unknown key 'shot', did you mean 'shots'"),
         ("shots = 0\n", r"^\[models.few\] shots = 0: "),
         ('pick = "best"\n', r"^\[models.few\] pick = 'best': "),
         ('shots = "no.jsonl"\n', r"^\[models.few\] .*no.jsonl: No such file"),

@@ -213,8 +213,8 @@ def test_a_table_says_how_a_label_is_read(
         ('kind = "exact"\nfields = ["a"]', 'kind = "exact" takes no fields'),
         ('kind = "regex"', 'kind = "regex" needs a pattern'),
         ('kind = "json"\nfields = ["a"]\npattern = "b"', 'kind = "json" takes no pattern'),
-        ('kind = "json"\nfield = "a"', "unknown setting `field`, did you mean 'fields'?"),
-        ('fields = ["a"]', "`kind` is missing"),
+        ('kind = "json"\nfield = "a"', "unknown key 'field', did you mean 'fields'?"),
+        ('fields = ["a"]', "kind is missing"),
     ],
 )
 def test_a_bad_table_ends_at_start_up_in_one_line(table: str, message: str, tmp_path: Path) -> None:

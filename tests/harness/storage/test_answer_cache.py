@@ -194,24 +194,17 @@ create table answers (
 """
 
 
-def test_what_version_1_kept_is_still_there(tmp_path: Path) -> None:
+def test_version_1_is_named_and_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "answers.sqlite"
-    cache = AnswerCache(path)
-    cache.put("model", ask(0, "hello"), Answer(0, "hi"))
-    (prompt,) = cache.db.execute("select prompt from answers").fetchone()
-    cache.close()
-    path.unlink()
-    with sqlite3.connect(path) as old:
+    with closing(sqlite3.connect(path)) as old:
         old.execute(VERSION_1)
-        row = ("model", prompt, "hi", 0.5, 3, 0.25)
-        old.execute("insert into answers values (?, ?, ?, ?, ?, ?)", row)
-    old.close()
-    for _ in range(2):  # and once more, as it is now
-        cache = AnswerCache(path)
-        assert cache.get("model", [ask(7, "hello")]) == {7: Answer(7, "hi", 0.5, 3, 0.25)}
-        (tables,) = cache.db.execute("select group_concat(name) from sqlite_master").fetchone()
-        assert tables == "answers"  # what the old one held is there once: it can be forgotten
-        cache.close()
+    for _ in range(2):
+        with pytest.raises(
+            ConfigError, match=r"sqlite is too old to be read \(version 1\): delete"
+        ):
+            AnswerCache(path)
+    with closing(sqlite3.connect(path)) as old:
+        assert old.execute("select count(*) from answers").fetchone() == (0,)
 
 
 def test_several_may_open_an_old_cache_at_once(tmp_path: Path) -> None:
@@ -226,7 +219,8 @@ def test_several_may_open_an_old_cache_at_once(tmp_path: Path) -> None:
         for n in range(10):  # whoever waited for the lock finds the work done
             path = tmp_path / f"{n}.sqlite"
             with closing(sqlite3.connect(path)) as old:
-                old.execute(VERSION_1)
+                old.execute(VERSION_3)
+                old.execute("pragma user_version = 3")
             assert all(threads.map(opened, [path] * 8))
 
 

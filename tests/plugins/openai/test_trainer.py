@@ -37,8 +37,8 @@ def test_a_preset_fills_in_what_is_not_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ({}, '`base` is missing: write base = "NAME", a model of the provider'),
-        ({"base": "x", "epoch": 3}, "unknown setting `epoch`, did you mean 'epochs'?; valid: "),
+        ({}, 'base is missing: write base = "NAME", a model of the provider'),
+        ({"base": "x", "epoch": 3}, "unknown key 'epoch', did you mean 'epochs'?; valid here: "),
         ({"base": "x", "epochs": 99}, "epochs = 99: the value should be less than or equal to 50"),
         ({"base": "x", "preset": "poetry"}, "preset = 'poetry': the value should be"),
     ],

@@ -89,8 +89,8 @@ def test_its_digest_is_of_the_command_and_its_files(root: Path, tmp_path_factory
     ("name", "told"),
     [
         ("min", "no table [models.min] with a `command`, did you mean 'mine'?"),
-        ("bad", "unknown setting `timout`, did you mean 'timeout'?"),
-        ("empty", "`command` is missing"),
+        ("bad", "unknown key 'timout', did you mean 'timeout'?"),
+        ("empty", "command is missing"),
     ],
 )
 def test_a_table_that_names_no_program(root: Path, name: str, told: str) -> None:

@@ -30,7 +30,7 @@ def test_resolve_fills_in_every_default(project: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"learning_rat": 1.0}, "unknown setting `learning_rat`, did you mean 'learning_rate'?"),
+        ({"learning_rat": 1.0}, "unknown key 'learning_rat', did you mean 'learning_rate'?"),
         ({"learning_rate": -1}, "learning_rate = -1: the value should be greater than 0"),
         ({"epochs": "3"}, "epochs = '3': the value should be a valid integer"),
         ({"on_overflow": "cut"}, "on_overflow = 'cut': the value should be 'raise', 'drop' or"),
@@ -48,7 +48,7 @@ def test_a_bad_setting_is_named(project: Path, wrong: dict[str, Any], told: str)
 
 def test_a_missing_base_is_named(project: Path) -> None:
     with pytest.raises(
-        ValueError, match='`base` is missing: write base = "FOLDER", a model with tokenizer'
+        ValueError, match='base is missing: write base = "FOLDER", a model with tokenizer'
     ):
         QLoRATrainer().resolve({}, project)
 

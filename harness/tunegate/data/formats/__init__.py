@@ -102,10 +102,7 @@ def _unrecognised(names: tuple[str, ...], advice: str, columns: tuple[tuple[str,
 
 
 def columns_advice(row: Mapping[str, Any]) -> str:
-    """Return the line of configuration by which rows like this one are probably meant to be read.
-
-    Names that are numbers, or sentences, are the first row of a table that has no header.
-    """
+    """Return the configuration by which rows like this one are probably meant to be read."""
     if turns := [name for name, value in row.items() if pairs.are_messages(value)]:
         return f'write under [data]: columns = {{ messages = "{_shown(turns[0])}" }}'
     if any(_IS_NUMBER.fullmatch(name) or name.count(" ") > 5 for name in row):

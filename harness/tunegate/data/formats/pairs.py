@@ -165,8 +165,7 @@ def from_label(prompt: str, name: str, fields: Mapping[str, Any]) -> Fields:
 def label_name(value: Any, names: tuple[str, ...]) -> str | None:
     """Return the name of a class as the reply has it; None for a number without one.
 
-    Several classes are joined by a comma. With `names`, a number is the index of one of them, and
-    so is each number of a text such as `4,27`.
+    Several are joined by a comma. `names` are indexed by a number, or by each of a text `4,27`.
     """
     if names and isinstance(value, str) and _NUMBERS.fullmatch(value):
         value = value.split(",")
@@ -180,10 +179,7 @@ def label_name(value: Any, names: tuple[str, ...]) -> str | None:
 
 
 def joined_names(names: Sequence[str]) -> str:
-    """Return the names of classes as one reply.
-
-    It is JSON where there are none, which is an answer too, or where a comma is part of a name.
-    """
+    """Return class names as one reply: JSON where there are none, or a comma is part of a name."""
     is_plain = names and not any("," in name for name in names)
     return ", ".join(names) if is_plain else json.dumps(names, ensure_ascii=False)
 
@@ -249,10 +245,7 @@ def are_messages(value: Any) -> bool:
 
 
 def from_openai_preferences(fields: Mapping[str, Any]) -> Fields:
-    """Convert `input`, `preferred_output` and `non_preferred_output` to messages and `rejected`.
-
-    OpenAI trains on the last assistant message of each output only.
-    """
+    """Convert OpenAI's preferences, of whose outputs only the last assistant message is trained."""
     source = fields["input"]
     if not isinstance(source, dict):
         message = "an object with `messages` is needed"
@@ -318,11 +311,7 @@ def from_sharegpt_preferences(fields: Mapping[str, Any]) -> Fields:
 
 
 def _split_prompt(leading: list[Message], sides: Sequence[Any], names: Sequence[str]) -> Fields:
-    """Return `messages` and `rejected` of a preference.
-
-    `leading` stands before both sides, the preferred messages and the rejected ones. What both
-    begin with is added to the prompt; one reply must be left on each. Errors name their fields.
-    """
+    """Return `messages` and `rejected`; the prompt is `leading` and what both sides begin with."""
     for name, side in zip(names, sides, strict=True):
         row_format.validate_messages(side, name)
     common = 0

@@ -1,7 +1,4 @@
-"""Says on top of a report whether the run is promoted, since when, or why not.
-
-Verifies, too, the chain of digests from the data to the promotion by the rules of the promotion.
-"""
+"""Says on top of a report whether the run is promoted or why not, and verifies its digests."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -150,10 +147,7 @@ def key_facts(files: RunFiles, chain: Sequence[Link]) -> Iterator[tuple[str, str
 
 
 def promotions_of(files: RunFiles) -> tuple[dict[str, RegistryEntry], dict[str, RegistryEntry]]:
-    """Return the aliases that point at this run, and those that once did, with the last promotion.
-
-    The first are sorted, the others in the order of those promotions.
-    """
+    """Return this run's aliases, sorted, and former ones in order, with their last promotion."""
     current, former = dict[str, RegistryEntry](), dict[str, RegistryEntry]()
     for alias in sorted({entry["alias"] for entry in files.entries}):
         in_force = promotions_in_force(files.entries, alias)

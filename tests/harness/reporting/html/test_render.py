@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tunegate.cli.main import main
-from tunegate.cli.purge import purge_snapshot
+from tunegate.cli.purge import purge_snapshots
 from tunegate.reporting.html.render import make_report, render_html
 from tunegate.reporting.html.verdict import Link
 from tunegate.storage.state_dir import Run, StateDir
@@ -143,7 +143,7 @@ def test_purged_data_is_a_sentence_each(promoted: Project) -> None:
     state, page = StateDir(promoted.root), promoted.run / "report.html"
     page.write_text("a row")
     for path in (state.folder / "snapshots").iterdir():
-        purge_snapshot(Store(state, state.folder / "store"), path.stem)
+        purge_snapshots(Store(state, state.folder / "store"), [path.stem])
     assert not page.exists()  # it may show what was purged
     promoted.write("test.jsonl", "")
     text = words(report(promoted))
@@ -297,7 +297,7 @@ def test_every_answer_stands_on_a_page_of_its_own(promoted: Project) -> None:
     assert kept.stat().st_mode & 0o777 == 0o600
     state = StateDir(promoted.root)
     for path in (state.folder / "snapshots").iterdir():
-        purge_snapshot(Store(state, state.folder / "store"), path.stem)
+        purge_snapshots(Store(state, state.folder / "store"), [path.stem])
     assert not kept.exists()
 
 

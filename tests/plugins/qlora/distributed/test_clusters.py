@@ -92,11 +92,11 @@ def test_each_launcher_gives_the_script_machine_address_and_job(page: str) -> No
 @pytest.mark.parametrize("page", PAGES)
 def test_the_commands_for_another_trainer_exist(page: str) -> None:
     told = [line[2:] for block in blocks(page, "console") for line in block.splitlines()]
-    for begin, command in (("export", export_command), ("import", import_run)):
+    for begin, command in (("export axolotl", export_command), ("import", import_run)):
         (line,) = [line for line in told if line.startswith(f"tunegate run {begin} ")]
         parser = argparse.ArgumentParser()
         command.arguments(parser)
-        parser.parse_args(shlex.split(line)[3:])
+        parser.parse_args(shlex.split(line.removeprefix(f"tunegate run {begin}")))
     (line,) = [line for line in told if "axolotl train" in line]
     assert f"axolotl train {export.CONFIG_FILE}" in line
 

@@ -111,7 +111,7 @@ def test_an_adapter_without_its_base_says_so(project: Path, tuned: str) -> None:
     ("spec", "told"),
     [
         ("nowhere", "folder:nowhere: .*nowhere holds no model"),
-        ("base?max_new_token=3", "unknown setting `max_new_token`, did you mean 'max_new_tokens'"),
+        ("base?max_new_token=3", "unknown key 'max_new_token', did you mean 'max_new_tokens'"),
         ("base?compute=int8", "compute = 'int8'"),
     ],
 )

@@ -1,15 +1,18 @@
 """`tunegate demo`: the project it makes; that it runs whole, tests/test_newcomer.py shows."""
 
+import runpy
 from pathlib import Path
 
 import pytest
 
+from tunegate.cli.init import EXAMPLES
 from tunegate.cli.main import main
 from tunegate.config.schema import load
 from tunegate.errors import ConfigError
-from tunegate_qlora.commands.demo import FILES, linear_hits, majority_hits, make_project, tickets
 
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[1]
+DEMO = runpy.run_path(str(EXAMPLES / "demo.py"))
+FILES, make_project = DEMO["FILES"], DEMO["make_project"]
 
 
 def test_a_project_is_made_once_and_is_the_repositorys_own_demo(tmp_path: Path) -> None:
@@ -39,9 +42,10 @@ def test_a_folder_of_anything_else_is_refused(
 
 
 def test_simple_methods_have_the_figures_of_the_readme() -> None:
-    train, test = (tickets(FILES / "data" / f"{split}.jsonl") for split in ("train", "test"))
-    assert majority_hits(train, test) == 80
-    assert linear_hits(train, test) == 428
+    files = (FILES / "data" / f"{split}.jsonl" for split in ("train", "test"))
+    train, test = map(DEMO["tickets"], files)
+    assert DEMO["majority_hits"](train, test) == 80
+    assert DEMO["linear_hits"](train, test) == 428
     readme = (FILES / "README.md").read_text("utf-8")
     assert f"| majority class | {80 / 480:.1%}".replace("%", " %") in readme
     assert f"logistic regression | {428 / 480:.1%}".replace("%", " %") in readme
