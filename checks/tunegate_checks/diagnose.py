@@ -50,12 +50,7 @@ class Diagnosis:
     """What is kept of a run and its answers to a test set, and what it says of the wrong ones.
 
     The first likely cause is named: what spoils every answer, then what brings later ones about.
-    Thresholds: any other system prompt (OpenAI's guide asks for the same in training and use); more
-    than `limits.cut_off` of the answers cut and wrong, and a quarter of the wrong ones (what
-    explains fewer is not why a result is poor), or of the rows over `max_length`; `limits.psi` and
-    `drift_auc`; 2 % of the labels in doubt (about half are found: more are wrong than the 3.3 % of
-    ten well-known test sets, Northcutt 2021, arXiv:2103.14749); fewer rows than the curve of
-    --probe, or else `size.find`, asks for; `limits.overfitting`.
+    docs/diagnose.md has the thresholds and their sources.
     """
 
     run: Run
@@ -98,7 +93,8 @@ class Diagnosis:
     def cut_replies(self) -> tuple[bool | None, str]:
         """Do answers stop short, by their limit or as beginnings, or are training rows too long?"""
         ends = ((p.finish == "length", p.got.strip(), p.expected) for p in self.wrong)
-        n = sum(is_end or (got > "" and full.startswith(got)) for is_end, got, full in ends)
+        whole = {"", *(e.reply.strip() for e in self.train)}  # "fee" is no cut "fee dispute"
+        n = sum(is_end or (got not in whole and to.startswith(got)) for is_end, got, to in ends)
         run, limit = self.run, self.config.limits.cut_off
         is_cut = n > limit * len(self.answers) and n >= MIN_EXPLAINED * len(self.wrong)
         about = run.state.root, load_files(run.plugins).trainers, run.plan.trainer
@@ -132,6 +128,8 @@ class Diagnosis:
         limits, n, probe, points = self.config.limits, len(self.train), self.run.state.probe, []
         parts = [Run(probe, path.parent.name) for path in probe.runs.glob("*/run.json")]
         parts = [part for part in parts if part.plan.config == self.run.plan.config]
+        known = {e.text for e in self.train}  # a part of other rows is of former data
+        parts = [part for part in parts if known.issuperset(e.text for e in part.data("train"))]
         for part in [*parts, self.run] if parts else ():
             if answers := validation_answers(part):
                 wrong = sum(not self.config.label_rule.right(p) for p in answers)
@@ -142,7 +140,8 @@ class Diagnosis:
                 is_likely = rows_needed_for(points, 1 - float(limits.accuracy)).low > n
             return is_likely, rows_text(points, limits.accuracy, n)
         found = [*size.find(self.train, task=self.config.task, per_class=limits.fewest_per_class)]
-        return bool(found), found[0].evidence if found else f"{n:,} suffice for {self.config.task}"
+        is_likely = (found[0].kind == "too few" or None) if found else False
+        return is_likely, found[0].evidence if found else f"{n:,} suffice for {self.config.task}"
 
     def overfitting(self) -> tuple[bool | None, str]:
         """Did the training go on after the validation loss was lowest?"""
@@ -207,11 +206,13 @@ def run(args: argparse.Namespace) -> None:
         raise ConfigError(f"-o {args.out}: a name that ends in .csv or .jsonl is valid")
     root = current_project()
     config, of_run = load(root), find_finished(StateDir(root), args.run)
-    test = find_data_files(config, root, {"test": args.test_data}, Path.cwd()).get("test")
+    files = find_data_files(config, root, {"test": args.test_data}, Path.cwd())
+    test = files.get("test")
     train = Dataset.read(of_run.plan.train, "train", of_run.plan.columns, config.reading)
     diagnosis = Diagnosis(of_run, config, train, test, judged_answers(of_run, test))
     told = {**hide_values(diagnosis.facts()), "sheet": args.out}
     if args.out:
+        files.keep_from(args.out)
         rows = diagnosis.sheet()
         frame = pd.DataFrame(rows if args.unmasked else hide_values(rows), dtype=object)
         text = frame.to_json(orient="records", lines=True, force_ascii=False)

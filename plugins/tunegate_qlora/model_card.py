@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tunegate.interfaces.trainer import Plan
+from tunegate.reporting.html.text import public_name
 from tunegate.reporting.terminal import score_cells
 from tunegate.storage.state_dir import Run, StateDir, read_unverified
 from tunegate.utils.files import atomic_write, sha256_json
@@ -73,7 +74,7 @@ def render_card(kind: str, model: str, job: TrainingJob) -> str:
     environment = Environment(
         loader=PackageLoader("tunegate_qlora", ""), undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters["cell"] = _cell_text
+    environment.filters |= {"cell": _cell_text, "public": lambda s: public_name(s, plan.root)}
     return environment.get_template("model_card.md.jinja").render(
         title=f"{MODEL_KINDS[kind]} on {base_name}, run {run.name}", run=run.name,
         reviews=[hint for outcomes in receipt.get("tests", {}).values() for o in outcomes

@@ -102,9 +102,7 @@ def errors(dataset: Dataset, *, folds: int = 5, seed: int = 0) -> Iterator[Findi
     with fewer rows than `folds` are left out. Of more than 20,000 rows a random sample of 20,000 is
     examined, and a hint says so.
 
-    Measured with 1, 3 and 10 % of the labels swapped (`python benchmarks/label_errors.py`): on
-    examples/triage precision 0.92, 0.98, 0.99 and recall 0.37, 0.57, 0.41; on banking77 precision
-    0.67, 0.87, 0.96 and recall 0.70, 0.62, 0.64.
+    docs/checks.md has its precision and recall (`python benchmarks/label_errors.py`).
     """
     rows: Sequence[Example] = dataset
     if len(dataset) > MAX_ROWS:
@@ -133,12 +131,14 @@ def errors(dataset: Dataset, *, folds: int = 5, seed: int = 0) -> Iterator[Findi
 def missed_labels(*datasets: Dataset) -> list[tuple[int, int]]:
     """Return how many labels of each the model of `errors` misses, of how many; Unmeasurable."""
     drawn = [dataset.drawn(MAX_ROWS) for dataset in datasets]
-    examples = [example for dataset in drawn for example in dataset]
-    if len(names := [*comparison.label_counts(examples)]) < 2:
+    names = [*comparison.label_counts([example for rows in drawn for example in rows])]
+    known = [[example for example in rows if example.label in names] for rows in drawn]
+    if len(names) < 2 or not all(known):
         raise Unmeasurable("the replies are no labels of classes")
+    examples = [example for rows in known for example in rows]
     labels = [names.index(e.label) for e in examples]
     missed = iter(_out_of_fold_probabilities(examples, labels, 5, 0).argmax(axis=1) != labels)
-    return [(int(sum(next(missed) for _ in rows)), len(rows)) for rows in drawn]
+    return [(int(sum(next(missed) for _ in rows)), len(rows)) for rows in known]
 
 
 def _out_of_fold_probabilities(

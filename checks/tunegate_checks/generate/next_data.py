@@ -58,10 +58,8 @@ def run(args: argparse.Namespace) -> None:
     root, left_out = current_project(), Counter[str]()
     config, out = load(root), args.out
     files = find_data_files(config, root, {}, root)
-    splits = {
-        split: read_reference(path, split, files.columns, config.reading)
-        for split, path in files.paths.items()
-    }
+    named, about = files.paths.items(), (files.columns, config.reading)
+    splits = {split: read_reference(path, split, *about) for split, path in named}
     if not {"train", "test"} <= splits.keys():
         raise ConfigError("what is new is told by data.train and data.test: set both")
     if args.labelled:
@@ -91,23 +89,23 @@ def as_lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
     return b"".join(to_json_line(fields) + b"\n" for fields in rows)
 
 
-# Drawing.
-
-
 def logged_rows(
     logs: Sequence[Path], splits: Splits, config: Config, left_out: Counter[str]
 ) -> Dataset:
     """Return the redacted rows of logs that no split has, one of those that are alike."""
     limits, rows = config.limits, list[dict[str, Any]]()
+    kept = {name.partition(".")[0] for name in (*config.data.group_by, config.data.time_by)}
     texts = (e.text for known in splits.values() for e in known)  # whose placeholders are taken
     redactor = Redactor(texts, limits.pii_ignore, limits.pii_allow, names=limits.pii_names)
     for path in logs:
         dataset = read_file(path, config.data.columns, reading=config.reading)
         left_out["cannot be read"] += sum(not problem.hint for problem in dataset.problems)
         for e in dataset:
-            fields = {"messages": [*e.messages], **given_fields(e.fields)}
+            own = {k: e.fields[k] for k in sorted(kept & e.fields.keys())}
+            fields = {**own, "messages": [*e.messages], **given_fields(e.fields)}
             done = redactor.redact_row({**fields, LINEAGE: {"log": path.name, "line": e.line}})
-            if done.refusal or not e.prompt.strip() or len(e.given) == len(e.messages):
+            lacks = not e.prompt.strip() or len(e.given) == len(e.messages)
+            if done.refusal or lacks or not own.items() <= done.fields.items():
                 left_out["have no prompt, no reply, or cannot be redacted"] += 1
             else:
                 rows.append(done.fields)
@@ -133,7 +131,7 @@ def failures(state: StateDir, name: str, test: Dataset, config: Config) -> list[
 
 
 def rankings(fresh: Dataset, train: Dataset, failed: Sequence[str]) -> Iterator[Ranking]:
-    """Yield the rows by doubt in their labels, by how unlike training they are, by failures."""
+    """Yield rows by doubt in labels (logistic regression), by distance to training, by failures."""
     import numpy as np
     from sklearn.linear_model import LogisticRegression
     from sklearn.neighbors import NearestNeighbors
@@ -167,12 +165,12 @@ def draw(fresh: Dataset, train: Dataset, failed: Sequence[str], out: Path, size:
     came_from = {i: {**fresh[i].fields[LINEAGE], "why": why} for i, why in chosen.items()}
     data = as_lines({**fresh[i].fields, LINEAGE: origin} for i, origin in came_from.items())
     path = out.with_suffix(".jsonl")
+    of_draw = b',"%s":{"log":' % LINEAGE.encode()
+    if path.exists() and not all(of_draw in line for line in path.read_bytes().splitlines()):
+        raise ConfigError(f"-o {out}: its rows come into {path}, which is other data: name another")
     drawn = Dataset.parse(data, path=path, reading=fresh.reading)
     write_sheet(out, drawn, drawn, 0)
     return {path: data}, Counter(chosen.values())
-
-
-# Importing.
 
 
 def labelled_rows(sheets: Sequence[Path], config: Config, left_out: Counter[str]) -> Dataset:
@@ -201,7 +199,7 @@ def labelled_rows(sheets: Sequence[Path], config: Config, left_out: Counter[str]
         reply, fields = replies.pop(), {**example.fields}
         if reply != said[id_][0].reply:
             fields["messages"] = [*example.given, {"role": "assistant", "content": reply}]
-        reviewers = ", ".join(e.reviewer for e in said[id_])
+        reviewers = ", ".join(dict.fromkeys(e.reviewer for e in said[id_]))
         fields[LINEAGE] = {**fields.get(LINEAGE, {}), "row": id_, "reviewer": reviewers}
         labelled.append(fields)
     return Dataset.of(labelled, reading=config.reading)

@@ -146,8 +146,8 @@ def models(
     for (name, _), claim, p in zip(pairs, claims, ps, strict=True):
         score, sign = claim.difference, "+.1%" if claim.binary else "+.4f"
         interval = f"{score.low:{sign}} to {score.high:{sign}}"
-        p_text = "<0.001" if p < 0.001 else f"{p:.3f}"
-        cells = f"{float(score):{sign}}", interval, p_text, f"{score.n:,}"
+        told = "-" if math.isnan(score.low) else interval, "<0.001" if p < 0.001 else f"{p:.3f}"
+        cells = f"{float(score):{sign}}", *told, f"{score.n:,}"
         rows.append((f"{claim.metric} of {name}", *cells))
         score.name, score.misses = f"{claim.metric} less {name}'s", claim.flips
     record_table("differences", rows)

@@ -27,10 +27,9 @@ def write_failures(
     """Write the rows that a run, or a model without one, got wrong on a test set.
 
     Returns their indices in the answers, and these, which are kept: no request is sent. Each row
-    holds the fields of the example (`messages` with the reply
-    that was expected), `line`, `got` (the first wrong answer), what there is of `got_calls`,
-    `reasoning` and `error`, and where it was asked several times `right`, such as "2 of 5". With
-    `masked`, private values in its texts are. Raises ConfigError for no such model, or no answers.
+    holds the fields of the example (with the reply that was expected), `line`, `got` (the first
+    wrong answer), what there is of `got_calls`, `reasoning` and `error`, and where it was asked
+    several times `right`, such as "2 of 5". Raises ConfigError for no such model, or no answers.
     """
     predictions = judged_answers(find_judged(state, name), test)
     wrong, texts, rounds = list[int](), "", predictions.repetitions or (predictions,)
@@ -62,8 +61,9 @@ def run(args: argparse.Namespace) -> None:
     """Write the rows and print how many there are, and that they must not be trained on."""
     root = current_project()
     config = load(root)
-    test = find_data_files(config, root, {"test": args.test_data}, Path.cwd()).get("test")
-    parts = StateDir(root), args.run, args.out, test, config.label_rule
+    files = find_data_files(config, root, {"test": args.test_data}, Path.cwd())
+    files.keep_from(args.out)
+    parts = StateDir(root), args.run, args.out, files.get("test"), config.label_rule
     wrong, answers = write_failures(*parts, masked=not args.unmasked)
     n, times, hide = len(answers), len(answers.repetitions) or 1, hider()
     of_several = f"rows were wrong in at least one of {times} answers"
@@ -79,13 +79,8 @@ def run(args: argparse.Namespace) -> None:
             "gate. Draw new ones like them from what is asked of the model: tunegate data next LOG",
         ]
     told = {"path": args.out, "wrong": len(wrong), "n": n, "times": times}
-    clusters = [
-        {
-            "words": c.words,
-            "wrong": len(c.rows),
-            "n": c.n,
-            "lines": [answers[i].line for i in c.rows],
-        }
-        for c in found
+    about = ((c, [answers[i].line for i in c.rows]) for c in found)
+    told["clusters"] = [
+        {"words": c.words, "wrong": len(c.rows), "n": c.n, "lines": of_c} for c, of_c in about
     ]
-    print_result(args.json, {**told, "clusters": clusters}, lines)
+    print_result(args.json, told, lines)

@@ -42,6 +42,11 @@ class DataFiles:
             self.read[split] = Dataset.parse(data, split, path, self.columns, self.reading)
         return self.read[split]
 
+    def keep_from(self, out: Path) -> None:
+        """Raise ConfigError for a file to be written that is one of these."""
+        if out.resolve() in self.paths.values():
+            raise ConfigError(f"-o {out}: it is a file of the project's data; name another")
+
     def current_digests(self) -> dict[str, str]:
         """Return the sha256 of each split as it is now; "" for a file that is gone."""
         files = self.paths.items()

@@ -380,7 +380,7 @@ def read_curves(path: Path) -> list[dict[str, float]]:
             readings.append(json.loads(line))
         except ValueError:
             break
-    return readings
+    return [reading for reading in readings if isinstance(reading, dict)]
 
 
 def find_finished(state: StateDir, name: str) -> Run:

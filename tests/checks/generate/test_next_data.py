@@ -187,6 +187,24 @@ def test_rows_of_one_source_stay_on_one_side(folder: Path, capsys: Out) -> None:
     assert sides[drawn[1]["messages"][1]["content"]] == "train"
 
 
+def test_a_row_of_a_customer_of_the_test_set_goes_to_test(folder: Path, capsys: Out) -> None:
+    config = Path("tunegate.toml").read_text()
+    Path("tunegate.toml").write_text(config.replace("[data]", '[data]\ngroup_by = "customer"'))
+    for name in ("train", "validation", "test"):
+        rows = [row | {"customer": f"{name}-{n}"} for n, row in enumerate(rows_of(f"{name}.jsonl"))]
+        Path(f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    logged = [json.loads(row) | {"customer": f"test-{n}", "note": "none"}
+              for n, row in enumerate(lines_of("train", 1500, 1520))]  # fmt: skip
+    logged[0]["customer"] = "ana.souza@correio.example.org"  # redacted, it is nobody's
+    Path("few.jsonl").write_text("\n".join(map(json.dumps, logged)))
+    told = json.loads(next_data(capsys, "few.jsonl", "-o", "next.csv", "--json"))
+    assert told["left_out"] == {"have no prompt, no reply, or cannot be redacted": 1}
+    assert not any("note" in row for row in rows_of("next.jsonl"))
+    label(Path("next.csv"), lambda n, _: ("ok", ""))
+    told = json.loads(next_data(capsys, "--import", "next.csv", "-o", "new", "--json"))
+    assert told["rows"] == {"to train": 0, "to validation": 0, "to test": 19}
+
+
 def test_a_sheet_counts_once(folder: Path, capsys: Out) -> None:
     next_data(capsys, "log.jsonl", "-o", "next.csv", "--rows", "4")
     label(Path("next.csv"), lambda n, _: ("ok", ""))
@@ -203,7 +221,8 @@ def test_two_reviewers_who_differ_leave_a_row_out(folder: Path, capsys: Out) -> 
     other.write_bytes(sheet.read_bytes())
     label(sheet, lambda n, _: ("ok", "") if n else ("wrong", "other"))
     label(other, lambda n, _: ("ok", "") if n != 3 else ("wrong", "other"), who="rui")
-    told = json.loads(next_data(capsys, "--import", str(sheet), str(other), "-o", "d", "--json"))
+    sheets = str(sheet), str(other), str(other)
+    told = json.loads(next_data(capsys, "--import", *sheets, "-o", "d", "--json"))
     rows = [r for r in rows_of("d/train.jsonl") + rows_of("d/test.jsonl") if "next" in r]
     assert sum(told["rows"].values()) == len(rows) == 6 - sum(told["left_out"].values())
     assert {row["next"]["reviewer"] for row in rows} == {"ana, rui"}
@@ -253,6 +272,8 @@ def test_what_cannot_be_imported_is_one_line(
         (("log.jsonl", "-o", "next.jsonl"), "a .csv and 1 row or more are valid"),
         (("log.jsonl", "-o", "n.csv", "--rows", "0"), "a .csv and 1 row or more are valid"),
         (("nothing.jsonl", "-o", "n.csv"), "nothing.jsonl"),
+        (("log.jsonl", "-o", "log.csv"), "its rows come into log.jsonl, which is other data"),
+        (("log.jsonl", "-o", "train.csv"), "its rows come into train.jsonl, which is other data"),
         (
             ("train.jsonl", "-o", "n.csv"),
             "no row that is new; left out: {'stand in the splits': 600}",
@@ -263,9 +284,11 @@ def test_what_cannot_be_imported_is_one_line(
 def test_what_cannot_be_drawn_is_one_line(
     folder: Path, capsys: Out, args: Sequence[str], told: str
 ) -> None:
+    before = {path: path.read_bytes() for path in folder.glob("*.*")}
     error = next_data(capsys, *args, code=2)
     assert told in error
     assert len(error.splitlines()) == 1
+    assert {path: path.read_bytes() for path in folder.glob("*.*")} == before
 
 
 def test_a_sheet_that_is_filled_in_stays(folder: Path, capsys: Out) -> None:

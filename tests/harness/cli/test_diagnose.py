@@ -10,6 +10,7 @@ import csv
 import json
 import os
 import random
+import re
 import runpy
 import subprocess
 import sys
@@ -189,6 +190,56 @@ def test_without_curves_overfitting_is_not_known(
     out = diagnose(capsys)
     assert "verdict   no answer is wrong\n" in out
     assert "not known overfitting: the candidate belongs to no run, or its trainer" in out
+
+
+def test_a_label_that_begins_another_is_no_cut_reply(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    files = {k: v.replace("parcel team", "billing team two") for k, v in NOISY.items()}
+    trained_on(project, **files)
+    monkeypatch.chdir(project.root)
+    told = json.loads(diagnose(capsys, "--json"))
+    assert [c["name"] for c in told["causes"] if c["likely"]] == ["label noise"]
+
+
+def test_rows_without_a_label_are_left_out(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    def as_json(text: str) -> str:
+        first, *rest = re.sub(r'"(\w+ team)"', r'"{\\"team\\": \\"\1\\"}"', text).splitlines(True)
+        return "".join([re.sub(r'"\{.*?\}"', '"Which team?"', first), *rest])
+
+    text = (project.root / "tunegate.toml").read_text()
+    project.write("tunegate.toml", f'label = "json:team"\n{text}')
+    trained_on(project, *map(as_json, NOISY.values()))
+    monkeypatch.chdir(project.root)
+    assert "verdict   likely cause: label noise\n" in diagnose(capsys)
+
+
+def test_replies_that_are_no_labels_are_not_too_few_rows(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    def as_prose(text: str) -> str:
+        lines = enumerate(text.splitlines())
+        return "".join(
+            f"{re.sub('[a-z]+ team', f'A reply of {n} for you', ln)}\n" for n, ln in lines
+        )
+
+    trained_on(project, *map(as_prose, HEALTHY.values()))
+    monkeypatch.chdir(project.root)
+    (told,) = (c for c in json.loads(diagnose(capsys, "--json"))["causes"] if "few" in c["name"])
+    assert told["likely"] is None
+    assert "no set of labels" in told["evidence"]
+
+
+def test_readings_that_are_none_are_passed_over(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    trained_on(project, **HEALTHY)
+    with (project.run / "curves.jsonl").open("a") as curves:
+        curves.write("[1]\n")
+    monkeypatch.chdir(project.root)
+    assert "overfitting" in diagnose(capsys).partition("ruled out")[2]
 
 
 def test_the_prompt_in_production_counts(

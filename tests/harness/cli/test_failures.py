@@ -68,3 +68,14 @@ def test_what_is_wrong_is_named_by_its_words_masked(trained: Project) -> None:
     text = trained.python("-m", "tunegate", "failures").out
     assert "3 of 6 ( 50%)  " in text
     assert "2670" not in text + printed.out
+
+
+def test_no_file_of_the_data_is_replaced(trained: Project) -> None:
+    spoil(trained)
+    trained.judge()
+    before = (trained.root / "test.jsonl").read_bytes()
+    for command in (["failures"], ["run", "diagnose"]):
+        printed = trained.python("-m", "tunegate", *command, "-o", "./test.jsonl")
+        assert printed.code == 2
+        assert "-o test.jsonl: it is a file of the project's data; name another" in printed.out
+        assert (trained.root / "test.jsonl").read_bytes() == before

@@ -389,3 +389,10 @@ def test_a_diagnosis_asks_the_curve_whether_more_rows_would_help(probed: Project
     told = probed.python("-m", "tunegate", "run", "diagnose", "--json")
     causes = {cause["name"]: cause for cause in json.loads(told.out)["causes"]}
     assert causes["too few rows"]["likely"] is not False
+    rows = (probed.root / "train.jsonl").read_text().replace("billing", "delivery")
+    probed.write("train.jsonl", rows)  # the parts are of other data now
+    assert probed.pytest("suites/data", "--train-with", "learner").code == 0
+    probed.judge()
+    told = probed.python("-m", "tunegate", "run", "diagnose", "--json")
+    causes = {cause["name"]: cause for cause in json.loads(told.out)["causes"]}
+    assert causes["too few rows"]["evidence"] == "1,600 suffice for classification"

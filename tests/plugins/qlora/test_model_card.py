@@ -106,10 +106,12 @@ def test_a_card_names_the_other_models_reviewers_limits_and_what_checks_it(
     compared["line"] = "<accuracy better: 90.0% became 95.0% on 100, 6 gained, 1 lost>"
     told = SCORECARD | {"model_digest": own, "scores": [compared]}
     told |= {"limits": {"accuracy": 0.9, "pii_ignore": ["ip"], "latency": None}, "baseline": None}
+    told["baseline"] = {"model": "folder:/home/ana/base?max_new_tokens=9", "right": 0, "n": 100}
     told |= {"incumbent": {"model": "run:1234", "right": 90, "n": 100}}
     (folder / "scorecards/a.json").write_text(json.dumps(told))
     text = written()
     assert "The incumbent (`run:1234`) had 90 of 100 right.\n" in text
+    assert "The baseline (`folder:base?max_new_tokens=9`) had 0 of 100 right.\n" in text
     assert "- `<accuracy better: 90.0% became 95.0% on 100, 6 gained, 1 lost>`\n" in text
     assert "| accuracy | 0.9 |\n" in text
     assert "pii_ignore" not in text

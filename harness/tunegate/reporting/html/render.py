@@ -25,6 +25,8 @@ UNREADABLE = (
     *(KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError),
     *(JSONDecodeError, UnicodeDecodeError),
 )
+# What makes markup in Markdown, or names somebody there, written so that it does neither.
+IN_MARKDOWN = {ord(c): f"&#{ord(c)};" for c in "[]*_`~"} | {ord("@"): "@&#8203;"}
 NO_REGISTRY_LINE = "registry.jsonl has no line about this run."
 
 
@@ -82,6 +84,7 @@ def render_html(template: str, **values: Any) -> bytes:
     joint = re.compile(r"[_/=]+(?=\w)|(?<=[^\W\d])[.:]+(?=\w)")
     environment.filters |= {
         "wbr": lambda text: Markup(joint.sub(r"\g<0><wbr>", str(escape(hide_values(text))))),
+        "plain": lambda text: Markup(str(escape(hide_values(text))).translate(IN_MARKDOWN)),
         "cells": score_cells, "time": time_text,
         "sha256": lambda text: Markup(b64encode(sha256(text.encode()).digest()).decode()),
     }  # fmt: skip

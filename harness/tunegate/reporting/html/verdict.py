@@ -37,23 +37,23 @@ class Link:
 def verdict_section(files: RunFiles, chain: Sequence[Link]) -> SimpleNamespace:
     """Return headline, sentences, warnings and facts about a run and its chain of digests."""
     (current, former), card = promotions_of(files), files.card
-    tone = "plain"
+    tone, is_closed = "good" if current else "plain", bool(card and card["gate"] != "open")
     if current:
-        tone, headline = "good", f"Promoted: {', '.join(current)}"
+        headline = f"Promoted: {', '.join(current)}"
     elif card is None:
         headline = "Never judged"
-    elif card["gate"] != "open":
-        tone, headline = "bad", "Not promoted: the gate is closed"
+    elif is_closed:
+        headline = "Not promoted: the gate is closed"
     else:
         headline = "Not promoted any more" if former else "Not promoted"
     broken = [link.name for link in chain if link.holds is False]
-    if files.registry_error or broken:
-        tone = "bad"
     warnings = []
+    if files.registry_error or broken or is_closed:
+        tone = "bad"
     if broken:
         noun = "s of the chain do" if len(broken) > 1 else " of the chain does"
         warnings.append(f"{len(broken)} link{noun} not verify: {', '.join(broken)}.")
-    if current and card is not None and card["gate"] != "open":
+    if current and card and is_closed:
         closed = "A later session of the model suite closed the gate"
         warnings.append(text.with_full_stop(f"{closed}: {closing_reasons(card)}"))
     if attestation := str(files.record["figures"].get("word") or ""):

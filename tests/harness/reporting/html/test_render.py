@@ -105,6 +105,7 @@ def test_a_closed_gate_shows_the_score_that_missed_its_limit(promoted: Project) 
     text = words(report(promoted))
     why = "closed the gate: accuracy is 83.3%, the limit >= 100%."
     assert f"A later session of the model suite {why}" in text
+    assert "✗ Promoted: production" in text
     (promoted.root / "registry.jsonl").unlink()
     text = words(report(promoted))
     assert "✗ Not promoted: the gate is closed" in text
@@ -341,9 +342,13 @@ def test_a_comment_has_the_verdict_first_and_no_markup_of_an_answer(
     page.misses = SimpleNamespace(rows=((1, HOSTILE, HOSTILE),), total="1 wrong", more="")
     page.scores.not_passed, page.scores.more = (("t", "failed", "a\n\n# b"),), "3 more"
     page.scores.rows[0].hints = ["line 1: @someone\n\n# b"]
+    page.verdict.sentences = ("said @someone: ![x](https://x.example) *b*", "ask ana@x-shop.com")
     made = render_html("comment.md", page=page).decode()
+    assert "said @&#8203;someone: !&#91;x&#93;(https://x.example) &#42;b&#42;\n" in made
+    assert "x-shop.com" not in made
+    assert "+nan" not in text
     assert HOSTILE not in made
-    assert "<code>line 1: @someone # b</code>" in made
+    assert "<code>line 1: @&#8203;someone # b</code>" in made
     assert "- <code>t</code>: failed; did not hold: <code>a # b</code>\n- 3 more\n" in made
     assert escape("<b>") in made or "&lt;" in made
 
