@@ -161,6 +161,11 @@ class Settings(Decoding):
         return "constant_with_warmup" if self.scheduler == "constant" else self.scheduler
 
     @property
+    def packed(self) -> bool:
+        """Whether rows are packed: flash attention alone is known to keep them apart."""
+        return self.packing and "flash" in self.attention
+
+    @property
     def conversations_per_row(self) -> int:
         """Sequences that the model reads for a row: `dpo` reads the prompt with both replies."""
         return 2 if self.objective == "dpo" else 1
@@ -267,11 +272,9 @@ def find_conflicts(settings: Settings, set_fields: set[str]) -> Iterator[str]:
     if (settings.machines > 1) != bool(settings.address):
         reach = "the first machine's host:port, which the others can reach"
         yield f"machines above 1 and address go together: {reach}"
-    needs_whole_model = settings.objective == "dpo" or settings.packing
-    if settings.sharding == "fsdp" and settings.method != "qlora" and needs_whole_model:
-        subject = "packing" if settings.packing else "objective = 'dpo'"
+    if settings.sharding == "fsdp" and settings.method != "qlora" and settings.objective == "dpo":
         remedy = "which takes method = 'qlora', or sharding = 'none'"
-        yield f"{subject} asks the whole model before it is shared out, {remedy}"
+        yield f"objective = 'dpo' asks the whole model before it is shared out, {remedy}"
     if settings.sharding == "fsdp" and settings.new_tokens:
         yield "new_tokens cannot be shared out: set sharding = 'none'"
     if settings.patience and settings.keep == "last":

@@ -184,6 +184,9 @@ def base_problems(plan: Plan, settings: Settings, architecture: Architecture) ->
         if not any(f".{name}".endswith(f".{target}") for name in layers):
             names = ", ".join(sorted({name.rpartition(".")[2] for name in layers}))
             yield f"targets: no layer is called {target!r}; there are {names}"
+    if settings.packed and getattr(architecture.model, "_is_stateful", False):
+        kind = type(architecture.model).__name__
+        yield f"packing: a {kind} carries a state from row to row; set packing = false"
     if settings.optimiser != "adamw" and local_device() == "cpu":
         yield f'optimiser = "{settings.optimiser}" needs a GPU: set "adamw"'
     integrations: Any = import_module("transformers.integrations")  # untyped

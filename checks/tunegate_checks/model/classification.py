@@ -31,8 +31,7 @@ def accuracy(
 ) -> Score:
     """Return the share of answers that are the expected label, with Wilson's 95 % interval.
 
-    With `every`, of which `predictions` are those without a near-duplicate in training, a hint says
-    what the accuracy is on them all.
+    With `every`, those with a near-duplicate in training too, a hint has the accuracy on them all.
     """
     hints = fold_advice(predictions, label)
     excluded = len(every) - len(predictions) if every else 0

@@ -61,8 +61,7 @@ def flips(
 ) -> Score:  # fmt: skip
     """Return the share of labels that change when the question is written differently.
 
-    For classification. All perturbations have the same weight, unlike in real traffic, so look at
-    each kind by itself, in `detail`.
+    For classification. All perturbations weigh the same, unlike in real traffic: see `detail`.
     """
     writing = Relation("flip rate", perturbations, calls=calls, by_word=True)
     return writing(predictions, test, ask, label=label)

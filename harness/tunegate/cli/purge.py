@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Collection
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
     elif args.unused is not None:
         since = time.time() - args.unused
         promoted = {entry.get("run") for entry in Registry(root).entries()}
-        times = {d: [use.time for use in uses[d]] for d in kept}
+        times = {d: [datetime.fromisoformat(u.made).timestamp() for u in uses[d]] for d in kept}
         old = [d for d, path in kept.items() if max([path.stat().st_mtime, *times[d]]) < since]
         purged = [d for d in old if promoted.isdisjoint(use.run for use in uses[d])]
     else:
@@ -88,10 +89,9 @@ def run(args: argparse.Namespace) -> None:
 def purge_snapshots(
     store: Store, digests: Collection[str], holds: Holds | None = None, *, dry_run: bool = False
 ) -> int:
-    """Delete snapshots, all cached answers to their prompts, and those whose text `holds`.
+    """Delete snapshots, answers to their prompts, and those whose text `holds`; return how many.
 
     Findings of the last session, HTML reports and probes are deleted too: they can show rows.
-    Returns the number of answers.
     """
     state, uses = store.state, store.snapshots()
     requests = [

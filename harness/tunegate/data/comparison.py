@@ -226,8 +226,7 @@ def history_keys(
 
     A history is every message before a turn of the assistant. Two histories have the same key if
     their texts are equal in a `form`, by default but for case, and so are their tool calls, names,
-    pictures and tools. The reply is part of the key of a history that asks nothing, the system
-    message where told `with_system`.
+    pictures and tools; the reply counts where it asks nothing, the system message `with_system`.
     """
     given = given_fields(example.fields)
     asks_nothing = not given

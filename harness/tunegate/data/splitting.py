@@ -76,8 +76,7 @@ def split_file(
 ) -> SplitReport:
     """Split a file of rows into three JSONL files in a folder.
 
-    Each row is written as it stands in the source, on one line, in the source's order; a row of
-    CSV or Parquet as messages.
+    Rows are written as they stand, one a line, in their order; those of CSV or Parquet as messages.
 
     Raises SplitError where the shares leave no training rows, a row cannot be read, no row has the
     field `by` or a group, or with `by_time` a row has no time, a split would be empty, or one of

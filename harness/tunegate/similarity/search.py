@@ -8,8 +8,7 @@ share n-grams, and those of more than 2,000 word by word: see `long_texts`.
 A similarity bounds how much two lengths may differ, so each text is compared only with those in a
 window of lengths. Small searches run in rapidfuzz, large ones in a compiled kernel if numba is
 installed (`pip install 'tunegate[fast]'`); both find the same pairs.
-Every function takes `fast` to force one of the two, and raises ValueError for a cutoff outside
-0 < cutoff <= 1.
+Each takes `fast` to force one of the two; a cutoff outside 0 < cutoff <= 1 is a ValueError.
 """
 
 import sys

@@ -6,7 +6,6 @@ of a run. A mounted bucket, DVC, git-lfs or rsync carry it further.
 
 import json
 import re
-from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,11 +29,6 @@ class Use(NamedTuple):
     rows: int | None  # older receipts do not say
     columns: tuple[tuple[str, str], ...]
     accepted: int  # findings
-
-    @property
-    def time(self) -> float:
-        """When the receipt was made, in seconds since 1970."""
-        return datetime.fromisoformat(self.made).timestamp()
 
 
 class Store:

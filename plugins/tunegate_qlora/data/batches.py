@@ -4,20 +4,18 @@ The order depends on seed and epoch alone, also where several processes share th
 they learn what one process would.
 
 Rows can be packed into one sequence without padding, with the same loss and steps. An attention
-that ignores where a row begins lets a row read the one before it, and raises no error. So
-`verified_collator` tests on the model itself, before the first step, that rows are kept apart.
+that ignores where a row begins lets a row read the one before it, and raises no error: flash
+attention alone is packed for (`Settings.packed`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from heapq import nsmallest
 from typing import Any
 
 import torch
 
-from tunegate.interfaces.trainer import TrainingFailed
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow
 
-from ..config import Compute, Settings
+from ..config import Settings
 from ..model import weights
 from .training_data import EncodedItem, conversations_of
 
@@ -25,10 +23,6 @@ Batch = dict[str, torch.Tensor]
 Collator = Callable[[Sequence[EncodedRow]], Batch]
 # Batches whose rows are sorted together: many enough for little padding, few enough to mix well.
 POOL_BATCHES = 50
-PROOF_ROWS = 3  # rows of the test of packing: the second has one before it and one after it
-# Three times the rounding measured in Llamas of 24 and 36 random layers (bfloat16: 0.035); where
-# rows are mixed the difference is 0.9 and more.
-LOGIT_TOLERANCE: dict[Compute, float] = {"bfloat16": 0.1, "float16": 0.02, "float32": 0.001}
 
 
 class LengthGroupedSampler:
@@ -70,7 +64,7 @@ def computed_tokens(items: Sequence[EncodedItem], settings: Settings) -> tuple[i
     """Return the tokens that the model computes in the first epoch, and the padding among them."""
     batches = LengthGroupedSampler(items, settings.batch, settings.seed)
     row_tokens = sum(len(row.ids) for row in conversations_of(items))
-    if settings.packing:
+    if settings.packed:
         return row_tokens, 0.0
     widths = (len(batch) * max(batches.lengths[i] for i in batch) for batch in batches)
     total = settings.conversations_per_row * sum(widths)
@@ -159,66 +153,3 @@ def make_packing_collator(*, narrow: bool) -> Collator:
         return batch | narrow_labels(batch["labels"]) if narrow else batch
 
     return collate
-
-
-def verified_collator(model: Any, rows: Sequence[EncodedRow], settings: Settings) -> Collator:
-    """Return the collator of packed rows; TrainingFailed unless the model keeps them apart.
-
-    Up to three rows are computed packed and alone: logits differ by LOGIT_TOLERANCE at most.
-    """
-    collate = make_packing_collator(narrow=weights.supports_logits_to_keep(model))
-    sample_rows = nsmallest(min(PROOF_ROWS, settings.batch), rows, key=lambda row: len(row.ids))
-    difference = max_logit_difference(model, sample_rows, collate)
-    tolerance = LOGIT_TOLERANCE["float32" if settings.method == "full" else settings.compute]
-    if not difference <= tolerance:  # also where it is NaN
-        text = f"its logits differ by up to {100 * difference:.1f} %"
-        raise TrainingFailed(_mixed_rows_message(model, text))
-    return collate
-
-
-@torch.no_grad()
-def max_logit_difference(model: Any, rows: Sequence[EncodedRow], collate: Collator) -> float:
-    """Return the greatest distance of packed logits from those of single rows, over the norm.
-
-    Compared are the logits at each row's first position, where a row before it shows most, and at
-    the positions that predict a target. The model is left in the mode that it was in.
-    """
-    training = model.training
-    model.eval()
-    try:
-        packed_logits = _logits_at(model, collate(rows), _compared_positions(rows))
-        single = [({"input_ids": torch.tensor([r.ids])}, _compared_positions([r])) for r in rows]
-        separate_logits = torch.cat([_logits_at(model, *of_row) for of_row in single])
-    except (TypeError, ValueError, NotImplementedError) as error:  # the model takes no packed rows
-        raise TrainingFailed(_mixed_rows_message(model, str(error))) from error
-    finally:
-        model.train(training)
-    distances = (packed_logits - separate_logits).norm(dim=-1)
-    return float((distances / separate_logits.norm(dim=-1)).max())
-
-
-def _logits_at(model: Any, batch: dict[str, Any], positions: torch.Tensor) -> torch.Tensor:
-    """Return the logits [positions, vocabulary] of the one sequence in a batch, in float32."""
-    narrow = weights.supports_logits_to_keep(model)
-    inputs = {k: v for k, v in batch.items() if k != "labels"}
-    inputs |= {"logits_to_keep": positions} if narrow else {}
-    device_inputs = {k: v.to(model.device) if torch.is_tensor(v) else v for k, v in inputs.items()}
-    logits: torch.Tensor = model(**device_inputs).logits[0]
-    return (logits if narrow else logits[positions.to(logits.device)]).float()
-
-
-def _compared_positions(rows: Sequence[EncodedRow]) -> torch.Tensor:
-    """Return, of rows end to end, the first position of each and those that predict a target."""
-    positions, start = [], 0
-    for row in rows:
-        targets = (i for i, label in enumerate(row.labels[1:]) if i and label != IGNORE_INDEX)
-        positions += [start, *(start + i for i in targets)]
-        start += len(row.ids)
-    return torch.tensor(positions)
-
-
-def _mixed_rows_message(model: Any, why: str) -> str:
-    config, kind = model.config, type(weights.unwrap(model)).__name__
-    how = f"{kind} with attention {config._attn_implementation!r}"
-    mixed = f"does not keep the rows of a sequence apart ({why})"
-    return f"packing: {how} {mixed}. Set `packing = false`"

@@ -110,7 +110,8 @@ def print_start(settings: Settings, rows: TrainingData, parameters: tuple[int, i
     if settings.preset == "few" and len(rows.train) >= FEW_ROWS:
         print_line(f"preset few is meant for fewer than {FEW_ROWS} rows")
     tokens, padding = computed_tokens(rows.train, settings)
-    packed = ": rows are packed" if settings.packing else ""
+    packed = "are packed" if settings.packed else "are padded: packing needs flash attention"
+    packed = f": rows {packed}" if settings.packing else ""
     print_line(f"padding {100 * padding:.1f} % of {tokens:,} tokens an epoch{packed}")
     return {"computed_tokens_an_epoch": tokens, "padding": padding}
 

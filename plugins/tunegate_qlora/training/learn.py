@@ -41,7 +41,7 @@ def learn(
     padding = callbacks.print_start(settings, rows, parameters)
 
     # The objective, made before a checkpoint is loaded, while the model still answers as its base
-    # does: DPO takes its reference from it, and packing is tested on it.
+    # does: DPO takes its reference from it.
     objective = loss.make_objective(model, rows, settings)
     if checkpoint:
         process_group.print_line(f"going on from step {steps_done:,}")

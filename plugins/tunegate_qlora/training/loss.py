@@ -19,7 +19,7 @@ from tunegate.interfaces.trainer import TrainingFailed
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow
 
 from ..config import BETA, Settings
-from ..data.batches import Batch, Collator, make_collator, split_among_ranks, verified_collator
+from ..data.batches import Batch, Collator, make_collator, make_packing_collator, split_among_ranks
 from ..data.training_data import EncodedItem, EncodedPair, TrainingData, conversations_of
 from ..model import weights
 from ..runtime import process_group
@@ -98,9 +98,8 @@ class SupervisedObjective:
         self.model, self.train, self.held_out = model, rows.train, rows.validation
         self.padded_collator = collate
         self.num_choices = model.config.get_text_config().vocab_size
-        train = conversations_of(rows.train)
-        packed = settings.packing and verified_collator(model, train, settings)
-        self.collate = packed or collate
+        narrow = weights.supports_logits_to_keep(model)
+        self.collate = make_packing_collator(narrow=narrow) if settings.packed else collate
         self.size = min(4 * settings.batch, MAX_VALIDATION_BATCH)
 
     def validate(self) -> float:

@@ -105,6 +105,25 @@ def test_targets_that_no_layer_has_are_named(plan: Planner) -> None:
     )
 
 
+@pytest.mark.parametrize("attention", ["", "sdpa", "eager", "flash_attention_3"])
+def test_rows_are_packed_for_flash_attention_alone(plan: Planner, attention: str) -> None:
+    packing = plan(packing=True, attention=attention)
+    assert told(packing) == []
+    assert Settings.model_validate(packing.config).packed == ("flash" in attention)
+
+
+@pytest.mark.parametrize("attention", ["flash_attention_3", "kernels-community/flash-attn2"])
+def test_packing_needs_a_base_without_a_state(
+    plan: Planner, monkeypatch: pytest.MonkeyPatch, attention: str
+) -> None:
+    packed = plan(packing=True, attention=attention)
+    assert told(packed) == []
+    monkeypatch.setattr(transformers.LlamaForCausalLM, "_is_stateful", True)
+    assert told(packed) == [
+        "packing: a LlamaForCausalLM carries a state from row to row; set packing = false"
+    ]
+
+
 def test_a_disk_that_is_too_small_is_named(plan: Planner, monkeypatch: pytest.MonkeyPatch) -> None:
     class Usage:
         free = 1000

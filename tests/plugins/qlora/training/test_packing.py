@@ -1,4 +1,8 @@
-"""Rows in one sequence are learnt as they would be apart, or nothing is learnt at all."""
+"""Rows in one sequence are learnt as they would be apart.
+
+The attention here is `sdpa`, which keeps them apart in a model without special layers; that others
+than flash attention are given padded rows, tests/plugins/qlora/test_preflight.py shows.
+"""
 
 from __future__ import annotations
 
@@ -13,21 +17,24 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 from trainings import adapter, losses
-from transformers import AttentionInterface
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from tunegate.interfaces.trainer import Plan, TrainingFailed
+from tunegate.interfaces.trainer import Plan
 from tunegate.tokenization.encode import IGNORE_INDEX, EncodedRow
 from tunegate_qlora.config import Decoding, Settings
 from tunegate_qlora.data import batches
 from tunegate_qlora.data.batches import computed_tokens
-from tunegate_qlora.model import weights
 from tunegate_qlora.model.weights import load_base
 from tunegate_qlora.trainer import QLoRATrainer
 from tunegate_qlora.training import loss
 
 Planner = Callable[..., Plan]
 EXACT = Decoding(quantisation="none", compute="float32")
+
+
+@pytest.fixture(autouse=True)
+def packed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pack rows for `sdpa` too."""
+    monkeypatch.setattr(Settings, "packed", property(lambda settings: settings.packing))
 
 
 @pytest.fixture(scope="module")
@@ -135,66 +142,3 @@ def test_a_packed_training_gives_the_same_bits_for_a_seed(plan: Planner, folder:
     torch.manual_seed(99)
     assert QLoRATrainer().train(plan(packing=True, epochs=1), other).digest == first.digest
     assert adapter(other) == bits
-
-
-def mixing(root: Path, decoding: Decoding, **more: Any) -> Any:
-    """Load a base with an attention of somebody's own, which transformers makes no mask for."""
-    AttentionInterface.register("mixing", sdpa_attention_forward)
-    model = load_base(root, decoding, **more)
-    model.set_attn_implementation("mixing")
-    return model
-
-
-@pytest.mark.parametrize("method", ["qlora", "lora", "full"])
-def test_an_attention_that_mixes_rows_is_not_trained_with(
-    plan: Planner, folder: Path, monkeypatch: pytest.MonkeyPatch, method: str
-) -> None:
-    monkeypatch.setattr(weights, "load_base", mixing)
-    with pytest.raises(TrainingFailed) as caught:
-        QLoRATrainer().train(plan(method=method, packing=True), folder)
-    told = str(caught.value)
-    assert told.startswith("packing: LlamaForCausalLM with attention 'mixing' does not keep the ro")
-    assert told.endswith("%). Set `packing = false`")
-    assert "\n" not in told
-    assert not (folder / "curves.jsonl").exists()  # before the first step
-
-
-def test_a_model_that_takes_no_packed_rows_is_named(
-    model: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def forward(**asked: Any) -> Any:
-        raise ValueError("install `causal_conv1d`" if "seq_idx" in asked else "asked otherwise")
-
-    monkeypatch.setattr(model, "forward", forward)
-    with pytest.raises(TrainingFailed, match=r"apart \(install `causal_conv1d`\)\. Set `packing"):
-        batches.verified_collator(model, ROWS, Settings(base="b"))
-
-
-ROWS = [EncodedRow(n, list(range(3, 9 + n)), [IGNORE_INDEX, *range(4, 9 + n)]) for n in range(5)]
-
-
-def test_the_proof_leaves_everything_as_it_was(base: Path) -> None:
-    settings = Settings(base="b", method="lora", **EXACT.model_dump(), dropout=0.5)
-    model = weights.load_trainable(base, settings).train()
-    before = torch.get_rng_state()
-    batches.verified_collator(model, ROWS, settings)
-    assert model.training
-    assert torch.equal(torch.get_rng_state(), before)  # no dropout was drawn
-
-
-def test_it_is_proven_where_a_row_begins_and_where_it_is_learnt() -> None:
-    rows = [
-        EncodedRow(1, [3, 4, 5, 6], [IGNORE_INDEX, IGNORE_INDEX, 5, IGNORE_INDEX]),
-        EncodedRow(2, [7, 8, 9], [7, 8, 9]),
-    ]
-    assert batches._compared_positions(rows).tolist() == [0, 1, 4, 5]
-
-
-@pytest.mark.parametrize("batch", [1, 2])
-def test_it_is_proven_on_as_many_rows_as_a_batch_has(base: Path, batch: int) -> None:
-    settings = Settings(base="b", compute="float32", batch=batch)
-    if batch == 1:  # nothing to mix
-        batches.verified_collator(mixing(base, EXACT), ROWS, settings)
-    else:
-        with pytest.raises(TrainingFailed):
-            batches.verified_collator(mixing(base, EXACT), ROWS, settings)
