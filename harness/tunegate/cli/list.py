@@ -46,9 +46,9 @@ def aliases_by_run(store: Store) -> dict[str, list[str]]:
 
 
 def line(told: dict[str, Any]) -> str:
-    """Return a snapshot as one line."""
+    """Return a snapshot as two lines: what it is, and below it which file, runs and aliases."""
     size = f"{told['bytes']:,} bytes, {told['place']}" if told["place"] else "purged"
     rows = "" if told["rows"] is None else f"{told['rows']:,} rows"
     about = [told["digest"][:12], "+".join(told["splits"]), rows, size, told["made"][:10]]
     used = [Path(told["path"]).name, *(f"run:{run}" for run in told["runs"]), *told["aliases"]]
-    return "  ".join(filter(None, [*about, *used]))
+    return f"{'  '.join(filter(None, about))}\n{'':12}  {'  '.join(filter(None, used))}".rstrip()

@@ -44,7 +44,8 @@ def test_snapshots_are_listed_with_what_read_them(promoted: Project, capsys: Out
         assert told(capsys, "data", "show", one["digest"][:7]) == one
     assert main(["data", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [ln for ln in lines if "  train  20 rows  " in ln and ln.endswith("  production")]
+    (first,) = [n for n, line in enumerate(lines) if "  train  20 rows  " in line]
+    assert lines[first + 1] == f"{'':14}train.jsonl  run:{promoted.run.name}  production"
     assert main(["data", "show", by_split["train"]["digest"]]) == 0
     assert f"runs       {promoted.run.name}" in capsys.readouterr().out.splitlines()
 
