@@ -16,16 +16,20 @@ def production(test: Dataset, ask_model: Ask) -> Callable[[Predictions], Predict
     They are those of the promoted model; before the first promotion, the replies in the log.
     """
     answers: dict[int, Prediction] = {}
+    asked: list[str] = []  # the names of the models that answered
 
     def on_same_rows(predictions: Predictions) -> Predictions:
-        new = {p.row for p in predictions} - answers.keys()
-        rows = Dataset([e for e in test if e.row in new], digest=test.digest, reading=test.reading)
-        replies = ask_model(rows, "incumbent") or Predictions(
-            [logged(p) for p in predictions if p.row in new], model="the log"
-        )
-        answers.update({p.row: p for p in replies})
+        if new := {p.row for p in predictions} - answers.keys():
+            rows = Dataset(
+                [e for e in test if e.row in new], digest=test.digest, reading=test.reading
+            )
+            replies = ask_model(rows, "incumbent") or Predictions(
+                [logged(p) for p in predictions if p.row in new], model="the log"
+            )
+            answers.update({p.row: p for p in replies})
+            asked.append(replies.model)
         same = [answers[p.row] for p in predictions]
-        return Predictions(same, model=replies.model, test=predictions.test)
+        return Predictions(same, model=asked[-1] if asked else "", test=predictions.test)
 
     return on_same_rows
 

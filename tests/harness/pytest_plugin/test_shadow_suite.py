@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import runpy
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from readmes import ROOT
 
+from tunegate import Dataset, Prediction, Predictions
 from tunegate.data.traffic import read_traffic
 from tunegate.errors import ConfigError
 
@@ -156,3 +158,16 @@ def test_patterns_reach_into_folders_and_pass_over_these(shadowed: Project) -> N
     (shadowed.root / "logs" / "2026" / "05" / "monday.jsonl").rename(shadowed.root / "b.jsonl")
     _, about = read_traffic(shadowed.root, ["b.jsonl", "lgos/*"], 1_000)
     assert about.endswith("600 logged; 1 not read, the first lgos/*: no such file")
+
+
+def test_production_keeps_its_name_where_it_was_asked_before() -> None:
+    fixture: Any = runpy.run_path(str(ROOT / "suites" / "shadow" / "conftest.py"))["production"]
+    rows = [{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}]
+    answers = [Prediction(0, 1, "a", "b", "b")]
+
+    def ask(rows: Dataset, role: str) -> Predictions:
+        return Predictions(answers[: len(rows)], model="promoted" if len(rows) else "")
+
+    production = fixture.__wrapped__(Dataset.of(rows), ask)
+    asked = Predictions(answers, model="candidate")
+    assert [production(asked).model for _ in range(2)] == ["promoted", "promoted"]
