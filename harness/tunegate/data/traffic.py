@@ -54,7 +54,8 @@ def _masked(example: Example) -> Example:
 
     Requests of a conversation that has no name begin alike, up to the user's first message.
     """
-    row: dict[str, Any] = hide_values({k: v for k, v in example.fields.items() if k in KEPT})
+    kept = {k: v for k, v in example.fields.items() if k in KEPT}
+    row: dict[str, Any] = hide_values(kept, keys=True)
     users = [i for i, message in enumerate(example.given) if message["role"] == "user"]
     named = row.setdefault("logged", {}).pop("conversation", None)
     row["conversation"] = sha256_json(named or row["messages"][: (users or [0])[0] + 1])[:12]

@@ -12,13 +12,14 @@ import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from importlib import metadata
 from itertools import pairwise
 from typing import Any, NamedTuple, TextIO
 from urllib.parse import quote
 
 HIDDEN = "***"
+Hide = Callable[[str, bool], str]  # a text with its private values masked; True: it quotes rows
 KEY_VARIABLE = "TUNEGATE_KEY"  # a secret that machines share, in place of the file `key`
 SECRET_WORDS = {"key", "token", "secret", "password"}  # the value of such a setting is hidden
 # Entry points of this group are functions of type PrivateFinder. The core knows no check:
@@ -96,8 +97,7 @@ def find_private(text: str) -> Iterator[Private]:
 def mask(text: str, *, quotes: bool = False) -> str:
     """Return a text for a terminal: private values masked, and control characters escaped.
 
-    `quotes`: it quotes rows or answers, cut to a width, so that a value may have lost the words
-    that say what it is: long numbers are masked too, and values that are cut off.
+    `quotes`: it quotes rows, cut to a width: long numbers are masked too, and values cut off.
     """
     return masker(quotes=quotes)(text)
 
@@ -113,7 +113,7 @@ def blank(text: str) -> str:
     return hider(same_length=True)(text, False)
 
 
-def hider(*, same_length: bool = False) -> Callable[[str, bool], str]:
+def hider(*, same_length: bool = False) -> Hide:
     """Return what masks private values alone, in many texts: the environment is read once."""
     return _hider(tuple(sorted({*keys_of_environment(os.environ), *_keys})), *_public, same_length)
 
@@ -121,7 +121,7 @@ def hider(*, same_length: bool = False) -> Callable[[str, bool], str]:
 @lru_cache(maxsize=8)
 def _hider(
     keys: tuple[str, ...], ignore: Collection[str], allow: Collection[str], same_length: bool
-) -> Callable[[str, bool], str]:
+) -> Hide:
     echoes = KeyEchoes(keys)
 
     def replace(text: str, private: Iterable[Private]) -> str:
@@ -156,14 +156,15 @@ def escape_controls(text: str, *, colours: bool = False) -> str:
     return pattern.sub(lambda m: m[0] if len(m[0]) > 1 else ascii(m[0])[1:-1], text)
 
 
-def hide_values(value: Any, hide: Callable[[str, bool], str] | None = None) -> Any:
-    """Return a value with private values masked in its texts, however deeply nested; keys stay."""
+def hide_values(value: Any, hide: Hide | None = None, *, keys: bool = False) -> Any:
+    """Return a value with private values masked in its texts, however deep; in `keys` if told."""
     hide = hide or hider()
+    inner = partial(hide_values, hide=hide, keys=keys)
     if type(value) is str:  # no markup, which is ours
         return hide(value, False)
     if isinstance(value, dict):
-        return {key: hide_values(v, hide) for key, v in value.items()}
-    return [hide_values(v, hide) for v in value] if isinstance(value, list | tuple) else value
+        return {hide(key, False) if keys else key: inner(v) for key, v in value.items()}
+    return [*map(inner, value)] if isinstance(value, list | tuple) else value
 
 
 class MaskedStream:

@@ -168,6 +168,20 @@ def test_traffic_is_masked_and_has_each_request_once(tmp_path: Path) -> None:
     assert about.startswith("2 of 5 ")
 
 
+def test_private_values_that_are_keys_are_masked_too(tmp_path: Path) -> None:
+    fields = {"ana.souza@example.org.br": {"type": "string"}}
+    function = {"name": "find", "parameters": {"type": "object", "properties": fields}}
+    lines = [
+        {"messages": [ASKED, SAID], "metadata": fields},
+        {"messages": [{"role": "user", "content": "Bye"}, SAID],
+         "tools": [{"type": "function", "function": function}]},
+    ]  # fmt: skip
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    data = read_traffic(tmp_path, ["a.jsonl"], 9)[0]
+    assert data.count(b"a***@e***.br") == 2
+    assert b"ana.souza" not in data
+
+
 def test_requests_of_one_conversation_are_of_one_group(tmp_path: Path) -> None:
     later = [ASKED, SAID, {"role": "user", "content": "And?"}]
     other = [{"role": "user", "content": "Bye"}]
