@@ -22,9 +22,10 @@ def annotation(kind: str, message: str, **properties: object) -> str:
 
 
 def post_comment(text: str) -> str:
-    """Post a pull request's comment, or replace that with its first line; return its address."""
-    if len(text) > MAX_LETTERS:
-        text = text[: text.rindex("\n<details>", 0, MAX_LETTERS)] + "\n\nMore was cut off."
+    """Post a comment, in place of one with the same first line; return its address; ConfigError."""
+    if len(text) > MAX_LETTERS:  # whole folds stay, or where there is none whole lines
+        end = max(text.rfind("\n<details>", 0, MAX_LETTERS), 0)
+        text = text[: end or text.rindex("\n", 0, MAX_LETTERS)] + "\n\nMore was cut off."
     repository = f"repos/{os.environ.get('GITHUB_REPOSITORY') or '{owner}/{repo}'}/issues"
     path, marker = f"{repository}/{_pull_request()}/comments", text.partition("\n")[0]
     same = f".[] | select(.body | startswith({json.dumps(marker)})) | .id"

@@ -60,3 +60,11 @@ def test_what_is_too_long_for_github_ends_before_a_folded_part(fake_gh: Gh) -> N
     fake_gh()
     post_comment(f"{TEXT}\n<details>a</details>\n<details>{'b' * MAX_LETTERS}</details>")
     assert fake_gh()[1][1] == f"{TEXT}\n<details>a</details>\n\nMore was cut off."
+
+
+def test_what_is_too_long_and_has_no_folded_part_ends_at_a_line(fake_gh: Gh) -> None:
+    fake_gh()
+    post_comment(f"{TEXT}\n" + "a line\n" * 20_000)
+    sent = fake_gh()[1][1]
+    assert len(sent) < MAX_LETTERS + 100
+    assert sent.endswith("\na line\n\nMore was cut off.")
