@@ -26,7 +26,7 @@ from tunegate.storage.answer_cache import record_judge
 from tunegate.storage.state_dir import StateDir
 from tunegate.utils.files import atomic_write
 from tunegate.utils.masking import mask
-from tunegate.utils.strict_json import to_json_line
+from tunegate.utils.strict_json import json_lines
 
 from ..fix.changes import Job
 from ..fix.pipeline import check_jobs, read_reference
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     rows = [made.kept[n] for n in sorted(made.kept)]
     first = [] if len(there) > len(others) else [{"id": row_id(e), **e.fields} for e in seeds]
     if rows:
-        atomic_write(args.out, b"".join(to_json_line(row) + b"\n" for row in [*first, *rows]))
+        atomic_write(args.out, json_lines([*first, *rows]))
     print_summary(made, len(plan), args.out, [*notes, str(budget)])
     return int(len(rows) < len(plan))
 

@@ -10,7 +10,7 @@ $ tunegate data next --import reviews/next.csv -o data-2
 
 import argparse
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from tunegate.models.evaluation import find_judged, judged_answers
 from tunegate.storage.state_dir import StateDir
 from tunegate.utils.files import atomic_write_all
 from tunegate.utils.masking import add_json_option, print_result
-from tunegate.utils.strict_json import to_json_line
+from tunegate.utils.strict_json import json_lines
 
 from ..data import leakage
 from ..fix.pipeline import read_reference
@@ -82,11 +82,6 @@ def run(args: argparse.Namespace) -> None:
     lines += [("left out", f"{n:,} {why}") for why, n in (+left_out).items()]
     shown = (f"{heading:<10}{text}" for heading, text in [*lines, ("next", after)])
     print_result(args.json, {"paths": paths, "rows": rows, "left_out": +left_out}, shown)
-
-
-def as_lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
-    """Return rows as JSON Lines."""
-    return b"".join(to_json_line(fields) + b"\n" for fields in rows)
 
 
 def logged_rows(
@@ -163,7 +158,7 @@ def draw(fresh: Dataset, train: Dataset, failed: Sequence[str], out: Path, size:
             if len(chosen) < size:
                 chosen.setdefault(i, why)
     came_from = {i: {**fresh[i].fields[LINEAGE], "why": why} for i, why in chosen.items()}
-    data = as_lines({**fresh[i].fields, LINEAGE: origin} for i, origin in came_from.items())
+    data = json_lines({**fresh[i].fields, LINEAGE: origin} for i, origin in came_from.items())
     path = out.with_suffix(".jsonl")
     of_draw = b',"%s":{"log":' % LINEAGE.encode()
     if path.exists() and not all(of_draw in line for line in path.read_bytes().splitlines()):
@@ -234,5 +229,5 @@ def extend(
         placed[split] += rows
     added = {split: [new[i] for i in sorted(placed[split])] for split in splits}
     rows_of = {split: [e.fields for e in (*splits[split], *rows)] for split, rows in added.items()}
-    contents = {out / f"{split}.jsonl": as_lines(rows) for split, rows in rows_of.items()}
+    contents = {out / f"{split}.jsonl": json_lines(rows) for split, rows in rows_of.items()}
     return contents, {f"to {split}": len(rows) for split, rows in added.items()}

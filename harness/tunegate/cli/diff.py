@@ -28,7 +28,7 @@ from ..data.json_lines import select_split
 from ..data.tables import check_data
 from ..errors import ConfigError
 from ..reporting.html.render import render_html
-from ..storage.state_dir import StateDir, only_one
+from ..storage.state_dir import StateDir
 from ..utils.github import post_comment
 from ..utils.masking import add_json_option, mask, masker, print_result
 from ..utils.text import common_length, counted, cut, one_line
@@ -76,10 +76,8 @@ def version(name: str, files: DataFiles) -> dict[str, list[Example]]:
     except ConfigError:
         if not re.fullmatch("[0-9a-f]{4,64}", name):
             raise
-    store = open_store()
-    digest = only_one(name, uses := store.snapshots(), "revision or snapshot")
-    data = (store.find(digest) or store.state.snapshot_path(digest)).read_bytes()
-    columns = {use.split: dict(use.columns) for use in uses[digest]}
+    path, uses = open_store().open(name, "revision or snapshot")
+    data, columns = path.read_bytes(), {use.split: dict(use.columns) for use in uses}
     parsed = {s: Dataset.parse(data, s, "", c, files.reading) for s, c in columns.items()}
     return {split: [*dataset] for split, dataset in parsed.items()}
 

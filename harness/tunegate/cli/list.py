@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> None:
 def snapshots(store: Store) -> list[dict[str, Any]]:
     """Return what is known of each snapshot, the newest first; `place` is "" for a purged one."""
     told, aliases = list[dict[str, Any]](), aliases_by_run(store)
-    for digest, uses in store.snapshots().items():
+    for digest, uses in store.uses().items():
         path, runs = store.find(digest), [*dict.fromkeys(use.run for use in uses)]
         told.append({
             "digest": digest, "splits": sorted({use.split for use in uses}),

@@ -13,7 +13,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -28,7 +28,7 @@ from ..models.predict import request_of
 from ..storage.answer_cache import AnswerCache, delete_judge_answers
 from ..storage.registry import Registry
 from ..storage.state_dir import only_one
-from ..storage.store import Store
+from ..storage.store import Store, Use
 from ..utils.masking import print_result
 from ..utils.optional_deps import require
 from ..utils.text import counted, without_accents
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
     if sum(value is not None for value in (args.digest, args.person, args.unused)) != 1:
         raise ConfigError("give one of DIGEST, --person FILE and --unused AGE")
     store, holds, told = open_store(args.store), None, dict[str, Any](left=[])
-    root, uses = store.state.root, store.snapshots()
+    root, uses = store.state.root, store.uses()
     kept = {digest: path for digest in uses if (path := store.find(digest))}
     if args.person is not None:
         text = sys.stdin.read() if args.person == "-" else Path(args.person).read_text("utf-8")
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> None:
     runs = sorted({u.run for d in purged for u in uses[d] if u.split != "test"})
     aliases = aliases_by_run(store)
     told["trained"] = [{"run": run, "aliases": aliases.get(run, [])} for run in runs]
-    answers = purge_snapshots(store, purged, holds, dry_run=args.dry_run)
+    answers = purge_snapshots(store, {d: uses[d] for d in purged}, holds, args.dry_run)
     told |= {"removed": not args.dry_run, "snapshots": purged, "answers": answers}
     verb = "would remove" if args.dry_run else "removed"
     names = ", ".join(digest[:12] for digest in purged) or "no snapshot"
@@ -87,18 +87,18 @@ def run(args: argparse.Namespace) -> None:
 
 
 def purge_snapshots(
-    store: Store, digests: Collection[str], holds: Holds | None = None, *, dry_run: bool = False
+    store: Store, used: Mapping[str, list[Use]], holds: Holds | None, dry_run: bool
 ) -> int:
     """Delete snapshots, answers to their prompts, and those whose text `holds`; return how many.
 
     Findings of the last session, HTML reports and probes are deleted too: they can show rows.
     """
-    state, uses = store.state, store.snapshots()
+    state = store.state
     requests = [
         request_of(example)
-        for digest in digests if (path := store.find(digest))
+        for digest, uses in used.items() if (path := store.find(digest))
         # A table is read by its columns, so its prompts depend on the mapping that a run has used.
-        for columns in {use.columns for use in uses[digest]} or {()}
+        for columns in {use.columns for use in uses} or {()}
         for example in Dataset.parse(path.read_bytes(), columns=dict(columns))
     ]  # fmt: skip
     with closing(AnswerCache(state.path("answers.sqlite"))) as answers:
@@ -110,7 +110,7 @@ def purge_snapshots(
     shutil.rmtree(state.probe.folder, ignore_errors=True)
     for path in (state.folder / LAST_FINDINGS_FILE, *state.folder.glob("*/*/report*.html")):
         path.unlink(missing_ok=True)
-    for path in (path for d in digests for path in (state.snapshot_path(d), store.file(d))):
+    for path in (path for d in used for path in (state.snapshot_path(d), store.file(d))):
         path.unlink(missing_ok=True)
     return removed
 

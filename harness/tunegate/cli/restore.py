@@ -7,7 +7,6 @@ import argparse
 from pathlib import Path
 
 from ..errors import ConfigError
-from ..storage.state_dir import only_one
 from ..utils.files import copy_verified
 from ..utils.masking import print_result
 from .pack import add_options, open_store
@@ -22,12 +21,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Copy its bytes, verified by the digest."""
-    store = open_store(args.store)
-    digest = only_one(args.digest, store.snapshots(), "snapshot")
-    if (source := store.find(digest)) is None:
-        raise ConfigError(f"snapshot {digest[:12]} was purged: receipts alone name it")
+    source, _ = open_store(args.store).open(args.digest)
     if args.out.exists() and not args.force:
         raise ConfigError(f"{args.out} is there: --force replaces it")
-    copy_verified(source, args.out, digest, mode=0o644)
+    copy_verified(source, args.out, digest := source.stem, mode=0o644)
     told = {"digest": digest, "path": args.out}
     print_result(args.json, told, [f"{args.out}: snapshot {digest[:12]}"])

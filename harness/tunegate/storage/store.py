@@ -105,7 +105,14 @@ class Store:
         places = (self.state.snapshot_path(digest), self.file(digest))
         return next((path for path in places if path.is_file()), None)
 
-    def snapshots(self) -> dict[str, list[Use]]:
+    def open(self, name: str, what: str = "snapshot") -> tuple[Path, list[Use]]:
+        """Return file and uses of the one snapshot whose digest begins so; raises ConfigError."""
+        digest = only_one(name, uses := self.uses(), what)
+        if (path := self.find(digest)) is None:
+            raise ConfigError(f"snapshot {digest[:12]} was purged: receipts alone name it")
+        return path, uses[digest]
+
+    def uses(self) -> dict[str, list[Use]]:
         """Return the uses of each snapshot by its digest, the first use first."""
         here = self.state.folder
         runs = {run: {p: self.file(d) for p, d in f.items()} for run, f in self.runs().items()}

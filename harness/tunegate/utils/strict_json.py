@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,6 +88,11 @@ def to_json_line(fields: Mapping[str, Any]) -> bytes:
         raise Unreadable("encoding", "a field is not UTF-8; save the file as UTF-8") from None
     except ValueError:
         raise Unreadable("json", "a field holds NaN or an infinity, which JSON lacks") from None
+
+
+def json_lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
+    """Return rows as JSON Lines, each as `to_json_line` writes it."""
+    return b"".join(to_json_line(fields) + b"\n" for fields in rows)
 
 
 def _to_json_value(value: Any) -> Any:
