@@ -14,6 +14,7 @@ from typing import Any
 
 import forking
 import pytest
+from toy_trainer import TOY_TRAINER
 
 CONFIG = """\
 [data]
@@ -22,19 +23,17 @@ validation = "validation.jsonl"
 test = "test.jsonl"
 """
 
-CONFTEST = """\
+CONFTEST = (
+    """\
 import hashlib, os
 from pathlib import Path
 import pytest
 from tunegate.interfaces.model import Answer
 from tunegate.interfaces.trainer import Trained
 
-class Toy:
-    name = "toy"
-    def resolve(self, config, root): return {"base": "toy:base", "seed": 0, **config}
-    def base_digest(self, config, root): return "base"
-    def baseline(self, config): return config["base"]
-    def preflight(self, plan): return []
+"""
+    + TOY_TRAINER
+    + """\
     def train(self, plan, folder):
         (folder / "toy.txt").write_bytes(plan.train.read_bytes())
         return Trained("toy:" + os.path.relpath(folder / "toy.txt", plan.train.parents[2]), "")
@@ -54,6 +53,7 @@ def pytest_tunegate_trainers(register): register(Toy)
 @pytest.hookimpl(optionalhook=True)
 def pytest_tunegate_models(register): register("toy", ToyModel)
 """
+)
 
 DATA_SUITE = """\
 from tunegate import Finding, check

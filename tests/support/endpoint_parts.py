@@ -20,6 +20,20 @@ from tunegate_endpoints.providers import Clock
 Maker = Callable[..., Endpoint]
 
 HERE = Path(__file__).parent
+# Of a project whose models answer behind a server: its model suite, and its conftest.py.
+SUITE = """
+from tunegate.results.score import proportion
+
+def test_accuracy(predictions, limits):
+    right = sum(p.right for p in predictions)
+    errors = len(predictions.errors)
+    assert proportion("accuracy", right, len(predictions), errors=errors) >= limits.accuracy
+"""
+CONFTEST = """
+import pytest, tunegate_endpoints
+@pytest.hookimpl(optionalhook=True)
+def pytest_tunegate_models(register): tunegate_endpoints.pytest_tunegate_models(register)
+"""
 
 
 class Told:

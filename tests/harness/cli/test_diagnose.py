@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from published import check
+from toy_trainer import TOY_TRAINER
 
 from tunegate.cli.init import EXAMPLES
 from tunegate.cli.main import main
@@ -26,7 +27,8 @@ from tunegate.cli.main import main
 if TYPE_CHECKING:
     from conftest import Project
 
-CONFTEST = """\
+CONFTEST = (
+    """\
 import hashlib, json, os, random
 import pytest
 from tunegate.interfaces.model import Answer
@@ -36,12 +38,9 @@ def told(messages):
     texts = {m["role"]: m["content"] for m in messages}
     return texts.get("system"), set(texts["user"].split()), texts.get("assistant")
 
-class Toy:
-    name = "toy"
-    def resolve(self, config, root): return {"base": "toy:base", "seed": 0, **config}
-    def base_digest(self, config, root): return "base"
-    def baseline(self, config): return config["base"]
-    def preflight(self, plan): return []
+"""
+    + TOY_TRAINER
+    + """\
     def train(self, plan, folder):
         (folder / "toy.txt").write_bytes(plan.train.read_bytes())
         readings = [{"step": n, "epoch": n, "train_loss": 1 / n} for n in (1, 2, 3)]
@@ -80,6 +79,7 @@ def pytest_tunegate_trainers(register): register(Toy)
 @pytest.hookimpl(optionalhook=True)
 def pytest_tunegate_models(register): register("toy", ToyModel)
 """
+)
 SUITE = "def test_rows(dataset):\n    assert len(dataset)\n"
 JUDGED = """\
 from tunegate_checks.model import classification

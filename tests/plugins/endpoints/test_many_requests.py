@@ -13,28 +13,20 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from endpoint_parts import Told
+from endpoint_parts import CONFTEST, SUITE, Told
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc"),
 ]
-SUITE = """
-from tunegate.results.score import proportion
-
-def test_accuracy(predictions, limits):
-    right = sum(p.right for p in predictions)
-    errors = len(predictions.errors)
-    assert proportion("accuracy", right, len(predictions), errors=errors) >= limits.accuracy
-"""
-CONFTEST = """
-import pytest, tunegate_endpoints
-@pytest.hookimpl(optionalhook=True)
-def pytest_tunegate_models(register): tunegate_endpoints.pytest_tunegate_models(register)
+MEASURED = (
+    CONFTEST
+    + """
 def pytest_unconfigure():
     with open("/proc/self/status") as status, open("peak", "w") as peak:
         peak.write(status.read())
 """
+)
 CONNECTIONS = 16
 FEW, MANY = 20_000, 100_000
 # A row of 330 letters, its answer and its prediction, as they are held; measured: 2,800.
@@ -53,7 +45,7 @@ class Session:
         self.root, self.rows = root, rows
         (root / "suites/model").mkdir(parents=True)
         (root / "suites/model/test_m.py").write_text(SUITE)
-        (root / "conftest.py").write_text(CONFTEST)
+        (root / "conftest.py").write_text(MEASURED)
         settings = f'base_url = "{server.url}"\nconnections = {CONNECTIONS}\n'
         tables = f"[models.m]\n{settings}[models.other]\n{settings}"
         (root / "tunegate.toml").write_text(f'[data]\ntest = "test.jsonl"\n{tables}')

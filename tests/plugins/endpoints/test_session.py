@@ -13,21 +13,8 @@ from pathlib import Path
 
 import forking
 import pytest
-from endpoint_parts import Told
+from endpoint_parts import CONFTEST, SUITE, Told
 
-SUITE = """
-from tunegate.results.score import proportion
-
-def test_accuracy(predictions, limits):
-    right = sum(p.right for p in predictions)
-    errors = len(predictions.errors)
-    assert proportion("accuracy", right, len(predictions), errors=errors) >= limits.accuracy
-"""
-CONFTEST = """
-import pytest, tunegate_endpoints
-@pytest.hookimpl(optionalhook=True)
-def pytest_tunegate_models(register): tunegate_endpoints.pytest_tunegate_models(register)
-"""
 ROWS = 40
 
 
