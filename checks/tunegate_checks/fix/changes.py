@@ -213,7 +213,7 @@ class FileChanges:
 
 
 def changes_csv(file_changes: FileChanges) -> bytes:
-    """Return a line for each change, in source order, masked; lines from 1, empty where none."""
+    """Return a line for each change, masked, with its row's line in source and result, from 1."""
     kept_rows = file_changes.rows
     line_of_row = {id(row): line for line, row in enumerate(kept_rows, start=1)}
     text = io.StringIO()

@@ -142,7 +142,7 @@ class Calibration:
 
 
 class JudgedScore(Score):
-    """A Score by a judge; comparing an `advisory` one with a limit raises Unmeasurable."""
+    """A Score by a judge; an advisory one compared with a limit raises Unmeasurable: ask first."""
 
     calibration: Calibration
 

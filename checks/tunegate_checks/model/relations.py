@@ -112,7 +112,7 @@ class Relation:
         )  # fmt: skip
 
     def draw(self, predictions: Sequence[Prediction], test: Dataset, read: Read) -> Iterator[Case]:
-        """Yield as many cases of each kind, on rows that it changes; ConfigError for no text."""
+        """Yield as many cases of each kind, on rows it changes; ConfigError for other than text."""
         random, kinds = Random(0), max(len(self.changes), 1)
         per_kind = max(int(self.calls * MEASURED_SHARE), min(self.calls, kinds)) // kinds
         rows = [p for p in predictions if not p.error]

@@ -272,7 +272,7 @@ def _share_of(marked: int, n: int) -> Chance:
 
 
 def interval(n: int, asked: int, wrong: int) -> tuple[float, float]:
-    """Return the 95 % interval of all n rows, at any stop: Waudby-Smith & Ramdas (NeurIPS 2020)."""
+    """Return the 95 % interval of n rows at any stop: PPR, Waudby-Smith & Ramdas (NeurIPS 2020)."""
     import numpy as np
     from scipy.stats import hypergeom
 

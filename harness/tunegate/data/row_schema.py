@@ -139,7 +139,7 @@ def _type_fault(value: Any, wanted: type, may_lack: bool) -> str:
 
 
 def load_row_schema(spec: str, root: Path, examples: Iterable[Example]) -> RowSchema:
-    """Return the schema `FILE.py:CLASS`; ConfigError for none, or a required column in no row."""
+    """Return schema `FILE.py:CLASS`; ConfigError: none, no row has a column; MissingDependency."""
     pandera, dtypes = require("pandera.pandas", "pandera"), require("pandera.dtypes", "pandera")
     file, _, name = spec.rpartition(":")
     wrong, module = f"data.schema = {spec!r}", ModuleType(MODULE_NAME)

@@ -276,7 +276,7 @@ def is_saved_folder(path: Path) -> bool:
 
 
 def read_saved(path: Path, split: str) -> bytes:
-    """Return a file's bytes, or a `save_to_disk` folder's rows as JSON Lines; or ConfigError."""
+    """Return a file's bytes, or a saved folder's rows as JSON Lines; ConfigError, OSError."""
     if not path.is_dir():
         with error_names(path):
             return path.read_bytes()

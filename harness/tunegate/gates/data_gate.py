@@ -24,8 +24,7 @@ class DataGate(Gate):
     """The gate of one session with `--train-with NAME`.
 
     `elsewhere`: stop after the receipt: another machine trains. `probe`: train on parts of the rows
-    alone. `max_cost`, in USD, stands above that of the configuration. Raises ConfigError before the
-    first test where the suite, the trainer, a setting or the training data is not there or valid.
+    alone. `max_cost`, in USD, goes before the configured one. Raises ConfigError before any test.
     """
 
     def __init__(

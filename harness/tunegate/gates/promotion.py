@@ -35,9 +35,8 @@ class PromotionRefused(Exception):
 def check_promotable(candidate: Candidate, digest: str, test: Dataset, state: StateDir) -> Run:
     """Return the run of a candidate that may be promoted; raises PromotionRefused for another.
 
-    A run with a sealed receipt made it, the model that was scored is the one that was trained, the
-    baseline was measured on the same test set, no test example stands in the training or validation
-    data, and a data gate of the run saw the test set.
+    A run with a sealed receipt made it, what was scored is what was trained, the baseline has the
+    same test set, none of it stands in training or validation, and a data gate of the run saw it.
     """
     if candidate.run is None:
         lacking = "belongs to no run with a receipt"

@@ -309,9 +309,8 @@ class Registry:
     ) -> RegistryEntry | None:
         """Add a promotion, and return it; None where this model is in force already.
 
-        `facts` is what the line says of model, run, receipt and scorecard; `seen` is the promotion
-        that the candidate was compared with. Raises AliasMoved where another one is in force now,
-        ConfigError for an alias that is none, RegistryBroken.
+        `facts`: model, run, receipt and scorecard; `seen`: the promotion that it was compared with.
+        Raises AliasMoved where another is in force now, ConfigError for no alias, RegistryBroken.
         """
         checked_alias(alias)
         with self._lock:

@@ -165,7 +165,7 @@ def _token_counter(model: str) -> tuple[Callable[[str], int], str]:
 
 
 def cached_encoding(name: str) -> Any:
-    """Return an encoding from tiktoken's cache; raise OSError instead of downloading it."""
+    """Return an encoding of tiktoken's cache, whose inside is assumed here alone; or OSError."""
     import tiktoken
     from tiktoken import load
 

@@ -34,9 +34,8 @@ def copy_verified(
 def atomic_file(path: Path, mode: int) -> Iterator[IO[bytes]]:
     """Yield a file to write, which takes the place of the one at `path` at the end of the block.
 
-    The bytes are on the disk then. Folders above the file are made; `mode` (less the umask) is the
-    file's, also where it replaces one with another mode. Raises OSError, and leaves no half-written
-    file behind, where the disk is full, the place cannot be written to or the block raises.
+    The bytes are on the disk then. Folders above the file are made; it has `mode`, less the umask,
+    also where it replaces another. OSError, or one of the block, leaves no half-written file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target: os.replace is atomic only inside one file system.
