@@ -143,7 +143,8 @@ def test_purged_data_is_a_sentence_each(promoted: Project) -> None:
     state, page = StateDir(promoted.root), promoted.run / "report.html"
     page.write_text("a row")
     for path in (state.folder / "snapshots").iterdir():
-        purge_snapshots(Store(state, state.folder / "store"), [path.stem])
+        store = Store(state, state.folder / "store")
+        purge_snapshots(store, {path.stem: store.uses()[path.stem]}, None, dry_run=False)
     assert not page.exists()  # it may show what was purged
     promoted.write("test.jsonl", "")
     text = words(report(promoted))
@@ -297,7 +298,8 @@ def test_every_answer_stands_on_a_page_of_its_own(promoted: Project) -> None:
     assert kept.stat().st_mode & 0o777 == 0o600
     state = StateDir(promoted.root)
     for path in (state.folder / "snapshots").iterdir():
-        purge_snapshots(Store(state, state.folder / "store"), [path.stem])
+        store = Store(state, state.folder / "store")
+        purge_snapshots(store, {path.stem: store.uses()[path.stem]}, None, dry_run=False)
     assert not kept.exists()
 
 
